@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * All domains, accounts, verifiers and aliases in memory, as the rows of the store say: a look-up
+ * costs a parse and two hash probes. Filled by directory_apply with each row at start and with
+ * each change after its commit; reads no disk, logs nothing.
+ */
+#ifndef POSTERN_ACCOUNTS_DIRECTORY_H
+#define POSTERN_ACCOUNTS_DIRECTORY_H
+
+#include "accounts/record.h"
+#include "ipc/ipc.h"
+
+enum {
+	ALIAS_DEPTH_MAX = 10, /* alias of alias of ...: nobody needs more, each costs a probe */
+	ALIAS_STEPS_MAX = 1000, /* probes for one address, whatever the tables say */
+};
+
+struct directory;
+
+struct account {
+	uint32_t id;
+	uint8_t state;
+	uint64_t generation, created;
+	char *address;  /* as given */
+	char *verifier; /* NULL: none; no login then */
+};
+
+struct resolved {
+	unsigned n;
+	uint32_t accounts[ALIAS_TARGETS_MAX]; /* active ones, none twice */
+};
+
+/* home: the domain of bare "postmaster"; copied. */
+struct directory *directory_new(struct str home);
+void directory_free(struct directory **d);
+
+/*
+ * A row was written (value) or removed (value.p NULL). 0, or -1 when key or value are malformed or
+ * clash with another row; nothing changed then. Rows that are not kept here (m/, t/) pass.
+ */
+int directory_apply(struct directory *d, struct str key, struct str value);
+
+bool directory_has_domain(const struct directory *d, struct str domain);
+size_t directory_accounts(const struct directory *d);
+size_t directory_domains(const struct directory *d);
+const struct account *directory_by_id(const struct directory *d, uint32_t id);
+/* The account whose name this is: no aliases, no "+detail". NULL: none. */
+const struct account *directory_by_name(const struct directory *d, struct str address);
+/* True when an account or an alias has exactly this address. */
+bool directory_taken(const struct directory *d, struct str address);
+
+/*
+ * Whose mail is it? IPC_OK with out->n >= 1; IPC_NO: unknown user in a domain of ours;
+ * IPC_NOT_LOCAL; IPC_SUSPENDED: all it stands for are; IPC_INVALID: no address;
+ * IPC_TEMP: postmaster while there is no account, or an alias above the limits.
+ */
+enum ipc_result directory_resolve(
+    const struct directory *d, struct str address, struct resolved *out);
+/*
+ * Are all aliases within the limits and free of cycles and do their targets exist? The address of
+ * one that is not, or NULL.
+ */
+const char *directory_bad_alias(const struct directory *d, const char **why);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The rows of the store: keys and values, and their limits. Numbers are most significant byte
+ * first; ID is eight hexadecimal digits.
+ *
+ *   d/DOMAIN    domain              u64 created (seconds since 1970)
+ *   u/ID        account             u8 state, u64 generation, u64 created, address
+ *   v/ID        its verifier        text ($argon2id$...)
+ *   l/ADDRESS   alias               targets, each ended by NUL
+ *   t/ID        owed to master      u8: TODO_CREATE, TODO_REMOVE of that account's directory
+ *   m/next      u32, the next account number: none is ever used twice
+ *   m/generation  u64, the last generation given to an account
+ *   m/import    present while an import is under way
+ *
+ * ADDRESS and the account's name are compared in the form address_key() makes.
+ */
+#ifndef POSTERN_ACCOUNTS_RECORD_H
+#define POSTERN_ACCOUNTS_RECORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "mail/address.h"
+
+enum {
+	ACCOUNTS_FORMAT = 1,      /* of the store's content (db.h) */
+	ALIAS_TARGETS_MAX = 100,  /* what one message to it can fan out to: a list, not a service */
+	VERIFIER_MAX = 256,       /* ipc_table.h: verifier_is */
+	RECORD_KEY_SIZE = 2 + ADDRESS_TEXT_SIZE,
+};
+
+enum account_state { ACCOUNT_ACTIVE = 1, ACCOUNT_SUSPENDED = 2 };
+enum { TODO_CREATE = 'c', TODO_REMOVE = 'r' };
+
+struct record_account {
+	uint64_t generation, created;
+	uint8_t state;
+	struct str address;
+};
+
+/* A row's key: letter, '/', and text; out has RECORD_KEY_SIZE bytes. */
+struct str record_key(char *out, int letter, struct str text);
+struct str record_key_id(char *out, int letter, uint32_t id);
+/* The number in a key of the form X/ID; false when it is not one. */
+bool record_id(struct str key, uint32_t *id);
+
+/* 0 or BUF_LIMIT. */
+int record_put_account(struct buf *out, const struct record_account *a);
+/* 0, or -1 when malformed; address borrows from value. */
+int record_get_account(struct str value, struct record_account *a);
+int record_put_u64(struct buf *out, uint64_t n);
+int record_put_u32(struct buf *out, uint32_t n);
+bool record_get_u64(struct str value, uint64_t *n);
+bool record_get_u32(struct str value, uint32_t *n);
+/* Walks the targets of an alias: start with *it = 0; 1, 0 at the end, -1 malformed. */
+int record_target(struct str value, size_t *it, struct str *target);
+
+/*
+ * How addresses are compared: normal form, the ASCII letters of the local part in lower case.
+ * out has ADDRESS_TEXT_SIZE bytes. detail: with "+detail" or without. Length, or -1.
+ */
+int address_key(const struct address *a, bool detail, char *out);
+/* The same from text; -1: no mailbox. Bare "postmaster" gets the domain `home`, if there is one. */
+int address_key_text(struct str text, struct str home, struct address *a, char *out);
+
+#endif

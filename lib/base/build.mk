@@ -1,0 +1,2 @@
+base_needs :=
+base_ldlibs :=

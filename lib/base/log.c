@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: ISC */
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static const char *const level_name[] = {
+	[LOG_DEBUG_] = "debug",
+	[LOG_INFO_] = "info",
+	[LOG_WARN_] = "warn",
+	[LOG_ERROR_] = "error",
+	[LOG_FATAL_] = "fatal",
+};
+
+static const char *log_program = "postern";
+static int log_fd = -1;
+static int log_debug_on;
+static unsigned log_dropped;
+
+void
+log_open(const char *program, int fd)
+{
+	log_program = program;
+	log_fd = fd;
+}
+
+void
+log_set_debug(int on)
+{
+	log_debug_on = on;
+}
+
+static int
+send_line(const char *line, size_t n)
+{
+	return send(log_fd, line, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n;
+}
+
+/* Tells how many lines were lost before the next one goes out. */
+static void
+send_dropped(void)
+{
+	char line[64];
+	int n = snprintf(line, sizeof(line), "warn - log-lines-dropped=%u", log_dropped);
+
+	if (send_line(line, (size_t)n))
+		log_dropped = 0;
+}
+
+static void
+log_vline(enum log_level level, const char *id, const char *fmt, va_list ap)
+{
+	char line[LOG_LINE_MAX];
+	int saved = errno, n, m;
+
+	n = snprintf(line, sizeof(line), "%s %s ", level_name[level], id && *id ? id : "-");
+	m = vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
+	n = m < 0 ? n : (m >= (int)sizeof(line) - n ? (int)sizeof(line) - 1 : n + m);
+	for (int i = 0; i < n; i++)
+		if ((unsigned char)line[i] < ' ')
+			line[i] = '?';
+	if (log_fd < 0) {
+		dprintf(2, "%s %.*s\n", log_program, n, line);
+	} else {
+		if (log_dropped > 0)
+			send_dropped();
+		if (!send_line(line, (size_t)n))
+			log_dropped++;
+	}
+	errno = saved;
+}
+
+void
+log_line(enum log_level level, const char *id, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (level == LOG_DEBUG_ && !log_debug_on)
+		return;
+	va_start(ap, fmt);
+	log_vline(level, id, fmt, ap);
+	va_end(ap);
+}
+
+void
+fatal(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_vline(LOG_FATAL_, NULL, fmt, ap);
+	va_end(ap);
+	exit(EXIT_FATAL);
+}
+
+const char *
+log_escape(char *out, size_t outsize, struct str s)
+{
+	size_t o = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		int plain = c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+
+		if (o + (plain ? 1 : 4) + (i + 1 < s.n ? 3 : 0) >= outsize) {
+			for (int k = 0; k < 3 && o + 1 < outsize; k++)
+				out[o++] = '.';
+			break;
+		}
+		if (plain)
+			out[o++] = (char)c;
+		else
+			o += (size_t)snprintf(out + o, outsize - o, "\\x%02x", c);
+	}
+	out[o] = '\0';
+	return out;
+}

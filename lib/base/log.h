@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Log lines of a daemon. A line is "LEVEL ID key=value ..."; time and program are put before it by
+ * the logger, which knows them from the channel the line came by, so that no daemon can write in
+ * another's name. Each call sends one datagram of at most LOG_LINE_MAX bytes and never blocks: when
+ * the logger is behind, lines are counted and the count is sent later.
+ *
+ * fatal = our environment is broken: logs and exits with status 111 (111: try again, 100: usage).
+ * Untrusted bytes reach a line only through LOGS() / log_escape().
+ */
+#ifndef POSTERN_BASE_LOG_H
+#define POSTERN_BASE_LOG_H
+
+#include <stddef.h>
+
+#include "base/str.h"
+
+enum log_level { LOG_DEBUG_, LOG_INFO_, LOG_WARN_, LOG_ERROR_, LOG_FATAL_ };
+enum { LOG_LINE_MAX = 1024, LOG_ESCAPED_MAX = 256 };
+enum { EXIT_USAGE = 100, EXIT_FATAL = 111 };
+
+/* Before this call lines go to stderr as text. fd is a datagram socket to the logger; -1: stderr. */
+void log_open(const char *program, int fd);
+void log_set_debug(int on);
+
+/* id: session or queue id, NULL or "" when there is none. */
+void log_line(enum log_level level, const char *id, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+#define log_debug(id, ...) log_line(LOG_DEBUG_, id, __VA_ARGS__)
+#define log_info(id, ...) log_line(LOG_INFO_, id, __VA_ARGS__)
+#define log_warn(id, ...) log_line(LOG_WARN_, id, __VA_ARGS__)
+#define log_error(id, ...) log_line(LOG_ERROR_, id, __VA_ARGS__)
+void fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+/*
+ * Writes s with everything but printable ASCII (and with " and \) as \xNN into out, at most
+ * outsize - 1 bytes and a NUL; what does not fit ends in "...". Returns out.
+ */
+const char *log_escape(char *out, size_t outsize, struct str s);
+/* For one log call: a compound literal on the caller's stack. */
+#define LOGS(s) log_escape((char[LOG_ESCAPED_MAX]) { 0 }, LOG_ESCAPED_MAX, (s))
+
+#endif

@@ -1,0 +1,2 @@
+ca_needs := base
+ca_ldlibs := -lcrypto

@@ -1,0 +1,2 @@
+config_needs := settings base
+config_ldlibs := -lconfuse

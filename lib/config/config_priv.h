@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: ISC */
+/* Between config_load.c and config_write.c. */
+#ifndef POSTERN_CONFIG_CONFIG_PRIV_H
+#define POSTERN_CONFIG_CONFIG_PRIV_H
+
+#include <sys/stat.h>
+
+#include "config/config.h"
+
+/* text: NUL-terminated content; file: its name for error lines. */
+int config_parse(const char *file, const char *text, struct settings **out, struct buf *errors);
+/* *text is the caller's, NUL-terminated. */
+int config_read_file(const char *path, char **text, struct stat *st, struct buf *errors);
+/* The line in which a section begins that has no end, which libconfuse lets pass; 0: none. */
+unsigned config_open_section(const char *text);
+
+#endif

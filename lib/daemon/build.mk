@@ -1,0 +1,2 @@
+daemon_needs := ipc proc settings io base
+daemon_ldlibs :=

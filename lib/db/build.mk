@@ -1,0 +1,2 @@
+db_needs := base
+db_ldlibs := -ldb-5.3

@@ -1,0 +1,1 @@
+imap_needs := mail base

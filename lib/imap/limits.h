@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC */
+/* Every limit of the IMAP engine, and why that number. */
+#ifndef POSTERN_IMAP_LIMITS_H
+#define POSTERN_IMAP_LIMITS_H
+
+enum imap_limits {
+	/* --- before login: little memory for a stranger --- */
+	/* One command with its literals: SASL PLAIN with initial response fits with room. */
+	IMAP_PRELOGIN_COMMAND_MAX = 4096,
+	/* One base64 line of a SASL exchange (rfc4422 leaves it open; 8 KiB is what others take).
+	 */
+	IMAP_PRELOGIN_SASL_MAX = 8192,
+	/* All bytes of a connection before login. */
+	IMAP_PRELOGIN_BYTES_MAX = 65536,
+	/* Commands that are not understood, then BYE. */
+	IMAP_PRELOGIN_BAD_MAX = 3,
+	/* Refused logins, then BYE: a person mistyping gets a fresh try, a guesser a new
+	   connection. */
+	IMAP_PRELOGIN_FAILURES_MAX = 3,
+	/* Pending replies; more waits for the client to read. */
+	IMAP_PRELOGIN_OUT_MAX = 16384,
+
+	/* --- after login --- */
+	/* Tag: rfc3501 has no limit, clients use up to ten bytes. Equals the hand-over field. */
+	IMAP_TAG_MAX = 64,
+	/* One command with its literals but for APPEND's message: a FETCH of 8,000 single UIDs fits
+	 * (rfc7162 asks for 8,192 bytes at least). */
+	IMAP_COMMAND_MAX = 131072,
+	IMAP_LITERALS_MAX = 256, /* literals in one command: more than any search needs */
+	IMAP_DEPTH_MAX = 50,     /* parentheses and NOT/OR in SEARCH: bounds the stack */
+	IMAP_SEARCH_KEYS_MAX = 1000,
+	IMAP_SET_RANGES_MAX = 20000,  /* ranges in a set: COMMAND_MAX bounds it to 65,536 anyway */
+	IMAP_FETCH_ITEMS_MAX = 64,    /* items of one FETCH */
+	IMAP_HEADER_FIELDS_MAX = 200, /* names in HEADER.FIELDS */
+	IMAP_SECTION_DEPTH_MAX = 100, /* 1.1.1...: as deep as MIME trees get */
+	IMAP_ID_FIELDS_MAX = 30,      /* rfc2971 */
+	IMAP_STORE_FLAGS_MAX = 64,    /* flags named in one STORE or APPEND */
+	IMAP_LEVELS_MAX = 32,         /* levels of a folder name */
+	IMAP_PATTERN_WILDCARDS_MAX = 16, /* in one LIST pattern: others are refused */
+	IMAP_LIST_PATTERNS_MAX = 16,
+	IMAP_IDLE_LINE_MAX = 256, /* what may come instead of DONE */
+	IMAP_BAD_MAX = 50,        /* bad commands in a row after login, then BYE */
+	/* Largest message APPEND takes; the store may have a lower limit. */
+	IMAP_APPEND_MAX = 100 * 1024 * 1024,
+	/* A literal sent without asking that we refuse is read and dropped up to this; above: BYE.
+	 */
+	IMAP_SKIP_MAX = 128 * 1024 * 1024,
+	/* Output: a long answer pauses above LOW and never passes MAX. */
+	IMAP_OUT_LOW = 65536,
+	IMAP_OUT_MAX = 262144,
+	/* Messages looked at in one turn before others get theirs (flags only / with content). */
+	IMAP_TURN_MESSAGES = 20000,
+	IMAP_TURN_BYTES = 4 * 1024 * 1024,
+};
+
+#endif

@@ -1,0 +1,2 @@
+io_needs := base
+io_ldlibs := -levent_core

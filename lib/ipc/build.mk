@@ -1,0 +1,2 @@
+ipc_needs := io base
+ipc_ldlibs :=

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Every message between two rooms of the house: the one list. No include guard: it is included
+ * once per thing that is made from it (structs, numbers, names, limits, permit maps, encoders,
+ * decoders, tests, the table in docs/architecture.md).
+ *
+ *   IPC_BEGIN(name, channel, from, states, fd, once, reply)
+ *       channel  a row of IPC_CHANNELS
+ *       from     CLIENT or SERVER: the only end that may send it
+ *       states   bit set of the receiver's session states in which it is permitted (IPC_ANY: all)
+ *       fd       FD: exactly one descriptor comes with it; NOFD: none
+ *       once     ONCE: at most once per channel; MANY
+ *       reply    the message that answers it, or none
+ *   IPC_U8/U32/U64(field)   IPC_STR(field, most)   IPC_BYTES(field, most)
+ *   IPC_END(name)
+ *
+ * STR is text without NUL, BYTES anything; both are borrowed from the receive buffer and live
+ * until the handler returns. The largest length of a message is computed from its fields.
+ */
+
+/* ---- master <-> every daemon: descriptors at start, readiness, stop -------------------------- */
+/* The program to be, its settings ("key=value" lines, only those its row in the table names). */
+IPC_BEGIN(setup, master, SERVER, IPC_ST_NEW, NOFD, MANY, none)
+IPC_U32(instance)
+IPC_U32(uid)
+IPC_U32(gid)
+IPC_U8(root)
+IPC_STR(settings, 16384)
+IPC_END(setup)
+/* Its own directory (or the instance directory's part it may see), opened by master. */
+IPC_BEGIN(setup_dir, master, SERVER, IPC_ST_NEW, FD, MANY, none)
+IPC_STR(name, 32)
+IPC_END(setup_dir)
+IPC_BEGIN(setup_listener, master, SERVER, IPC_ST_NEW, FD, MANY, none)
+IPC_STR(service, 32)
+IPC_END(setup_listener)
+/* One end of a channel to a peer; comes again whenever the peer was restarted. */
+IPC_BEGIN(setup_peer, master, SERVER, IPC_ANY, FD, MANY, none)
+IPC_U8(channel)
+IPC_U8(as_server)
+IPC_STR(peer, 32)
+IPC_U32(peer_instance)
+IPC_END(setup_peer)
+/* End of the list: enter the sandbox, then say ready. */
+IPC_BEGIN(setup_done, master, SERVER, IPC_ST_NEW, NOFD, ONCE, ready)
+IPC_END(setup_done)
+IPC_BEGIN(ready, master, CLIENT, IPC_ANY, NOFD, ONCE, none)
+IPC_STR(sandbox, 128)
+IPC_END(ready)
+IPC_BEGIN(reload, master, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_STR(settings, 16384)
+IPC_END(reload)
+IPC_BEGIN(stop, master, SERVER, IPC_ANY, NOFD, ONCE, none)
+IPC_END(stop)
+/* accounts, queue: one end of a channel to that account's mailbox process. */
+IPC_BEGIN(mailbox_open, master, CLIENT, IPC_ANY, NOFD, MANY, mailbox_opened)
+IPC_U32(account)
+IPC_U8(deliver_only)
+IPC_END(mailbox_open)
+/* Without descriptor when result is not 0 (enum ipc_result); a failure carries no FD: see
+ * mailbox_refused. */
+IPC_BEGIN(mailbox_opened, master, SERVER, IPC_ANY, FD, MANY, none)
+IPC_END(mailbox_opened)
+IPC_BEGIN(mailbox_refused, master, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U8(result)
+IPC_END(mailbox_refused)
+/* accounts only: the directory of a new account, owned by its uid; or its removal. */
+IPC_BEGIN(mailbox_create, master, CLIENT, IPC_ANY, NOFD, MANY, done)
+IPC_U32(account)
+IPC_END(mailbox_create)
+IPC_BEGIN(mailbox_remove, master, CLIENT, IPC_ANY, NOFD, MANY, done)
+IPC_U32(account)
+IPC_END(mailbox_remove)
+/* accounts only: end this account's mailbox process and with it every session (suspend, passwd). */
+IPC_BEGIN(mailbox_kick, master, CLIENT, IPC_ANY, NOFD, MANY, done)
+IPC_U32(account)
+IPC_END(mailbox_kick)
+IPC_BEGIN(done, master, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U8(result)
+IPC_END(done)
+/* To a running mailbox process: one more session (as its IMAP end) or delivery channel. */
+IPC_BEGIN(mailbox_attach, master, SERVER, IPC_ANY, FD, MANY, none)
+IPC_U8(deliver_only)
+IPC_END(mailbox_attach)
+/* A mailbox process with nothing to do asks to leave; master answers with stop unless a new
+ * attach is on its way. */
+IPC_BEGIN(mailbox_idle, master, CLIENT, IPC_ANY, NOFD, MANY, none)
+IPC_U64(attached)
+IPC_END(mailbox_idle)
+/* control only: what `postern status` shows of the processes; one row each. */
+IPC_BEGIN(status_query, master, CLIENT, IPC_ANY, NOFD, MANY, status_row)
+IPC_END(status_query)
+IPC_BEGIN(status_row, master, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U8(last)
+IPC_STR(program, 32)
+IPC_U32(instance)
+IPC_U32(pid)
+IPC_STR(state, 16)
+IPC_U32(restarts)
+IPC_U64(uptime_s)
+IPC_STR(sandbox, 128)
+IPC_END(status_row)
+IPC_BEGIN(reload_request, master, CLIENT, IPC_ANY, NOFD, MANY, done)
+IPC_END(reload_request)
+
+/* ---- admin command line <-> control, and control <-> the owner of a command ------------------- */
+/* verb: a row of the command table (lib/admin); args: each preceded by its own NUL-free text and
+ * ended by NUL. */
+IPC_BEGIN(admin_request, admin, CLIENT, IPC_ANY, NOFD, MANY, admin_end)
+IPC_U32(verb)
+IPC_BYTES(args, 8192)
+IPC_BYTES(secret, 1024)
+IPC_END(admin_request)
+/* One line of output: the row's cells, each ended by NUL, in the order of the table's columns. */
+IPC_BEGIN(admin_row, admin, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_BYTES(cells, 60000)
+IPC_END(admin_row)
+IPC_BEGIN(admin_end, admin, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U8(result)
+IPC_STR(message, 1024)
+IPC_END(admin_end)
+
+/* ---- keys: signatures for TLS handshakes (synchronous, bounded) ------------------------------- */
+IPC_BEGIN(key_list, keys, CLIENT, IPC_ANY, NOFD, MANY, key_info)
+IPC_END(key_list)
+/* One per key, last = 1 at the end. chain: PEM certificates, leaf first; names: SNI names. */
+IPC_BEGIN(key_info, keys, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U8(last)
+IPC_U32(key)
+IPC_U8(is_default)
+IPC_STR(chain, 32768)
+IPC_END(key_info)
+/* The certificates changed: ask again. */
+IPC_BEGIN(key_changed, keys, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_END(key_changed)
+/* digest is the hash the algorithm signs; padding and hash are named by number (keys/keys.h). */
+IPC_BEGIN(key_sign, keys, CLIENT, IPC_ANY, NOFD, MANY, key_signature)
+IPC_U32(key)
+IPC_U8(algorithm)
+IPC_BYTES(digest, 64)
+IPC_END(key_sign)
+IPC_BEGIN(key_signature, keys, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U8(result)
+IPC_BYTES(signature, 1024)
+IPC_END(key_signature)
+/* TLS session tickets: current and previous key of this client's service. */
+IPC_BEGIN(ticket_keys, keys, CLIENT, IPC_ANY, NOFD, MANY, ticket_keys_are)
+IPC_END(ticket_keys)
+IPC_BEGIN(ticket_keys_are, keys, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_BYTES(current, 80)
+IPC_BYTES(previous, 80)
+IPC_END(ticket_keys_are)
+
+/* ---- resolver --------------------------------------------------------------------------------- */
+IPC_BEGIN(dns_query, resolver, CLIENT, IPC_ANY, NOFD, MANY, dns_answer)
+IPC_U32(type)
+IPC_STR(name, 255)
+IPC_END(dns_query)
+/* rdata: each record preceded by its length as two bytes, most significant first. */
+IPC_BEGIN(dns_answer, resolver, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U8(result)
+IPC_U8(secure)
+IPC_U32(ttl)
+IPC_STR(canonical, 255)
+IPC_BYTES(rdata, 65000)
+IPC_END(dns_answer)
+
+/* ---- accounts: address look-ups of smtpd ------------------------------------------------------ */
+IPC_BEGIN(address_lookup, accounts_lookup, CLIENT, IPC_ANY, NOFD, MANY, address_is)
+IPC_STR(address, 512)
+IPC_END(address_lookup)
+/* accounts: the local accounts it stands for, four bytes each, most significant first. */
+IPC_BEGIN(address_is, accounts_lookup, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U8(result)
+IPC_BYTES(accounts, 400)
+IPC_END(address_is)
+
+/* ---- accounts: verifiers and the login door, for auth ----------------------------------------- */
+IPC_BEGIN(verifier_get, accounts_auth, CLIENT, IPC_ANY, NOFD, MANY, verifier_is)
+IPC_STR(login, 512)
+IPC_END(verifier_get)
+/* generation changes whenever the verifier or the account's state does. */
+IPC_BEGIN(verifier_is, accounts_auth, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U8(result)
+IPC_U32(account)
+IPC_U64(generation)
+IPC_STR(verifier, 256)
+IPC_END(verifier_is)
+/* A proven login asks for the mailbox; accounts checks state and generation once more. */
+IPC_BEGIN(login_open, accounts_auth, CLIENT, IPC_ANY, NOFD, MANY, login_opened)
+IPC_U32(account)
+IPC_U64(generation)
+IPC_END(login_open)
+IPC_BEGIN(login_opened, accounts_auth, SERVER, IPC_ANY, FD, MANY, none)
+IPC_END(login_opened)
+IPC_BEGIN(login_refused, accounts_auth, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U8(result)
+IPC_END(login_refused)
+
+/* ---- auth: a SASL exchange; id names the exchange --------------------------------------------- */
+IPC_BEGIN(auth_start, auth, CLIENT, IPC_ST_IDLE, NOFD, MANY, auth_challenge)
+IPC_STR(service, 16)
+IPC_STR(mechanism, 32)
+IPC_STR(client_address, 64)
+IPC_U8(has_initial)
+IPC_BYTES(initial, 8192)
+IPC_END(auth_start)
+IPC_BEGIN(auth_continue, auth, CLIENT, IPC_ST_BUSY, NOFD, MANY, auth_challenge)
+IPC_BYTES(response, 8192)
+IPC_END(auth_continue)
+/* The client went away or cancelled. */
+IPC_BEGIN(auth_cancel, auth, CLIENT, IPC_ANY, NOFD, MANY, none)
+IPC_END(auth_cancel)
+IPC_BEGIN(auth_challenge, auth, SERVER, IPC_ST_BUSY, NOFD, MANY, none)
+IPC_BYTES(challenge, 8192)
+IPC_END(auth_challenge)
+IPC_BEGIN(auth_failed, auth, SERVER, IPC_ST_BUSY, NOFD, MANY, none)
+IPC_U8(result)
+IPC_STR(login, 512)
+IPC_END(auth_failed)
+/* The answer to a good password: a descriptor. */
+IPC_BEGIN(auth_ok, auth, SERVER, IPC_ST_BUSY, FD, MANY, none)
+IPC_U32(account)
+IPC_STR(login, 512)
+IPC_END(auth_ok)
+
+/* ---- mailbox: the first message on a login's descriptor; then plain IMAP bytes follow --------- */
+IPC_BEGIN(session_handover, mailbox_session, CLIENT, IPC_ST_NEW, NOFD, ONCE, none)
+IPC_STR(protocol, 8)
+IPC_STR(login, 512)
+IPC_STR(tag, 64)
+IPC_STR(session, 24)
+IPC_STR(client_address, 64)
+IPC_STR(tls, 64)
+IPC_STR(hidden_capabilities, 512)
+IPC_BYTES(unread, 65536)
+IPC_END(session_handover)
+
+/* ---- queue: acceptance; id names the transaction ---------------------------------------------- */
+IPC_BEGIN(msg_begin, queue_accept, CLIENT, IPC_ST_IDLE, NOFD, MANY, none)
+IPC_STR(session, 24)
+IPC_STR(client_address, 64)
+IPC_STR(reverse_path, 512)
+IPC_STR(envid, 256)
+IPC_U8(dsn_ret)
+IPC_U8(body_8bit)
+IPC_U8(smtputf8)
+IPC_U64(size_hint)
+IPC_END(msg_begin)
+/* Sent only to refuse: queue full, over a limit, journal failed. Otherwise nothing comes. */
+IPC_BEGIN(msg_refused, queue_accept, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U8(result)
+IPC_END(msg_refused)
+IPC_BEGIN(msg_recipient, queue_accept, CLIENT, IPC_ST_OPEN, NOFD, MANY, none)
+IPC_STR(address, 512)
+IPC_BYTES(accounts, 400)
+IPC_STR(orcpt, 512)
+IPC_U8(notify)
+IPC_END(msg_recipient)
+IPC_BEGIN(msg_content, queue_accept, CLIENT, IPC_ST_OPEN, NOFD, MANY, none)
+IPC_BYTES(bytes, 65536)
+IPC_END(msg_content)
+/* The edit list: what is put before the received bytes. */
+IPC_BEGIN(msg_commit, queue_accept, CLIENT, IPC_ST_OPEN, NOFD, MANY, msg_stored)
+IPC_U64(size)
+IPC_BYTES(prepend, 16384)
+IPC_END(msg_commit)
+IPC_BEGIN(msg_abort, queue_accept, CLIENT, IPC_ANY, NOFD, MANY, none)
+IPC_END(msg_abort)
+/* Stable storage: only now may the client be told 250. */
+IPC_BEGIN(msg_stored, queue_accept, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U8(result)
+IPC_STR(queue_id, 24)
+IPC_END(msg_stored)
+
+/* ---- mailbox: deliveries from queue ----------------------------------------------------------- */
+/* number: the queue's own count, never used twice; floor: no delivery below it will come again. */
+IPC_BEGIN(deliver_begin, mailbox_deliver, CLIENT, IPC_ST_IDLE, NOFD, MANY, delivered)
+IPC_U64(number)
+IPC_U64(floor)
+IPC_STR(queue_id, 24)
+IPC_STR(reverse_path, 512)
+IPC_STR(recipient, 512)
+IPC_STR(folder, 255)
+IPC_U64(arrival_ms)
+IPC_U64(size)
+IPC_END(deliver_begin)
+IPC_BEGIN(deliver_content, mailbox_deliver, CLIENT, IPC_ST_OPEN, NOFD, MANY, none)
+IPC_BYTES(bytes, 65536)
+IPC_END(deliver_content)
+/* End of a batch: sync now. */
+IPC_BEGIN(deliver_sync, mailbox_deliver, CLIENT, IPC_ANY, NOFD, MANY, none)
+IPC_END(deliver_sync)
+IPC_BEGIN(delivered, mailbox_deliver, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U8(result)
+IPC_U64(number)
+IPC_U32(uid)
+IPC_END(delivered)

@@ -1,0 +1,2 @@
+journal_needs := base
+journal_ldlibs := -lz

@@ -1,0 +1,2 @@
+proc_needs := base
+proc_ldlibs := -lseccomp

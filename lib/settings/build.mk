@@ -1,0 +1,2 @@
+settings_needs := base
+settings_ldlibs :=

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Every setting: the one list. No include guard: the enum, defaults, checks, what master sends to
+ * whom, `config list` and postern.conf(5) are made from it.
+ *
+ *   SETTING(id, section, key, type, unit, default, min, max, who, when, help)
+ *       type     BOOL, U64, STRING, DOMAIN, PATH, ADDRS (IP addresses), SERVERS (address@port)
+ *       unit     of U64: COUNT, BYTES (K, M, G), SECONDS (s, m, h, d); NONE for the others
+ *       min max  of U64; of lists and texts max is the number of entries or bytes
+ *       who      the programs that get it (SP_*); nobody else learns it
+ *       when     RELOAD: taken over at SIGHUP; RESTART: at the next start of the program
+ *
+ * A text default of "" means: not set.
+ */
+SETTING(general_domain, general, domain, DOMAIN, NONE, "", 0, 253,
+    SP_MASTER | SP_ACCOUNTS | SP_SMTPD, RESTART,
+    "First mail domain; created in the accounts when the instance starts for the first time.")
+SETTING(general_hostname, general, hostname, DOMAIN, NONE, "", 0, 253,
+    SP_MASTER | SP_SMTPD | SP_IMAPD | SP_MAILBOX | SP_QUEUE | SP_AUTH | SP_KEYS, RESTART,
+    "Name of this host in greetings, Received fields and certificates.")
+SETTING(general_listen, general, listen, ADDRS, NONE, "127.0.0.1", 1, 16, SP_MASTER, RESTART,
+    "Addresses on which all services listen.")
+SETTING(general_port_base, general, port-base, U64, COUNT, 0, 0, 64000, SP_MASTER, RESTART,
+    "Added to every port number, for tests and trials; 0 gives the real ports.")
+SETTING(general_daemon_uid_base, general, daemon-uid-base, U64, COUNT, 65600, 1000, 2000000000,
+    SP_MASTER, RESTART, "First of the 100 user numbers of the daemons; needs root.")
+SETTING(general_mailbox_uid_base, general, mailbox-uid-base, U64, COUNT, 66000, 1000, 2000000000,
+    SP_MASTER, RESTART,
+    "User number of a mailbox is this plus the number of its account; never changed later.")
+SETTING(general_mailbox_uid_count, general, mailbox-uid-count, U64, COUNT, 34000, 100, 1000000,
+    SP_MASTER | SP_ACCOUNTS, RESTART,
+    "How many mailbox user numbers there are, and so how many accounts may ever be made.")
+SETTING(general_message_size, general, message-size, U64, BYTES, 52428800, 65536, 1073741824,
+    SP_SMTPD | SP_QUEUE | SP_IMAPD | SP_MAILBOX, RELOAD, "Largest message that is taken.")
+
+SETTING(log_debug, log, debug, BOOL, NONE, 0, 0, 1, SP_ALL, RELOAD,
+    "Also write lines that only help to find faults.")
+SETTING(log_size, log, size, U64, BYTES, 67108864, 1048576, 1099511627776, SP_LOGGER, RELOAD,
+    "Space for all log files together; the oldest are removed first.")
+SETTING(log_file_size, log, file-size, U64, BYTES, 4194304, 65536, 1073741824, SP_LOGGER, RELOAD,
+    "Size at which a new log file is begun.")
+SETTING(log_age, log, age, U64, SECONDS, 2592000, 3600, 315360000, SP_LOGGER, RELOAD,
+    "Age at which log files are removed.")
+
+SETTING(resolver_server, resolver, server, SERVERS, NONE, "", 0, 8, SP_RESOLVER, RESTART,
+    "DNS servers to ask, as address@port; when empty, names are resolved from the root.")
+SETTING(resolver_trust_anchor_file, resolver, trust-anchor-file, PATH, NONE,
+    "/usr/share/dns/root.key", 0, 1024, SP_MASTER | SP_RESOLVER, RESTART,
+    "DNSSEC trust anchors; when the file is missing, no answer counts as secure.")
+SETTING(resolver_cache, resolver, cache, U64, BYTES, 4194304, 262144, 268435456, SP_RESOLVER,
+    RESTART, "Memory for DNS answers.")
+SETTING(resolver_timeout, resolver, timeout, U64, SECONDS, 20, 1, 120, SP_RESOLVER, RELOAD,
+    "Longest time of a DNS question; after it the answer is a temporary failure.")
+
+SETTING(smtpd_xclient_from, smtpd, xclient-from, ADDRS, NONE, "", 0, 16, SP_SMTPD, RELOAD,
+    "Clients that may tell another client's address by XCLIENT (proxies, tests).")
+SETTING(smtpd_workers, smtpd, workers, U64, COUNT, 1, 1, 8, SP_MASTER, RESTART,
+    "Processes that serve port 25.")
+SETTING(smtpd_max_connections, smtpd, max-connections, U64, COUNT, 1000, 1, 20000, SP_SMTPD, RELOAD,
+    "Sessions at one time in one process; further clients get 421.")
+SETTING(smtpd_max_connections_per_address, smtpd, max-connections-per-address, U64, COUNT, 100, 1,
+    20000, SP_SMTPD, RELOAD, "Sessions at one time from one address (IPv6: one /64).")
+SETTING(smtpd_max_recipients, smtpd, max-recipients, U64, COUNT, 100, 100, 1000, SP_SMTPD, RELOAD,
+    "Recipients of one message; further ones get 452 (rfc5321:4.5.3.1.10).")
+SETTING(smtpd_max_errors, smtpd, max-errors, U64, COUNT, 20, 1, 1000, SP_SMTPD, RELOAD,
+    "Refused commands after which a session ends with 421.")
+SETTING(smtpd_max_commands, smtpd, max-commands, U64, COUNT, 10000, 100, 1000000, SP_SMTPD, RELOAD,
+    "Commands in one session.")
+SETTING(smtpd_command_timeout, smtpd, command-timeout, U64, SECONDS, 300, 5, 3600, SP_SMTPD, RELOAD,
+    "Longest wait for a command (rfc5321:4.5.3.2.7).")
+SETTING(smtpd_data_timeout, smtpd, data-timeout, U64, SECONDS, 180, 5, 3600, SP_SMTPD, RELOAD,
+    "Longest wait for more of a message (rfc5321:4.5.3.2.5).")
+SETTING(smtpd_session_timeout, smtpd, session-timeout, U64, SECONDS, 7200, 60, 86400, SP_SMTPD,
+    RELOAD, "Longest time of a session, whatever it does.")
+
+SETTING(imapd_workers, imapd, workers, U64, COUNT, 1, 1, 8, SP_MASTER, RESTART,
+    "Processes that serve ports 143 and 993.")
+SETTING(imapd_max_connections, imapd, max-connections, U64, COUNT, 1000, 1, 20000, SP_IMAPD, RELOAD,
+    "Connections at one time in one process.")
+SETTING(imapd_max_connections_per_address, imapd, max-connections-per-address, U64, COUNT, 100, 1,
+    20000, SP_IMAPD, RELOAD, "Connections at one time from one address (IPv6: one /64).")
+SETTING(imapd_login_timeout, imapd, login-timeout, U64, SECONDS, 60, 5, 600, SP_IMAPD, RELOAD,
+    "Time until a connection must have logged in.")
+SETTING(imapd_max_login_failures, imapd, max-login-failures, U64, COUNT, 5, 1, 100, SP_IMAPD,
+    RELOAD, "Refused logins after which a connection ends.")
+SETTING(imapd_idle_timeout, imapd, idle-timeout, U64, SECONDS, 1860, 60, 86400,
+    SP_IMAPD | SP_MAILBOX, RELOAD,
+    "Silence after which a logged-in connection ends (rfc9051:5.4 wants at least 30 minutes).")
+
+SETTING(mailbox_idle_exit, mailbox, idle-exit, U64, SECONDS, 60, 1, 86400, SP_MAILBOX | SP_MASTER,
+    RELOAD, "Time without sessions and deliveries after which a mailbox process ends.")
+SETTING(mailbox_max_sessions, mailbox, max-sessions, U64, COUNT, 50, 1, 1000, SP_MAILBOX, RELOAD,
+    "IMAP sessions of one user at one time.")
+
+SETTING(queue_max_messages, queue, max-messages, U64, COUNT, 100000, 100, 10000000, SP_QUEUE,
+    RELOAD, "Messages in the queue; when it is full, new ones get 452.")
+SETTING(queue_max_size, queue, max-size, U64, BYTES, 10737418240, 1048576, 1099511627776, SP_QUEUE,
+    RELOAD, "Space for the queue.")
+SETTING(queue_min_free, queue, min-free, U64, BYTES, 67108864, 0, 1099511627776,
+    SP_QUEUE | SP_MAILBOX, RELOAD, "Free disk space below which no message is taken.")
+SETTING(queue_max_deliveries, queue, max-deliveries, U64, COUNT, 64, 1, 1000, SP_QUEUE, RELOAD,
+    "Mailboxes that are delivered to at one time.")
+SETTING(queue_retry_min, queue, retry-min, U64, SECONDS, 1, 1, 3600, SP_QUEUE, RELOAD,
+    "First wait after a delivery that failed for now; doubled each time.")
+SETTING(queue_retry_max, queue, retry-max, U64, SECONDS, 900, 1, 86400, SP_QUEUE, RELOAD,
+    "Longest wait between two tries.")
+
+SETTING(auth_workers, auth, workers, U64, COUNT, 2, 1, 2, SP_MASTER, RESTART,
+    "Processes that check passwords; each needs auth.memory while it does.")
+SETTING(auth_memory, auth, memory, U64, BYTES, 19922944, 8388608, 67108864,
+    SP_AUTH | SP_ACCOUNTS, RELOAD, "Memory that hashing a new password takes (argon2id).")
+SETTING(auth_passes, auth, passes, U64, COUNT, 2, 1, 20, SP_AUTH | SP_ACCOUNTS, RELOAD,
+    "Passes that hashing a new password takes (argon2id).")
+SETTING(auth_queue, auth, queue, U64, COUNT, 64, 1, 1000, SP_AUTH, RELOAD,
+    "Logins that may wait for one process; further ones fail for now.")
+SETTING(auth_cache_entries, auth, cache-entries, U64, COUNT, 1024, 0, 65536, SP_AUTH, RESTART,
+    "Proven logins that are remembered by a keyed hash, so that the next is quick.")
+SETTING(auth_cache_age, auth, cache-age, U64, SECONDS, 3600, 0, 86400, SP_AUTH, RELOAD,
+    "Time for which a proven login is remembered.")
+SETTING(auth_exchange_time, auth, exchange-time, U64, SECONDS, 60, 5, 600, SP_AUTH, RELOAD,
+    "Longest time of one exchange.")

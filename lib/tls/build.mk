@@ -1,0 +1,2 @@
+tls_needs := ipc io base
+tls_ldlibs := -lssl -lcrypto

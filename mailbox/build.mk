@@ -1,0 +1,1 @@
+mailbox_needs := daemon imap mail journal io ipc proc settings base

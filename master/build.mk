@@ -1,0 +1,2 @@
+master_needs := config settings ipc io base
+master_ldlibs :=

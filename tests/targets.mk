@@ -1,0 +1,70 @@
+# Targets that use what was built: tests, lint, demo, measurements. Included by the Makefile.
+# Each installs the Debian packages it needs (tests/packages); as root and when some are missing.
+
+JOBS ?= $(shell nproc)
+# A make that was started with -j hands its own jobs on.
+PARALLEL = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
+RUN = tests/run $(if $(filter san,$(MODE)),--san)
+NEED = @tests/install-packages
+
+.PHONY: help deps check check-unit check-system check-long lint demo demo-stop bench bench-quick
+help:
+	@echo "make demo         build, start an instance in build/demo, send and read a first message"
+	@echo "make demo-stop    stop it (its data stays)"
+	@echo "make check        all tests; make check SAN=1: with the sanitizers"
+	@echo "make check-unit   unit tests and fuzz replays only, under a minute"
+	@echo "make check-system system tests only; ONLY='system/imap*' picks some"
+	@echo "make check-long   the long rounds too (hours)"
+	@echo "make lint         include directions, format, static analysis, man pages, scripts"
+	@echo "make bench        measures beside Postfix and Dovecot, writes docs/performance.md"
+
+deps:
+	$(NEED) build run
+
+check:
+	$(NEED) build run check
+	@$(MAKE) --no-print-directory $(PARALLEL) progs unit-build fuzz-build test-build
+	@$(RUN) --only '$(or $(ONLY),*)' --unit $(UNITTESTS) --fuzz $(FUZZERS) --system
+
+check-unit:
+	$(NEED) build run
+	@$(MAKE) --no-print-directory $(PARALLEL) unit-build fuzz-build
+	@$(RUN) --only '$(or $(ONLY),*)' --unit $(UNITTESTS) --fuzz $(FUZZERS)
+
+check-system:
+	$(NEED) build run check
+	@$(MAKE) --no-print-directory $(PARALLEL) progs test-build
+	@$(RUN) --only '$(or $(ONLY),*)' --system
+
+check-long:
+	$(NEED) build run check long
+	@$(MAKE) --no-print-directory $(PARALLEL) progs unit-build fuzz-build test-build
+	@$(RUN) --long --only '$(or $(ONLY),*)' --unit $(UNITTESTS) --fuzz $(FUZZERS) --system
+	@tests/chroot-check
+
+# Programs that only the system tests and measurements use, and the peers' packages.
+.PHONY: test-build
+test-build: $(OBJ)/bench/login_rate
+	@bench/peers get
+
+$(OBJ)/bench/login_rate: bench/login_rate.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC $<"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lssl -lcrypto
+
+lint:
+	$(NEED) build lint
+	@tests/lint/all
+
+demo:
+	$(NEED) build run demo
+	@$(MAKE) --no-print-directory $(PARALLEL) progs
+	@tests/demo.sh start
+
+demo-stop:
+	@tests/demo.sh stop
+
+bench bench-quick:
+	$(NEED) build run bench
+	@$(MAKE) --no-print-directory $(PARALLEL) progs test-build
+	@bench/bench $(if $(filter bench-quick,$@),--quick)
