@@ -113,6 +113,7 @@ progs: $(PROGS)
 unit-build: $(UNITTESTS)
 fuzz-build: $(FUZZERS)
 
+include docs/docs.mk
 -include tests/targets.mk
 
 .PHONY: clean

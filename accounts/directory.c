@@ -29,7 +29,8 @@ struct directory {
 	const struct account *first; /* lowest number, active if there is one; for postmaster */
 };
 
-/* ---- names ------------------------------------------------------------------------------------ */
+/* ---- names ------------------------------------------------------------------------------------
+ */
 
 static uint64_t
 name_hash(const struct directory *d, struct str key)
@@ -46,8 +47,8 @@ name_hash(const struct directory *d, struct str key)
 static bool
 name_is(const struct name *n, bool domain, struct str key)
 {
-	return (n->kind == NAME_DOMAIN) == domain && n->n == key.n
-	    && memcmp(n->key, key.p, key.n) == 0;
+	return (n->kind == NAME_DOMAIN) == domain && n->n == key.n &&
+	       memcmp(n->key, key.p, key.n) == 0;
 }
 
 /* Domains and addresses cannot be mistaken for each other: only addresses have an '@'. */
@@ -96,7 +97,8 @@ name_remove(struct directory *d, struct name *gone)
 	name_free(gone);
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------
+ */
 
 struct directory *
 directory_new(struct str home)
@@ -148,7 +150,8 @@ directory_free(struct directory **dp)
 	*dp = NULL;
 }
 
-/* ---- rows ------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------
+ */
 
 static int
 apply_domain(struct directory *d, struct str key, struct str value)
@@ -164,8 +167,8 @@ apply_domain(struct directory *d, struct str key, struct str value)
 		}
 		return 0;
 	}
-	if (address_parse_domain(key, 0, normal) != (int)key.n || memcmp(normal, key.p, key.n) != 0
-	    || !record_get_u64(value, &created))
+	if (address_parse_domain(key, 0, normal) != (int)key.n ||
+	    memcmp(normal, key.p, key.n) != 0 || !record_get_u64(value, &created))
 		return -1;
 	if (n == NULL) {
 		(void)name_add(d, NAME_DOMAIN, key);
@@ -182,8 +185,8 @@ find_first(struct directory *d)
 	size_t it = 0;
 
 	while ((a = map_next(d->accounts, &it, &key)) != NULL)
-		if (best == NULL || a->state < best->state
-		    || (a->state == best->state && a->id < best->id))
+		if (best == NULL || a->state < best->state ||
+		    (a->state == best->state && a->id < best->id))
 			best = a;
 	d->first = best;
 }
@@ -224,12 +227,13 @@ apply_account(struct directory *d, uint32_t id, struct str value)
 		find_first(d);
 		return 0;
 	}
-	if (record_get_account(value, &r) != 0
-	    || (n = address_key_text(r.address, STR(""), &parsed, key)) < 0)
+	if (record_get_account(value, &r) != 0 ||
+	    (n = address_key_text(r.address, STR(""), &parsed, key)) < 0)
 		return -1;
 	name = name_find(d, false, str_from(key, (size_t)n));
 	/* an account keeps its address for life */
-	if ((name != NULL) != (a != NULL) || (name && (name->kind != NAME_ACCOUNT || name->id != id)))
+	if ((name != NULL) != (a != NULL) ||
+	    (name && (name->kind != NAME_ACCOUNT || name->id != id)))
 		return -1;
 	if (a == NULL) {
 		a = xcalloc(1, sizeof(*a));
@@ -288,8 +292,8 @@ apply_alias(struct directory *d, struct str key, struct str value)
 			name_remove(d, n);
 		return 0;
 	}
-	if (address_key_text(key, STR(""), &parsed, normal) != (int)key.n
-	    || memcmp(normal, key.p, key.n) != 0 || !alias_value_ok(value))
+	if (address_key_text(key, STR(""), &parsed, normal) != (int)key.n ||
+	    memcmp(normal, key.p, key.n) != 0 || !alias_value_ok(value))
 		return -1;
 	if (n == NULL)
 		n = name_add(d, NAME_ALIAS, key);
@@ -325,7 +329,8 @@ directory_apply(struct directory *d, struct str key, struct str value)
 	return -1;
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------
+ */
 
 bool
 directory_has_domain(const struct directory *d, struct str domain)
@@ -375,7 +380,8 @@ directory_taken(const struct directory *d, struct str address)
 	return name_by_text(d, address) != NULL;
 }
 
-/* ---- resolving -------------------------------------------------------------------------------- */
+/* ---- resolving --------------------------------------------------------------------------------
+ */
 
 struct walk {
 	const struct directory *d;
@@ -457,8 +463,8 @@ walk_address(struct walk *w, struct str text, unsigned depth)
 		w->over = "takes too many steps";
 		return;
 	}
-	if (address_key_text(text, str_of(w->d->home), &a, key) < 0
-	    || !name_find(w->d, true, address_domain(&a))) {
+	if (address_key_text(text, str_of(w->d->home), &a, key) < 0 ||
+	    !name_find(w->d, true, address_domain(&a))) {
 		w->unknown = true;
 		return;
 	}
@@ -476,7 +482,7 @@ walk_address(struct walk *w, struct str text, unsigned depth)
 enum ipc_result
 directory_resolve(const struct directory *d, struct str address, struct resolved *out)
 {
-	struct walk w = { .d = d, .out = out };
+	struct walk w = {.d = d, .out = out};
 	char key[ADDRESS_TEXT_SIZE];
 	struct address a;
 
@@ -505,7 +511,7 @@ directory_bad_alias(const struct directory *d, const char **why)
 
 	while ((n = map_next(d->names, &it, &key)) != NULL) {
 		for (; n; n = n->next) {
-			struct walk w = { .d = d, .out = &out };
+			struct walk w = {.d = d, .out = &out};
 
 			if (n->kind != NAME_ALIAS)
 				continue;

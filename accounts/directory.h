@@ -11,7 +11,7 @@
 #include "ipc/ipc.h"
 
 enum {
-	ALIAS_DEPTH_MAX = 10, /* alias of alias of ...: nobody needs more, each costs a probe */
+	ALIAS_DEPTH_MAX = 10,   /* alias of alias of ...: nobody needs more, each costs a probe */
 	ALIAS_STEPS_MAX = 1000, /* probes for one address, whatever the tables say */
 };
 

@@ -32,7 +32,9 @@ record_id(struct str key, uint32_t *id)
 		return false;
 	for (size_t i = 2; i < 10; i++) {
 		int c = (unsigned char)key.p[i];
-		int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+		int digit = c >= '0' && c <= '9'   ? c - '0'
+			    : c >= 'a' && c <= 'f' ? c - 'a' + 10
+						   : -1;
 
 		if (digit < 0)
 			return false;
@@ -90,8 +92,8 @@ record_get_u32(struct str value, uint32_t *n)
 int
 record_put_account(struct buf *out, const struct record_account *a)
 {
-	if (put_number(out, a->state, 1) != 0 || put_number(out, a->generation, 8) != 0
-	    || put_number(out, a->created, 8) != 0)
+	if (put_number(out, a->state, 1) != 0 || put_number(out, a->generation, 8) != 0 ||
+	    put_number(out, a->created, 8) != 0)
 		return BUF_LIMIT;
 	return buf_put(out, a->address.p, a->address.n);
 }

@@ -25,9 +25,9 @@
 #include "mail/address.h"
 
 enum {
-	ACCOUNTS_FORMAT = 1,      /* of the store's content (db.h) */
-	ALIAS_TARGETS_MAX = 100,  /* what one message to it can fan out to: a list, not a service */
-	VERIFIER_MAX = 256,       /* ipc_table.h: verifier_is */
+	ACCOUNTS_FORMAT = 1,     /* of the store's content (db.h) */
+	ALIAS_TARGETS_MAX = 100, /* what one message to it can fan out to: a list, not a service */
+	VERIFIER_MAX = 256,      /* ipc_table.h: verifier_is */
 	RECORD_KEY_SIZE = 2 + ADDRESS_TEXT_SIZE,
 };
 

@@ -216,6 +216,7 @@ virtual_mailbox_base = {self.folder}/mail
 virtual_mailbox_maps = texthash:{self.conf}/virtual
 virtual_uid_maps = static:{uid_of(MAIL_USER)}
 virtual_gid_maps = static:{gid_of(MAIL_USER)}
+virtual_minimum_uid = 1
 {extra}""")
         with open(PEERS + "/usr/share/postfix/master.cf.dist") as f:
             master = [line for line in f if line[0] not in "#" and line.strip()]

@@ -120,6 +120,7 @@ struct model {
 	uint32_t version; /* of the records; 0: a new mailbox */
 	struct journal_ref format_ref, folders_ref, subscriptions_ref, counters_ref;
 	uint64_t unresolved; /* after model_settle: messages whose content was not found */
+	uint32_t rescued;    /* ... and folders that no table named */
 };
 
 struct model *model_new(const struct model_ops *ops);
@@ -128,8 +129,8 @@ void model_free(struct model **m);
 /* One record with its place (as in struct journal_record). 0, REC_BAD: nothing was changed. */
 int model_apply(struct model *m, unsigned type, struct str meta, struct journal_ref ref,
     uint64_t content_len, uint64_t large_id);
-/* The end of recovery: drops content without message, messages without content, folders without
- * name. Calls ops. */
+/* The end of recovery: drops content without message and messages without content; a folder with
+ * messages that no table names (damage) gets a name. Calls ops. */
 void model_settle(struct model *m);
 
 /* --- folders -----------------------------------------------------------------------------------

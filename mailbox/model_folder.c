@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Folders, their names, subscriptions and keywords. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -229,16 +230,37 @@ folders_apply(struct model *m, struct rec_folders *r)
 		m->last_uidvalidity = r->last_uidvalidity;
 }
 
+/* Its table was lost to damage: messages are never thrown away for that. */
+static void
+folder_rescue(struct model *m, struct folder *f)
+{
+	char name[32] = "INBOX";
+	bool found;
+
+	model_name_place(m, STR("INBOX"), &found);
+	if (f->id != 1 || found)
+		snprintf(name, sizeof(name), "Recovered-%u", f->id);
+	f->name = xstrdup(name);
+	f->uidvalidity = ++m->last_uidvalidity;
+	name_get(m, str_of(name))->folder = f;
+	if (f->id >= m->next_folder)
+		m->next_folder = f->id + 1;
+	m->rescued++;
+}
+
 void
 folders_settle(struct model *m)
 {
 	for (uint32_t i = m->nfolders; i-- > 0;) {
 		struct folder *f = m->folders[i];
 
-		if (f->name == NULL)
+		if (f->name == NULL && f->n == 0) {
 			folder_delete(m, f);
-		else
-			f->recent = f->uidnext;
+			continue;
+		}
+		if (f->name == NULL)
+			folder_rescue(m, f);
+		f->recent = f->uidnext;
 	}
 }
 

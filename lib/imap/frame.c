@@ -152,7 +152,6 @@ skip_begin(struct imap_frame *f)
 	if (c->len > IMAP_TAG_MAX + 2)
 		c->len = IMAP_TAG_MAX + 2;
 	f->skipping = true;
-	f->ntail = 0;
 }
 
 /* Collects up to the end of the line. */
@@ -166,6 +165,10 @@ line_next(struct imap_frame *f, struct buf *in)
 	if (n == 0)
 		return IMAP_FRAME_INPUT;
 	if (buf_put(&f->cmd, p, n) != 0) {
+		size_t have = f->cmd.len < sizeof(f->tail) ? f->cmd.len : sizeof(f->tail);
+
+		f->ntail = 0; /* an announcement may have begun already */
+		tail_add(f, buf_data(&f->cmd) + f->cmd.len - have, have);
 		skip_begin(f);
 		return skip_next(f, in);
 	}
@@ -219,6 +222,7 @@ void
 imap_frame_refuse(struct imap_frame *f)
 {
 	skip_begin(f);
+	f->ntail = 0;
 	if (f->sync)
 		f->too_big = true;
 	else

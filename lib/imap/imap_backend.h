@@ -109,7 +109,9 @@ struct imap_folder_info {
 	bool exists, subscribed;
 };
 
-/* A message's content: borrowed, read-only, unchanged until released. */
+/* A message's content: borrowed, read-only, unchanged until released, even if the message is
+ * expunged or the folder closed meanwhile. A session holds at most one, while its client takes the
+ * bytes. */
 struct imap_content {
 	const uint8_t *p;
 	size_t n;

@@ -6,7 +6,7 @@
  *
  * The host's part:
  *     on input, when the peer has taken output, when woken:  why = imap_session_run(s, in);
- *     then send what stands in imap_session_out(s) (and drain it), and act on `why`.
+ *     then send what stands in imap_session_out(s), tell imap_session_sent, and act on `why`.
  *
  * The engine takes no input while an answer is under way, so a host that stops reading when `in` is
  * full has back-pressure both ways.
@@ -56,8 +56,11 @@ void imap_session_welcome(struct imap_session *s, struct str tag);
 /* Takes from `in` what it can use and appends to the output. */
 enum imap_run imap_session_run(struct imap_session *s, struct buf *in);
 
-/* Pending output, at most IMAP_OUT_MAX bytes; the host drains what it has sent. */
+/* Pending output, at most IMAP_OUT_MAX bytes. */
 struct buf *imap_session_out(struct imap_session *s);
+/* The first n bytes of the output have been sent: drains them and gives the memory back when
+ * nothing is left, so that an idle session holds none. */
+void imap_session_sent(struct imap_session *s, size_t n);
 
 /* The host ends the session: "* BYE text"; the next run returns IMAP_RUN_CLOSE. For idle time-outs
  * ("Idle for too long") and orderly stops. Inside of a literal nothing is written. */

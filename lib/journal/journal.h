@@ -156,6 +156,8 @@ int journal_large_new(struct journal *j, bool urgent, struct journal_large **out
 /* 0, FULL, EIO. */
 int journal_large_write(struct journal_large *l, const void *p, size_t n);
 uint64_t journal_large_size(const struct journal_large *l);
+/* Its number: the large_id of the record that will take it. */
+uint64_t journal_large_id(const struct journal_large *l);
 /* Removes it: for content that no record took. */
 void journal_large_abort(struct journal_large **l);
 /* Removes the content of a record that is dead; call it only after the commit that made it so. */

@@ -122,10 +122,10 @@ compact_record(void *arg, const struct journal_record *r, const struct journal_r
 
 /* Nothing was written yet: takes the copies back. */
 static void
-give_up(struct compaction *c)
+give_up(struct compaction *c, bool damaged)
 {
 	batch_drop(c->j);
-	c->s->held = true;
+	c->s->held = damaged;
 	for (size_t i = 0; i < c->count; i++)
 		if (c->moves[i].to.pos)
 			live_subtract(
@@ -157,7 +157,7 @@ journal_compact(struct journal *j, const struct journal_mover *m)
 	}
 	r = segment_scan(j, c.s, c.s->end, &damaged, compact_record, &c);
 	if (r != 0 || damaged)
-		give_up(&c);
+		give_up(&c, damaged || r == JOURNAL_DAMAGED);
 	else
 		r = journal_commit(j);
 	if (r == 0 && !damaged) {

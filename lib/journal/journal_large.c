@@ -72,6 +72,12 @@ journal_large_write(struct journal_large *l, const void *p, size_t n)
 }
 
 uint64_t
+journal_large_id(const struct journal_large *l)
+{
+	return l->id;
+}
+
+uint64_t
 journal_large_size(const struct journal_large *l)
 {
 	return l->size;

@@ -147,7 +147,8 @@ list_files(struct journal *j)
 		} else if (f->kind == 'n' || f->kind == 'o') {
 			segment_name(name, f->number, f->kind == 'n' ? "new" : "old");
 			j->io.unlink(j->io.ctx, j->dirfd, name);
-		} else if (f->kind == 'b' && f->second == 'i' && f->number >= j->next_large) {
+		} else if (f->kind == 'b' && f->second == 'i' && f->number >= j->next_large &&
+			   f->number < UINT64_MAX) {
 			j->next_large = f->number + 1;
 		} else if (f->kind == 'b' && f->second == 'a' && f->number >= j->next_number &&
 			   f->number < UINT32_MAX) {
@@ -167,7 +168,7 @@ recover_record(void *arg, const struct journal_record *r, const struct journal_r
 	segment_count_record(j, h, s, r->ref.size, true);
 	if (r->seq >= j->next_seq)
 		j->next_seq = r->seq + 1;
-	if (r->large_id >= j->next_large)
+	if (r->large_id >= j->next_large && r->large_id < UINT64_MAX)
 		j->next_large = r->large_id + 1;
 	if (j->on_record)
 		j->on_record(j->arg, r);
@@ -175,18 +176,20 @@ recover_record(void *arg, const struct journal_record *r, const struct journal_r
 }
 
 static int
-recover_segments(struct journal *j, bool *junk)
+recover_segments(struct journal *j, struct segment_tail *tail)
 {
-	bool damaged, ignored;
+	struct segment_tail t;
+	bool damaged;
 
-	*junk = false;
 	for (size_t i = 0; i < j->count; i++) {
 		struct segment *s = j->segments[i];
-		bool last = i + 1 == j->count;
 		int r = 0;
 
+		t = (struct segment_tail){s->end, s->end, false};
 		if (s->end == 0)
-			r = segment_find_end(j, s, &s->end, last ? junk : &ignored);
+			r = segment_find_end(j, s, &t);
+		s->end = t.end;
+		*tail = t;
 		if (r == 0)
 			r = segment_scan(j, s, s->end, &damaged, recover_record, j);
 		if (r != 0)
@@ -196,21 +199,46 @@ recover_segments(struct journal *j, bool *junk)
 	return 0;
 }
 
-/* What the last process wrote but did not sync is shown now, so it must stay. */
+/*
+ * What the last process wrote but did not sync was shown to the owner, so it must stay. It is
+ * written once more, because after a sync that failed the kernel may show what it will never write.
+ */
 static int
-settle(struct journal *j, bool new_segment, bool cut)
+rewrite_tail(struct journal *j, const struct segment_tail *t)
 {
+	size_t n = t->end - t->synced, got;
+	uint8_t *p = xmalloc(n + 1);
+	struct iovec v = {p, n};
+	int r;
+
+	r = read_all(j, j->cur->fd, p, n, t->synced, &got);
+	if (r == 0)
+		r = got == n ? write_all(j, j->cur->fd, &v, 1, t->synced) : JOURNAL_EIO;
+	if (r == 0 && j->io.fdatasync(j->io.ctx, j->cur->fd) == -1)
+		r = JOURNAL_EIO;
+	free(p);
+	return r;
+}
+
+static int
+settle(struct journal *j, bool new_segment, const struct segment_tail *t)
+{
+	int r;
+
 	if (j->count > 0) {
 		j->cur = j->segments[j->count - 1];
 		j->synced_end = j->cur->end;
-		if (segment_fd(j, j->cur) != 0 || j->io.fdatasync(j->io.ctx, j->cur->fd) == -1)
-			return JOURNAL_EIO;
+		r = segment_fd(j, j->cur);
+		if (r == 0)
+			r = rewrite_tail(j, t);
+		if (r != 0)
+			return r;
 	}
 	if (j->io.sync_dir(j->io.ctx, j->dirfd) == -1)
 		return JOURNAL_EIO;
 	reserve_build(j);
-	if (j->cur == NULL || new_segment || cut)
-		return segment_roll(j, j->cur ? j->cur->end : 0, cut);
+	if (j->cur == NULL || new_segment || t->junk)
+		return segment_roll(j, j->cur ? j->cur->end : 0, t->junk);
 	return 0;
 }
 
@@ -250,7 +278,8 @@ int
 journal_open(int dirfd, const struct journal_options *o, struct journal **out)
 {
 	struct journal *j = journal_alloc(dirfd, o);
-	bool any_bad = false, junk = false;
+	struct segment_tail tail = {0};
+	bool any_bad = false;
 	int r;
 
 	*out = NULL;
@@ -260,9 +289,9 @@ journal_open(int dirfd, const struct journal_options *o, struct journal **out)
 	if (r == 0)
 		r = load_segments(j, &any_bad);
 	if (r == 0)
-		r = recover_segments(j, &junk);
+		r = recover_segments(j, &tail);
 	if (r == 0)
-		r = settle(j, any_bad, junk);
+		r = settle(j, any_bad, &tail);
 	if (r == 0) {
 		*out = j;
 		j = NULL;

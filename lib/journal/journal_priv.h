@@ -141,8 +141,13 @@ typedef int scan_fn(
  */
 int segment_scan(
     struct journal *j, struct segment *s, uint32_t end, bool *damaged, scan_fn *fn, void *arg);
-/* Where a segment of unknown end ends; *junk: records above that look valid. */
-int segment_find_end(struct journal *j, struct segment *s, uint32_t *end, bool *junk);
+struct segment_tail {
+	uint32_t synced; /* below this everything was known to be on stable storage */
+	uint32_t end;    /* end of the last whole batch */
+	bool junk;       /* there is something above that looks like a record */
+};
+/* Where a segment of unknown end ends. */
+int segment_find_end(struct journal *j, struct segment *s, struct segment_tail *t);
 void damage_report(
     struct journal *j, uint64_t segment, uint64_t off, uint64_t len, const char *what);
 

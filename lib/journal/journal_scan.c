@@ -172,7 +172,7 @@ segment_scan(
 	return err ? err : ret;
 }
 
-/* The highest synced end any good record tells; *junk_from: see below. */
+/* The highest synced end any good record tells, and where the last good header is. */
 static int
 find_synced(struct reader *r, struct segment *s, uint64_t size, uint32_t *synced, uint64_t *last)
 {
@@ -194,7 +194,7 @@ find_synced(struct reader *r, struct segment *s, uint64_t size, uint32_t *synced
 }
 
 int
-segment_find_end(struct journal *j, struct segment *s, uint32_t *end, bool *junk)
+segment_find_end(struct journal *j, struct segment *s, struct segment_tail *t)
 {
 	struct journal_record_header h;
 	uint64_t off, last, seq = 0;
@@ -205,8 +205,8 @@ segment_find_end(struct journal *j, struct segment *s, uint32_t *end, bool *junk
 	if (segment_fd(j, s) != 0)
 		return JOURNAL_EIO;
 	reader_init(&r, j, s->fd, SEARCH_READ_MIN);
-	err = find_synced(&r, s, s->filled, end, &last);
-	off = *end;
+	err = find_synced(&r, s, s->filled, &t->synced, &last);
+	off = t->end = t->synced;
 	while (err == 0 && header_at(&r, s, off, s->filled, &h, &err)) {
 		if (h.seq < s->first_seq || (seq != 0 && h.seq != seq))
 			break;
@@ -218,9 +218,9 @@ segment_find_end(struct journal *j, struct segment *s, uint32_t *end, bool *junk
 			break;
 		off += journal_record_extent(&h);
 		if (h.flags & JOURNAL_F_LAST)
-			*end = (uint32_t)off;
+			t->end = (uint32_t)off;
 	}
-	*junk = last >= *end;
+	t->junk = last >= t->end;
 	reader_free(&r);
 	return err;
 }

@@ -40,7 +40,6 @@ PEER(auth, auth, imapd)
 PEER(queue_accept, queue, smtpd)
 PEER(admin, accounts, control)
 PEER(admin, queue, control)
-PEER(admin, keys, control)
 
 LISTENER(smtp, smtpd, 25)
 LISTENER(imap, imapd, 143)

@@ -157,6 +157,7 @@ CALL(DNS, connect)
 CALL(DNS, bind)
 CALL(DNS, sendto)
 CALL(DNS, getsockname)
+CALL(DNS, setitimer) /* its watchdog */
 CALL_IF(DNS, setsockopt, 1, ANY_INT, IPPROTO_IP)
 CALL_IF(DNS, setsockopt, 1, ANY_INT, IPPROTO_IPV6)
 CALL_IF2(DNS, setsockopt, 1, SOL_SOCKET, 2, SO_REUSEADDR)

@@ -19,7 +19,7 @@ struct smtp_received {
 	const char *tls; /* "TLSv1.3 TLS_AES_256_GCM_SHA384", "" without TLS */
 	const char *id;
 	const char *only_rcpt; /* the recipient when there is exactly one, else NULL: with several
-	                        * it would tell each of the others (rfc5321:7.6) */
+				* it would tell each of the others (rfc5321:7.6) */
 	int64_t time;          /* seconds since 1970 */
 };
 

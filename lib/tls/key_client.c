@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,7 +21,7 @@ struct key_client {
 	uint64_t id;
 	int64_t rest_until;
 	int fd;
-	bool changed;
+	bool changed, broken;
 };
 
 static int64_t
@@ -50,6 +51,7 @@ key_client_set_fd(struct key_client *k, int fd)
 	buf_free(&k->in);
 	k->fd = fd;
 	k->rest_until = 0;
+	k->broken = false;
 	k->changed = fd >= 0;
 }
 
@@ -69,11 +71,20 @@ key_client_fd(const struct key_client *k)
 	return k->fd;
 }
 
+bool
+key_client_broken(const struct key_client *k)
+{
+	return k->broken;
+}
+
+/* The descriptor is watched: it must not be closed, and its number used again, before the watch
+ * has ended. */
 static void
 client_cut(struct key_client *k, const char *why)
 {
 	log_warn("", "event=keys-lost reason=\"%s\"", why);
-	key_client_set_fd(k, -1);
+	shutdown(k->fd, SHUT_RDWR);
+	k->broken = true;
 }
 
 /* 1: something came; 0: not now; -1: the channel is gone. */
@@ -140,9 +151,9 @@ key_client_changed(struct key_client *k)
 	size_t used;
 	bool changed;
 
-	while (k->fd >= 0 && client_receive(k) > 0)
+	while (k->fd >= 0 && !k->broken && client_receive(k) > 0)
 		;
-	if (k->fd >= 0)
+	if (k->fd >= 0 && !k->broken)
 		client_next(k, 0, &type, &m, &used);
 	changed = k->changed;
 	k->changed = false;
@@ -152,7 +163,7 @@ key_client_changed(struct key_client *k)
 static int
 client_wait(struct key_client *k, short events, int64_t until)
 {
-	struct pollfd p = { .fd = k->fd, .events = events };
+	struct pollfd p = {.fd = k->fd, .events = events};
 	int64_t left = until - now_ms();
 	int r = poll(&p, 1, left > 0 ? (int)left : 0);
 
@@ -169,7 +180,7 @@ client_send(struct key_client *k, enum ipc_type type, const void *m, int64_t unt
 	struct buf out;
 	int r = -1;
 
-	if (k->fd < 0 || now_ms() < k->rest_until)
+	if (k->fd < 0 || k->broken || now_ms() < k->rest_until)
 		return -1;
 	buf_init(&out, IPC_HEADER + 256);
 	if (ipc_encode(&out, type, ++k->id, m) == 0)
@@ -193,8 +204,8 @@ client_send(struct key_client *k, enum ipc_type type, const void *m, int64_t unt
 
 /* Waits for the next frame of the call under way; it must be of type want. */
 static int
-client_await(struct key_client *k, enum ipc_type want, union ipc_any *m, size_t *used,
-    int64_t until)
+client_await(
+    struct key_client *k, enum ipc_type want, union ipc_any *m, size_t *used, int64_t until)
 {
 	enum ipc_type type = IPC_none;
 	int r;
@@ -218,7 +229,7 @@ key_client_list(struct key_client *k, key_info_fn *fn, void *arg, int timeout_ms
 	size_t used;
 	bool last = false;
 
-	if (client_send(k, IPC_key_list, &(struct ipc_key_list) { 0 }, until) < 0)
+	if (client_send(k, IPC_key_list, &(struct ipc_key_list){0}, until) < 0)
 		return -1;
 	while (!last) {
 		if (client_await(k, IPC_key_info, &m, &used, until) < 0)
@@ -232,17 +243,17 @@ key_client_list(struct key_client *k, key_info_fn *fn, void *arg, int timeout_ms
 }
 
 int
-key_client_sign(struct key_client *k, uint32_t key, enum key_algorithm algorithm,
-    struct str digest, uint8_t *signature, size_t *n, int timeout_ms)
+key_client_sign(struct key_client *k, uint32_t key, enum key_algorithm algorithm, struct str digest,
+    uint8_t *signature, size_t *n, int timeout_ms)
 {
-	struct ipc_key_sign ask = { .key = key, .algorithm = (uint8_t)algorithm, .digest = digest };
+	struct ipc_key_sign ask = {.key = key, .algorithm = (uint8_t)algorithm, .digest = digest};
 	int64_t until = now_ms() + timeout_ms;
 	union ipc_any m;
 	size_t used;
 	int r = -1;
 
-	if (client_send(k, IPC_key_sign, &ask, until) < 0
-	    || client_await(k, IPC_key_signature, &m, &used, until) < 0)
+	if (client_send(k, IPC_key_sign, &ask, until) < 0 ||
+	    client_await(k, IPC_key_signature, &m, &used, until) < 0)
 		return -1;
 	if (m.key_signature.result == IPC_OK && m.key_signature.signature.n <= *n) {
 		*n = m.key_signature.signature.n;
@@ -262,11 +273,11 @@ key_client_tickets(struct key_client *k, uint8_t current[KEY_TICKET_BYTES],
 	size_t used;
 	int r = -1;
 
-	if (client_send(k, IPC_ticket_keys, &(struct ipc_ticket_keys) { 0 }, until) < 0
-	    || client_await(k, IPC_ticket_keys_are, &m, &used, until) < 0)
+	if (client_send(k, IPC_ticket_keys, &(struct ipc_ticket_keys){0}, until) < 0 ||
+	    client_await(k, IPC_ticket_keys_are, &m, &used, until) < 0)
 		return -1;
-	if (m.ticket_keys_are.current.n == KEY_TICKET_BYTES
-	    && m.ticket_keys_are.previous.n == KEY_TICKET_BYTES) {
+	if (m.ticket_keys_are.current.n == KEY_TICKET_BYTES &&
+	    m.ticket_keys_are.previous.n == KEY_TICKET_BYTES) {
 		memcpy(current, m.ticket_keys_are.current.p, KEY_TICKET_BYTES);
 		memcpy(previous, m.ticket_keys_are.previous.p, KEY_TICKET_BYTES);
 		r = 0;

@@ -23,8 +23,10 @@ struct key_client *key_client_new(void);
 void key_client_free(struct key_client **k);
 /* Takes over fd (-1: none) in place of the older one. */
 void key_client_set_fd(struct key_client *k, int fd);
-/* For watching; -1 after the other end is gone. */
+/* For watching; -1: none. It stays open, at its end, when the other end is gone. */
 int key_client_fd(const struct key_client *k);
+/* The other end is gone or was cut off: stop watching, then key_client_set_fd(k, -1). */
+bool key_client_broken(const struct key_client *k);
 /* Reads what came unasked. True when the certificates changed since the last call. */
 bool key_client_changed(struct key_client *k);
 

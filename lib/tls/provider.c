@@ -29,7 +29,8 @@ tls_provider_set_client(struct key_client *k)
 	client = k;
 }
 
-/* --- keys -------------------------------------------------------------------------------------- */
+/* --- keys --------------------------------------------------------------------------------------
+ */
 
 struct remote_key {
 	EVP_PKEY *public; /* of the default provider */
@@ -89,9 +90,9 @@ key_import(void *data, int selection, const OSSL_PARAM params[])
 
 	(void)selection;
 	/* Keys of other providers are not for us. */
-	if (key == NULL || public == NULL || k->public != NULL
-	    || !OSSL_PARAM_get_uint32(key, &k->key)
-	    || !OSSL_PARAM_get_octet_string_ptr(public, &der, &n))
+	if (key == NULL || public == NULL || k->public != NULL ||
+	    !OSSL_PARAM_get_uint32(key, &k->key) ||
+	    !OSSL_PARAM_get_octet_string_ptr(public, &der, &n))
 		return 0;
 	p = der;
 	k->public = d2i_PUBKEY_ex(NULL, &p, (long)n, NULL, "provider=default");
@@ -101,8 +102,8 @@ key_import(void *data, int selection, const OSSL_PARAM params[])
 static const OSSL_PARAM *
 key_import_types(int selection)
 {
-	static const OSSL_PARAM types[] = { OSSL_PARAM_uint32(PARAM_KEY, NULL),
-		OSSL_PARAM_octet_string(PARAM_PUBLIC, NULL, 0), OSSL_PARAM_END };
+	static const OSSL_PARAM types[] = {OSSL_PARAM_uint32(PARAM_KEY, NULL),
+	    OSSL_PARAM_octet_string(PARAM_PUBLIC, NULL, 0), OSSL_PARAM_END};
 
 	(void)selection;
 	return types;
@@ -116,8 +117,8 @@ key_export(void *data, int selection, OSSL_CALLBACK *callback, void *arg)
 	OSSL_PARAM *params = NULL;
 	int r;
 
-	if (k->public == NULL || (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0
-	    || !EVP_PKEY_todata(k->public, EVP_PKEY_PUBLIC_KEY, &params))
+	if (k->public == NULL || (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0 ||
+	    !EVP_PKEY_todata(k->public, EVP_PKEY_PUBLIC_KEY, &params))
 		return 0;
 	r = callback(params, arg);
 	OSSL_PARAM_free(params);
@@ -127,11 +128,11 @@ key_export(void *data, int selection, OSSL_CALLBACK *callback, void *arg)
 static const OSSL_PARAM *
 key_export_types(int selection)
 {
-	static const OSSL_PARAM types[]
-	    = { OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, NULL, 0),
-		      OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PUB_KEY, NULL, 0),
-		      OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_N, NULL, 0),
-		      OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_E, NULL, 0), OSSL_PARAM_END };
+	static const OSSL_PARAM types[] = {
+	    OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, NULL, 0),
+	    OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PUB_KEY, NULL, 0),
+	    OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_N, NULL, 0),
+	    OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_E, NULL, 0), OSSL_PARAM_END};
 
 	return (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0 ? NULL : types;
 }
@@ -147,12 +148,12 @@ key_get_params(void *data, OSSL_PARAM params[])
 static const OSSL_PARAM *
 key_gettable_params(void *provider)
 {
-	static const OSSL_PARAM types[] = { OSSL_PARAM_int(OSSL_PKEY_PARAM_BITS, NULL),
-		OSSL_PARAM_int(OSSL_PKEY_PARAM_SECURITY_BITS, NULL),
-		OSSL_PARAM_int(OSSL_PKEY_PARAM_MAX_SIZE, NULL),
-		OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, NULL, 0),
-		OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, NULL, 0),
-		OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_DEFAULT_DIGEST, NULL, 0), OSSL_PARAM_END };
+	static const OSSL_PARAM types[] = {OSSL_PARAM_int(OSSL_PKEY_PARAM_BITS, NULL),
+	    OSSL_PARAM_int(OSSL_PKEY_PARAM_SECURITY_BITS, NULL),
+	    OSSL_PARAM_int(OSSL_PKEY_PARAM_MAX_SIZE, NULL),
+	    OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, NULL, 0),
+	    OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, NULL, 0),
+	    OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_DEFAULT_DIGEST, NULL, 0), OSSL_PARAM_END};
 
 	(void)provider;
 	return types;
@@ -174,23 +175,24 @@ rsa_operation(int operation)
 /* dispatch.h declares no types for the functions of a table. */
 #define FN(f) (void (*)(void))(f)
 #define KEY_FUNCTIONS(operation_name)                                                              \
-	{ OSSL_FUNC_KEYMGMT_NEW, FN(key_new) }, { OSSL_FUNC_KEYMGMT_FREE, FN(key_free) },          \
-	    { OSSL_FUNC_KEYMGMT_HAS, FN(key_has) }, { OSSL_FUNC_KEYMGMT_MATCH, FN(key_match) },    \
-	    { OSSL_FUNC_KEYMGMT_IMPORT, FN(key_import) },                                          \
-	    { OSSL_FUNC_KEYMGMT_IMPORT_TYPES, FN(key_import_types) },                              \
-	    { OSSL_FUNC_KEYMGMT_EXPORT, FN(key_export) },                                          \
-	    { OSSL_FUNC_KEYMGMT_EXPORT_TYPES, FN(key_export_types) },                              \
-	    { OSSL_FUNC_KEYMGMT_GET_PARAMS, FN(key_get_params) },                                  \
-	    { OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, FN(key_gettable_params) },                        \
-	    { OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, FN(operation_name) },                        \
+	{OSSL_FUNC_KEYMGMT_NEW, FN(key_new)}, {OSSL_FUNC_KEYMGMT_FREE, FN(key_free)},              \
+	    {OSSL_FUNC_KEYMGMT_HAS, FN(key_has)}, {OSSL_FUNC_KEYMGMT_MATCH, FN(key_match)},        \
+	    {OSSL_FUNC_KEYMGMT_IMPORT, FN(key_import)},                                            \
+	    {OSSL_FUNC_KEYMGMT_IMPORT_TYPES, FN(key_import_types)},                                \
+	    {OSSL_FUNC_KEYMGMT_EXPORT, FN(key_export)},                                            \
+	    {OSSL_FUNC_KEYMGMT_EXPORT_TYPES, FN(key_export_types)},                                \
+	    {OSSL_FUNC_KEYMGMT_GET_PARAMS, FN(key_get_params)},                                    \
+	    {OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, FN(key_gettable_params)},                          \
+	    {OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, FN(operation_name)},                          \
 	{                                                                                          \
 		0, NULL                                                                            \
 	}
 
-static const OSSL_DISPATCH ec_keys[] = { KEY_FUNCTIONS(ec_operation) };
-static const OSSL_DISPATCH rsa_keys[] = { KEY_FUNCTIONS(rsa_operation) };
+static const OSSL_DISPATCH ec_keys[] = {KEY_FUNCTIONS(ec_operation)};
+static const OSSL_DISPATCH rsa_keys[] = {KEY_FUNCTIONS(rsa_operation)};
 
-/* --- signatures -------------------------------------------------------------------------------- */
+/* --- signatures --------------------------------------------------------------------------------
+ */
 
 struct signing {
 	struct remote_key *key;
@@ -231,9 +233,8 @@ sign_dup(void *ctx)
 		to->key->refs++;
 	if (from->md != NULL && EVP_MD_up_ref(from->md))
 		to->md = from->md;
-	if (from->hash != NULL
-	    && ((to->hash = EVP_MD_CTX_new()) == NULL
-	        || !EVP_MD_CTX_copy_ex(to->hash, from->hash))) {
+	if (from->hash != NULL &&
+	    ((to->hash = EVP_MD_CTX_new()) == NULL || !EVP_MD_CTX_copy_ex(to->hash, from->hash))) {
 		sign_free(to);
 		return NULL;
 	}
@@ -253,9 +254,9 @@ sign_set_params(void *ctx, const OSSL_PARAM params[])
 	if (p->data_type == OSSL_PARAM_UTF8_STRING) {
 		if (!OSSL_PARAM_get_utf8_string_ptr(p, &name))
 			return 0;
-		mode = strcmp(name, OSSL_PKEY_RSA_PAD_MODE_PSS) == 0 ? RSA_PKCS1_PSS_PADDING
-		    : strcmp(name, OSSL_PKEY_RSA_PAD_MODE_PKCSV15) == 0 ? RSA_PKCS1_PADDING
-		                                                        : 0;
+		mode = strcmp(name, OSSL_PKEY_RSA_PAD_MODE_PSS) == 0       ? RSA_PKCS1_PSS_PADDING
+		       : strcmp(name, OSSL_PKEY_RSA_PAD_MODE_PKCSV15) == 0 ? RSA_PKCS1_PADDING
+									   : 0;
 	} else if (!OSSL_PARAM_get_int(p, &mode)) {
 		return 0;
 	}
@@ -267,11 +268,11 @@ sign_set_params(void *ctx, const OSSL_PARAM params[])
 static const OSSL_PARAM *
 sign_settable_params(void *ctx, void *provider)
 {
-	static const OSSL_PARAM types[]
-	    = { OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_PAD_MODE, NULL, 0),
-		      OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, NULL, 0),
-		      OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, NULL, 0),
-		      OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST, NULL, 0), OSSL_PARAM_END };
+	static const OSSL_PARAM types[] = {
+	    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_PAD_MODE, NULL, 0),
+	    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, NULL, 0),
+	    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, NULL, 0),
+	    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST, NULL, 0), OSSL_PARAM_END};
 
 	(void)ctx;
 	(void)provider;
@@ -293,8 +294,8 @@ sign_init(void *ctx, const char *mdname, void *key, const OSSL_PARAM params[])
 	k->refs++;
 	s->md = EVP_MD_fetch(NULL, mdname, "provider=default");
 	s->hash = EVP_MD_CTX_new();
-	return s->md != NULL && s->hash != NULL && EVP_DigestInit_ex2(s->hash, s->md, NULL)
-	    && (params == NULL || sign_set_params(s, params));
+	return s->md != NULL && s->hash != NULL && EVP_DigestInit_ex2(s->hash, s->md, NULL) &&
+	       (params == NULL || sign_set_params(s, params));
 }
 
 static int
@@ -309,11 +310,11 @@ sign_update(void *ctx, const unsigned char *data, size_t n)
 static int
 sign_algorithm(const struct signing *s)
 {
-	enum key_type type
-	    = EVP_PKEY_get_base_id(s->key->public) == EVP_PKEY_EC ? KEY_TYPE_EC : KEY_TYPE_RSA;
+	enum key_type type =
+	    EVP_PKEY_get_base_id(s->key->public) == EVP_PKEY_EC ? KEY_TYPE_EC : KEY_TYPE_RSA;
 	enum key_padding padding = type == KEY_TYPE_EC ? KEY_PADDING_NONE
-	    : s->pss                                   ? KEY_PADDING_PSS
-	                                               : KEY_PADDING_PKCS1;
+				   : s->pss            ? KEY_PADDING_PSS
+						       : KEY_PADDING_PKCS1;
 
 #define X(name, number, t, p, hash, length)                                                        \
 	if (type == KEY_TYPE_##t && padding == KEY_PADDING_##p && EVP_MD_is_a(s->md, hash))        \
@@ -338,31 +339,31 @@ sign_final(void *ctx, unsigned char *sig, size_t *n, size_t room)
 		return 1;
 	}
 	*n = room;
-	return client != NULL && (algorithm = sign_algorithm(s)) != 0
-	    && EVP_DigestFinal_ex(s->hash, digest, &length)
-	    && key_client_sign(client, s->key->key, (enum key_algorithm)algorithm,
-	           str_from(digest, length), sig, n, TLS_SIGN_MS)
-	    == 0;
+	return client != NULL && (algorithm = sign_algorithm(s)) != 0 &&
+	       EVP_DigestFinal_ex(s->hash, digest, &length) &&
+	       key_client_sign(client, s->key->key, (enum key_algorithm)algorithm,
+		   str_from(digest, length), sig, n, TLS_SIGN_MS) == 0;
 }
 
-static const OSSL_DISPATCH signatures[] = { { OSSL_FUNC_SIGNATURE_NEWCTX, FN(sign_new) },
-	{ OSSL_FUNC_SIGNATURE_FREECTX, FN(sign_free) }, { OSSL_FUNC_SIGNATURE_DUPCTX, FN(sign_dup) },
-	{ OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT, FN(sign_init) },
-	{ OSSL_FUNC_SIGNATURE_DIGEST_SIGN_UPDATE, FN(sign_update) },
-	{ OSSL_FUNC_SIGNATURE_DIGEST_SIGN_FINAL, FN(sign_final) },
-	{ OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, FN(sign_set_params) },
-	{ OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS, FN(sign_settable_params) }, { 0, NULL } };
+static const OSSL_DISPATCH signatures[] = {{OSSL_FUNC_SIGNATURE_NEWCTX, FN(sign_new)},
+    {OSSL_FUNC_SIGNATURE_FREECTX, FN(sign_free)}, {OSSL_FUNC_SIGNATURE_DUPCTX, FN(sign_dup)},
+    {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT, FN(sign_init)},
+    {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_UPDATE, FN(sign_update)},
+    {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_FINAL, FN(sign_final)},
+    {OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, FN(sign_set_params)},
+    {OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS, FN(sign_settable_params)}, {0, NULL}};
 
-/* --- the provider ------------------------------------------------------------------------------ */
+/* --- the provider ------------------------------------------------------------------------------
+ */
 
-static const OSSL_ALGORITHM keymgmt_table[]
-    = { { "EC:id-ecPublicKey:1.2.840.10045.2.1", PROPERTY, ec_keys, "keys kept elsewhere" },
-	      { "RSA:rsaEncryption:1.2.840.113549.1.1.1", PROPERTY, rsa_keys, "keys kept elsewhere" },
-	      { NULL, NULL, NULL, NULL } };
-static const OSSL_ALGORITHM signature_table[]
-    = { { "ECDSA", PROPERTY, signatures, "signed elsewhere" },
-	      { "RSA:rsaEncryption:1.2.840.113549.1.1.1", PROPERTY, signatures, "signed elsewhere" },
-	      { NULL, NULL, NULL, NULL } };
+static const OSSL_ALGORITHM keymgmt_table[] = {
+    {"EC:id-ecPublicKey:1.2.840.10045.2.1", PROPERTY, ec_keys, "keys kept elsewhere"},
+    {"RSA:rsaEncryption:1.2.840.113549.1.1.1", PROPERTY, rsa_keys, "keys kept elsewhere"},
+    {NULL, NULL, NULL, NULL}};
+static const OSSL_ALGORITHM signature_table[] = {
+    {"ECDSA", PROPERTY, signatures, "signed elsewhere"},
+    {"RSA:rsaEncryption:1.2.840.113549.1.1.1", PROPERTY, signatures, "signed elsewhere"},
+    {NULL, NULL, NULL, NULL}};
 
 static const OSSL_ALGORITHM *
 provider_query(void *provider, int operation, int *no_cache)
@@ -378,8 +379,8 @@ static int
 provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
     void **provider)
 {
-	static const OSSL_DISPATCH functions[]
-	    = { { OSSL_FUNC_PROVIDER_QUERY_OPERATION, FN(provider_query) }, { 0, NULL } };
+	static const OSSL_DISPATCH functions[] = {
+	    {OSSL_FUNC_PROVIDER_QUERY_OPERATION, FN(provider_query)}, {0, NULL}};
 
 	(void)in;
 	*out = functions;
@@ -390,14 +391,14 @@ provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const OSS
 void
 tls_provider_load(void)
 {
-	static bool loaded;
+	/* Kept for the life of the process. */
+	static OSSL_PROVIDER *standard, *own;
 
-	if (loaded)
+	if (own != NULL)
 		return;
-	loaded = true;
 	if (!OSSL_PROVIDER_add_builtin(NULL, PROVIDER_NAME, provider_init)
-	    || OSSL_PROVIDER_load(NULL, "default") == NULL
-	    || OSSL_PROVIDER_load(NULL, PROVIDER_NAME) == NULL
+	    || (standard = OSSL_PROVIDER_load(NULL, "default")) == NULL
+	    || (own = OSSL_PROVIDER_load(NULL, PROVIDER_NAME)) == NULL
 	    || !EVP_set_default_properties(NULL, TLS_PROPERTIES))
 		fatal("cannot load OpenSSL's providers");
 }
@@ -405,20 +406,20 @@ tls_provider_load(void)
 EVP_PKEY *
 tls_provider_key(EVP_PKEY *public, uint32_t key)
 {
-	const char *type = EVP_PKEY_is_a(public, "EC") ? "EC"
-	    : EVP_PKEY_is_a(public, "RSA")             ? "RSA"
-	                                               : NULL;
+	const char *type = EVP_PKEY_is_a(public, "EC")    ? "EC"
+			   : EVP_PKEY_is_a(public, "RSA") ? "RSA"
+							  : NULL;
 	EVP_PKEY_CTX *ctx = NULL;
 	EVP_PKEY *pkey = NULL;
 	unsigned char *der = NULL;
 	int n = type != NULL ? i2d_PUBKEY(public, &der) : -1;
-	OSSL_PARAM params[3] = { OSSL_PARAM_construct_uint32(PARAM_KEY, &key),
-		OSSL_PARAM_construct_octet_string(PARAM_PUBLIC, der, n > 0 ? (size_t)n : 0),
-		OSSL_PARAM_construct_end() };
+	OSSL_PARAM params[3] = {OSSL_PARAM_construct_uint32(PARAM_KEY, &key),
+	    OSSL_PARAM_construct_octet_string(PARAM_PUBLIC, der, n > 0 ? (size_t)n : 0),
+	    OSSL_PARAM_construct_end()};
 
-	if (n <= 0 || (ctx = EVP_PKEY_CTX_new_from_name(NULL, type, PROPERTY)) == NULL
-	    || EVP_PKEY_fromdata_init(ctx) <= 0
-	    || EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_KEYPAIR, params) <= 0)
+	if (n <= 0 || (ctx = EVP_PKEY_CTX_new_from_name(NULL, type, PROPERTY)) == NULL ||
+	    EVP_PKEY_fromdata_init(ctx) <= 0 ||
+	    EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_KEYPAIR, params) <= 0)
 		pkey = NULL;
 	EVP_PKEY_CTX_free(ctx);
 	OPENSSL_free(der);

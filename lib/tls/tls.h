@@ -26,9 +26,9 @@ enum {
 	TLS_FETCH_MS = 2000,      /* the list of certificates, at start and after a change */
 	TLS_HANDSHAKE_MS = 30000, /* a whole handshake, on the slowest line that is still used */
 	TLS_TICKET_FETCH_MS = 1800 * 1000, /* how often ticket keys are asked for again */
-	TLS_SESSION_S = 6 * 3600, /* a ticket's life; keys' rotation (<= 24 h) bounds it anyway */
+	TLS_SESSION_S = 6 * 3600,  /* a ticket's life; keys' rotation (<= 24 h) bounds it anyway */
 	TLS_CERTIFICATES_MAX = 64, /* of one instance: some domains, each RSA and ECDSA */
-	TLS_DESCRIPTION_MAX = 64, /* equals the hand-over field */
+	TLS_DESCRIPTION_MAX = 64,  /* equals the hand-over field */
 };
 
 /* X(name, session id context, ALPN protocol or "" when none is registered) */

@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: ISC */
+/* The service with real channels and codecs; the peers and master are played by the test. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sodium.h>
+
+#include "accounts/service.h"
+#include "base/log.h"
+#include "command/command.h"
+
+enum { ASKED_MAX = 32 };
+
+static char dir[64];
+static struct io_loop *loop;
+static struct settings *settings;
+static struct store *store;
+static struct service *service;
+static struct ipc_channel *lookup, *auth, *admin;
+
+/* What master was asked, and what it answers. */
+static struct {
+	enum service_request what;
+	uint64_t id;
+	uint32_t account;
+} asked[ASKED_MAX];
+static unsigned asked_n;
+static bool master_answers;
+static enum ipc_result master_result;
+
+/* What came back to the peers. */
+static struct {
+	uint64_t id;
+	enum ipc_type type;
+	uint8_t result;
+	uint32_t account;
+	uint64_t generation;
+	unsigned n;
+	int fd;
+	bool closed;
+	char text[4096], rows[8192];
+} got;
+
+/* ---- master -----------------------------------------------------------------------------------
+ */
+
+static void
+master_answer(unsigned i)
+{
+	if (asked[i].what != SERVICE_OPEN)
+		service_done(service, asked[i].id, master_result);
+	else if (master_result == IPC_OK)
+		service_opened(service, asked[i].id, IPC_OK, open("/dev/null", O_RDONLY));
+	else
+		service_opened(service, asked[i].id, master_result, -1);
+}
+
+static void
+ask(void *arg, enum service_request what, uint64_t id, uint32_t account)
+{
+	(void)arg;
+	assert_in_range(asked_n, 0, ASKED_MAX - 1);
+	asked[asked_n].what = what;
+	asked[asked_n].id = id;
+	asked[asked_n].account = account;
+	asked_n++;
+}
+
+/* ---- peers ------------------------------------------------------------------------------------
+ */
+
+static void
+note(enum ipc_type type, uint64_t id, uint8_t result)
+{
+	got.type = type;
+	got.id = id;
+	got.result = result;
+	io_loop_stop(loop);
+}
+
+static void
+on_address_is(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_address_is *m, int fd)
+{
+	(void)arg;
+	(void)ch;
+	(void)fd;
+	got.n = (unsigned)m->accounts.n / 4;
+	if (m->accounts.n)
+		got.account = (uint8_t)m->accounts.p[3];
+	note(IPC_address_is, id, m->result);
+}
+
+static void
+on_verifier_is(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_verifier_is *m, int fd)
+{
+	(void)arg;
+	(void)ch;
+	(void)fd;
+	got.account = m->account;
+	got.generation = m->generation;
+	(void)snprintf(got.text, sizeof(got.text), "%.*s", STRF(m->verifier));
+	note(IPC_verifier_is, id, m->result);
+}
+
+static void
+on_login_opened(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_login_opened *m, int fd)
+{
+	(void)arg;
+	(void)ch;
+	(void)m;
+	got.fd = fd;
+	note(IPC_login_opened, id, IPC_OK);
+}
+
+static void
+on_login_refused(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_login_refused *m, int fd)
+{
+	(void)arg;
+	(void)ch;
+	(void)fd;
+	note(IPC_login_refused, id, m->result);
+}
+
+static void
+on_admin_row(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_admin_row *m, int fd)
+{
+	struct str rest = m->cells, cell;
+	size_t n = strlen(got.rows);
+
+	(void)arg;
+	(void)ch;
+	(void)id;
+	(void)fd;
+	while (command_cell_next(&rest, &cell))
+		n += (size_t)snprintf(got.rows + n, sizeof(got.rows) - n, "%.*s|", STRF(cell));
+	(void)snprintf(got.rows + n, sizeof(got.rows) - n, "\n");
+}
+
+static void
+on_admin_end(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_admin_end *m, int fd)
+{
+	(void)arg;
+	(void)ch;
+	(void)fd;
+	(void)snprintf(got.text, sizeof(got.text), "%.*s", STRF(m->message));
+	note(IPC_admin_end, id, m->result);
+}
+
+static void
+on_close(void *arg, struct ipc_channel *ch)
+{
+	struct ipc_channel **mine = arg;
+
+	(void)ch;
+	got.closed = true;
+	ipc_channel_free(mine);
+	io_loop_stop(loop);
+}
+
+static const union ipc_handler handlers[IPC__MAX] = {
+    IPC_ON(address_is, on_address_is),
+    IPC_ON(verifier_is, on_verifier_is),
+    IPC_ON(login_opened, on_login_opened),
+    IPC_ON(login_refused, on_login_refused),
+    IPC_ON(admin_row, on_admin_row),
+    IPC_ON(admin_end, on_admin_end),
+};
+static const struct ipc_ops ops = {.handlers = handlers, .on_close = on_close};
+
+static void
+connect_peer(enum ipc_channel_kind kind, struct ipc_channel **ch)
+{
+	int sv[2];
+
+	assert_int_equal(ipc_pair(sv), 0);
+	service_peer(service, kind, sv[0]);
+	*ch = ipc_channel_new(loop, sv[1], kind, IPC_CLIENT, &ops, ch);
+}
+
+static void
+timeout(void *arg)
+{
+	(void)arg;
+	got.type = IPC_none;
+	io_loop_stop(loop);
+}
+
+/* Runs until a reply came (or, with nothing to come, 200 ms passed). */
+static void
+wait_reply(void)
+{
+	struct io_timer *t = io_timer_new(loop, timeout, NULL);
+
+	io_timer_set(t, master_answers ? 5000 : 200);
+	io_loop_run(loop);
+	io_timer_free(&t);
+}
+
+static void
+after_turn(void *arg)
+{
+	static unsigned next;
+
+	(void)arg;
+	if (asked_n < next)
+		next = 0;
+	while (master_answers && next < asked_n)
+		master_answer(next++);
+	ipc_flush_all();
+}
+
+static int
+setup(void **state)
+{
+	const char *why;
+	struct buf say;
+
+	(void)state;
+	buf_init(&say, 512);
+	strcpy(dir, "/tmp/postern-service-XXXXXX");
+	if (sodium_init() < 0 || mkdtemp(dir) == NULL || chdir(dir) != 0)
+		return -1;
+	settings = settings_new();
+	if (settings_set(settings, SET_auth_memory, "8M", &why) != 0 ||
+	    settings_set(settings, SET_auth_passes, "1", &why) != 0 ||
+	    store_open(STR("example.test"), 1000, &store, &say) != 0)
+		return -1;
+	buf_free(&say);
+	memset(&got, 0, sizeof(got));
+	asked_n = 0;
+	master_answers = true;
+	master_result = IPC_OK;
+	loop = io_loop_new();
+	io_loop_after_turn(loop, after_turn, NULL);
+	service = service_new(loop, store, settings, ask, NULL);
+	connect_peer(IPC_CH_accounts_lookup, &lookup);
+	connect_peer(IPC_CH_accounts_auth, &auth);
+	connect_peer(IPC_CH_admin, &admin);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	char cmd[128];
+
+	(void)state;
+	service_free(&service);
+	ipc_channel_free(&lookup);
+	ipc_channel_free(&auth);
+	ipc_channel_free(&admin);
+	io_loop_free(&loop);
+	store_close(&store);
+	settings_free(&settings);
+	(void)snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+	return chdir("/") != 0 || system(cmd) != 0 ? -1 : 0;
+}
+
+/* ---- requests ---------------------------------------------------------------------------------
+ */
+
+static enum ipc_result
+command(enum command_id verb, const char *a, const char *b, const char *secret)
+{
+	static uint64_t id;
+	struct buf args;
+
+	buf_init(&args, 4096);
+	if (a)
+		assert_int_equal(buf_put(&args, a, strlen(a) + 1), 0);
+	if (b)
+		assert_int_equal(buf_put(&args, b, strlen(b) + 1), 0);
+	got.rows[0] = got.text[0] = 0;
+	ipc_send_admin_request(admin, ++id,
+	    &(struct ipc_admin_request){.verb = verb,
+		.args =
+		    str_from(buf_len(&args) ? (const char *)buf_data(&args) : "", buf_len(&args)),
+		.secret = str_of(secret ? secret : "")});
+	buf_free(&args);
+	wait_reply();
+	if (got.type != IPC_admin_end)
+		return IPC_RESULT__MAX;
+	assert_int_equal(got.id, id);
+	return got.result;
+}
+
+static enum ipc_result
+look_up(const char *address)
+{
+	ipc_send_address_lookup(
+	    lookup, 77, &(struct ipc_address_lookup){.address = str_of(address)});
+	got.n = 0;
+	wait_reply();
+	assert_int_equal(got.type, IPC_address_is);
+	assert_int_equal(got.id, 77);
+	return got.result;
+}
+
+static enum ipc_result
+verifier(const char *login)
+{
+	ipc_send_verifier_get(auth, 88, &(struct ipc_verifier_get){.login = str_of(login)});
+	wait_reply();
+	assert_int_equal(got.type, IPC_verifier_is);
+	assert_int_equal(got.id, 88);
+	return got.result;
+}
+
+static void
+login_open(uint32_t account, uint64_t generation)
+{
+	got.fd = -1;
+	ipc_send_login_open(
+	    auth, 99, &(struct ipc_login_open){.account = account, .generation = generation});
+	wait_reply();
+}
+
+static void
+test_user_life(void **state)
+{
+	uint64_t generation;
+
+	(void)state;
+	assert_int_equal(
+	    command(CMD_user_add, "alice@example.test", NULL, "correct horse"), IPC_OK);
+	assert_int_equal(asked[0].what, SERVICE_CREATE);
+	assert_int_equal(asked[0].account, 1);
+	assert_int_equal(look_up("Alice+x@example.test"), IPC_OK);
+	assert_int_equal(got.n, 1);
+	assert_int_equal(got.account, 1);
+	assert_int_equal(look_up("bob@example.test"), IPC_NO);
+	assert_int_equal(look_up("bob@other.test"), IPC_NOT_LOCAL);
+	assert_int_equal(look_up("postmaster"), IPC_OK);
+
+	assert_int_equal(verifier("ALICE@example.test"), IPC_OK);
+	assert_int_equal(got.account, 1);
+	assert_int_equal(strncmp(got.text, "$argon2id$v=19$m=8192,t=1,p=1$", 30), 0);
+	assert_int_equal(crypto_pwhash_str_verify(got.text, "correct horse", 13), 0);
+	generation = got.generation;
+	assert_int_equal(verifier("alice+x@example.test"), IPC_NO);
+	assert_int_equal(verifier("alice"), IPC_NO);
+	assert_int_equal(verifier("postmaster"), IPC_NO);
+	assert_int_equal(verifier(""), IPC_NO);
+
+	login_open(1, generation);
+	assert_int_equal(got.type, IPC_login_opened);
+	assert_true(got.fd >= 0);
+	close(got.fd);
+	login_open(1, generation + 1);
+	assert_int_equal(got.type, IPC_login_refused);
+	login_open(2, generation);
+	assert_int_equal(got.type, IPC_login_refused);
+
+	/* a new password ends the sessions and what was proven before */
+	asked_n = 0;
+	assert_int_equal(
+	    command(CMD_user_passwd, "alice@example.test", NULL, "battery staple"), IPC_OK);
+	assert_int_equal(asked[0].what, SERVICE_KICK);
+	login_open(1, generation);
+	assert_int_equal(got.type, IPC_login_refused);
+	assert_int_equal(got.result, IPC_NO);
+	assert_int_equal(verifier("alice@example.test"), IPC_OK);
+	generation = got.generation;
+
+	asked_n = 0;
+	assert_int_equal(command(CMD_user_suspend, "alice@example.test", NULL, NULL), IPC_OK);
+	assert_int_equal(asked[0].what, SERVICE_KICK);
+	assert_int_equal(verifier("alice@example.test"), IPC_SUSPENDED);
+	assert_int_equal(got.text[0], 0);
+	assert_int_equal(look_up("alice@example.test"), IPC_SUSPENDED);
+	login_open(1, generation);
+	assert_int_equal(got.type, IPC_login_refused);
+	assert_int_equal(command(CMD_user_list, NULL, NULL, NULL), IPC_OK);
+	assert_string_equal(got.rows, "alice@example.test|1|suspended|\n");
+	assert_int_equal(command(CMD_user_resume, "alice@example.test", NULL, NULL), IPC_OK);
+	assert_int_equal(verifier("alice@example.test"), IPC_OK);
+
+	/* master has trouble with the mailbox: for now, not for ever */
+	master_result = IPC_NO;
+	login_open(1, got.generation);
+	assert_int_equal(got.type, IPC_login_refused);
+	assert_int_equal(got.result, IPC_TEMP);
+	master_result = IPC_OK;
+
+	asked_n = 0;
+	assert_int_equal(command(CMD_user_remove, "alice@example.test", NULL, NULL), IPC_OK);
+	assert_int_equal(asked[0].what, SERVICE_REMOVE);
+	assert_int_equal(verifier("alice@example.test"), IPC_NO);
+	assert_int_equal(service_pending(service), 0);
+}
+
+static void
+test_refusals(void **state)
+{
+	char longest[PASSWORD_MAX + 1];
+
+	(void)state;
+	memset(longest, 'x', PASSWORD_MAX);
+	longest[PASSWORD_MAX] = 0;
+	assert_int_equal(command(CMD_user_add, "a@example.test", NULL, "short"), IPC_INVALID);
+	assert_int_equal(command(CMD_user_add, "a@example.test", NULL, NULL), IPC_INVALID);
+	assert_int_equal(command(CMD_user_add, "a@example.test", NULL, "tab\tinside"), IPC_INVALID);
+	assert_int_equal(
+	    command(CMD_user_add, "a@example.test", NULL, "\xff\xff\xff\xff\xff\xff\xff\xff"),
+	    IPC_INVALID);
+	assert_int_equal(command(CMD_user_add, "a@other.test", NULL, "long enough"), IPC_NOT_LOCAL);
+	assert_int_equal(command(CMD_user_passwd, "a@example.test", NULL, "long enough"), IPC_NO);
+	assert_int_equal(command(CMD_user_suspend, "a@example.test", NULL, NULL), IPC_NO);
+	assert_int_equal(asked_n, 0);
+	assert_int_equal(command(CMD_user_add, "a@example.test", NULL, longest), IPC_OK);
+	assert_int_equal(command(CMD_user_add, "A@example.test", NULL, longest), IPC_EXISTS);
+	assert_true(got.text[0] != 0);
+	/* not for accounts, no such verb, wrong number of arguments */
+	assert_int_equal(command(CMD_queue_list, NULL, NULL, NULL), IPC_INVALID);
+	assert_int_equal(command((enum command_id)9999, NULL, NULL, NULL), IPC_INVALID);
+	assert_int_equal(command(CMD_domain_add, NULL, NULL, NULL), IPC_INVALID);
+	assert_int_equal(command(CMD_domain_add, "a.test", "b.test", NULL), IPC_INVALID);
+}
+
+static void
+test_lists(void **state)
+{
+	(void)state;
+	assert_int_equal(command(CMD_domain_add, "Second.test", NULL, NULL), IPC_OK);
+	assert_int_equal(command(CMD_user_add, "bob@second.test", NULL, "long enough"), IPC_OK);
+	assert_int_equal(
+	    command(CMD_alias_add, "info@example.test", "bob@second.test", NULL), IPC_OK);
+	assert_int_equal(command(CMD_domain_list, NULL, NULL, NULL), IPC_OK);
+	assert_string_equal(got.rows, "example.test|0|\nsecond.test|1|\n");
+	assert_int_equal(command(CMD_alias_list, NULL, NULL, NULL), IPC_OK);
+	assert_string_equal(got.rows, "info@example.test|bob@second.test|\n");
+	assert_int_equal(command(CMD_domain_remove, "second.test", NULL, NULL), IPC_DENIED);
+	assert_non_null(strstr(got.text, "@"));
+	assert_int_equal(command(CMD_accounts_export, NULL, NULL, NULL), IPC_OK);
+	assert_non_null(strstr(got.rows, "752f3030303030303031|"));
+	assert_int_equal(command(CMD_alias_remove, "info@example.test", NULL, NULL), IPC_OK);
+	assert_int_equal(command(CMD_user_remove, "bob@second.test", NULL, NULL), IPC_OK);
+	assert_int_equal(command(CMD_domain_remove, "second.test", NULL, NULL), IPC_OK);
+}
+
+/* A crash while master works: the note is there, the next start asks again. */
+static void
+test_owed(void **state)
+{
+	uint32_t id;
+	uint8_t todo;
+
+	(void)state;
+	master_answers = false;
+	assert_int_equal(
+	    command(CMD_user_add, "a@example.test", NULL, "long enough"), IPC_RESULT__MAX);
+	assert_int_equal(service_pending(service), 1);
+	assert_int_equal(look_up("a@example.test"), IPC_NO);
+	assert_true(store_todo_next(store, true, 0, &id, &todo));
+	assert_int_equal(todo, TODO_REMOVE);
+	service_free(&service);
+	asked_n = 0;
+	service = service_new(loop, store, settings, ask, NULL);
+	assert_int_equal(asked_n, 1);
+	assert_int_equal(asked[0].what, SERVICE_REMOVE);
+	assert_int_equal(asked[0].account, 1);
+	master_answer(0);
+	assert_false(store_todo_next(store, true, 0, &id, &todo));
+	assert_int_equal(service_pending(service), 0);
+}
+
+/* The asker goes away while master works: the descriptor is not left open, nothing crashes. */
+static void
+test_peer_gone(void **state)
+{
+	int before, after;
+
+	(void)state;
+	assert_int_equal(command(CMD_user_add, "a@example.test", NULL, "long enough"), IPC_OK);
+	assert_int_equal(verifier("a@example.test"), IPC_OK);
+	master_answers = false;
+	asked_n = 0;
+	login_open(1, got.generation);
+	assert_int_equal(got.type, IPC_none);
+	assert_int_equal(asked_n, 1);
+	ipc_channel_free(&auth);
+	wait_reply();
+	before = dup(0);
+	close(before);
+	master_answer(0);
+	after = dup(0);
+	close(after);
+	assert_int_equal(before, after);
+	assert_int_equal(service_pending(service), 0);
+	/* answers nobody asked for */
+	service_done(service, 12345, IPC_OK);
+	service_opened(service, 12345, IPC_OK, open("/dev/null", O_RDONLY));
+	after = dup(0);
+	close(after);
+	assert_int_equal(before, after);
+	connect_peer(IPC_CH_accounts_auth, &auth);
+	master_answers = true;
+	assert_int_equal(verifier("a@example.test"), IPC_OK);
+}
+
+/* A row of another channel ends that peer only. */
+static void
+test_violation(void **state)
+{
+	uint8_t junk[64];
+
+	(void)state;
+	memset(junk, 0xee, sizeof(junk));
+	ipc_channel_free(&lookup);
+	{
+		int sv[2];
+
+		assert_int_equal(ipc_pair(sv), 0);
+		service_peer(service, IPC_CH_accounts_lookup, sv[0]);
+		assert_int_equal(write(sv[1], junk, sizeof(junk)), (ssize_t)sizeof(junk));
+		lookup =
+		    ipc_channel_new(loop, sv[1], IPC_CH_accounts_lookup, IPC_CLIENT, &ops, &lookup);
+		wait_reply();
+		assert_true(got.closed);
+	}
+	assert_int_equal(verifier("a@example.test"), IPC_NO);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_user_life, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_lists, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_owed, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_peer_gone, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_violation, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

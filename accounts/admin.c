@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The administrator's commands. A new password is hashed here, not in auth: it blocks look-ups for
+ * some 50 ms, but only when an administrator sets a password, and so the password is in one process
+ * less and auth has no way to write a verifier.
+ */
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "accounts/import.h"
+#include "accounts/service_priv.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "command/command.h"
+
+struct request {
+	struct peer *peer;
+	uint64_t id;
+	const char *const *args;
+	int nargs;
+	struct str secret;
+	struct buf say; /* the sentence for the administrator */
+};
+
+static void
+answer(struct request *q, enum ipc_result r)
+{
+	command_end(q->peer->ch, q->id, r, "%.*s", (int)buf_len(&q->say),
+	    buf_len(&q->say) ? (const char *)buf_data(&q->say) : "");
+}
+
+/* The request goes to master; without room it is refused, what was committed stays. */
+static void
+ask_master(struct request *q, enum pending_kind kind, enum service_request what, uint32_t account)
+{
+	if (service_request(q->peer->s, kind, what, account, q->peer, q->id))
+		return;
+	(void)buf_puts(&q->say, "too busy to tell master; restart or try again");
+	answer(q, IPC_TEMP);
+}
+
+/* ---- passwords --------------------------------------------------------------------------------
+ */
+
+static bool
+password_ok(struct request *q)
+{
+	if (q->secret.n < PASSWORD_MIN || q->secret.n > PASSWORD_MAX) {
+		(void)buf_printf(
+		    &q->say, "a password has %d to %d bytes", PASSWORD_MIN, PASSWORD_MAX);
+		return false;
+	}
+	for (size_t i = 0; i < q->secret.n; i++) {
+		unsigned char c = (unsigned char)q->secret.p[i];
+
+		if (c < 0x20 || c == 0x7f) {
+			(void)buf_puts(&q->say, "a password must not have control characters");
+			return false;
+		}
+	}
+	if (!address_utf8_valid(q->secret))
+		(void)buf_puts(&q->say, "a password must be UTF-8");
+	return address_utf8_valid(q->secret);
+}
+
+static enum ipc_result
+hash_password(struct request *q, char out[crypto_pwhash_STRBYTES])
+{
+	const struct settings *st = q->peer->s->settings;
+
+	if (!password_ok(q))
+		return IPC_INVALID;
+	if (crypto_pwhash_str(out, q->secret.p, q->secret.n, settings_u64(st, SET_auth_passes),
+		settings_u64(st, SET_auth_memory)) == 0)
+		return IPC_OK;
+	(void)buf_puts(&q->say, "there is too little memory to hash the password");
+	return IPC_TEMP;
+}
+
+/* ---- users ------------------------------------------------------------------------------------
+ */
+
+static void
+user_add(struct request *q)
+{
+	struct store *store = q->peer->s->store;
+	char verifier[crypto_pwhash_STRBYTES];
+	struct pending *p;
+	enum ipc_result r;
+	uint32_t account;
+
+	r = store_user_check(store, str_of(q->args[0]), &q->say);
+	if (r == IPC_OK)
+		r = hash_password(q, verifier);
+	if (r == IPC_OK)
+		r = store_user_number(store, &account, &q->say);
+	if (r != IPC_OK) {
+		answer(q, r);
+		return;
+	}
+	p = service_request(q->peer->s, PENDING_USER_ADD, SERVICE_CREATE, account, q->peer, q->id);
+	if (p == NULL) {
+		(void)buf_puts(&q->say, "too busy; try again");
+		answer(q, IPC_TEMP);
+		return;
+	}
+	p->address = xstrdup(q->args[0]);
+	p->verifier = xstrdup(verifier);
+	sodium_memzero(verifier, sizeof(verifier));
+}
+
+static void
+user_passwd(struct request *q)
+{
+	char verifier[crypto_pwhash_STRBYTES];
+	enum ipc_result r = hash_password(q, verifier);
+	uint32_t account;
+
+	if (r == IPC_OK)
+		r = store_user_verifier(
+		    q->peer->s->store, str_of(q->args[0]), str_of(verifier), &account, &q->say);
+	sodium_memzero(verifier, sizeof(verifier));
+	if (r != IPC_OK)
+		answer(q, r);
+	else
+		ask_master(q, PENDING_KICK, SERVICE_KICK, account);
+}
+
+static void
+user_state(struct request *q, enum account_state state)
+{
+	uint32_t account;
+	enum ipc_result r =
+	    store_user_state(q->peer->s->store, str_of(q->args[0]), state, &account, &q->say);
+
+	if (r != IPC_OK || state == ACCOUNT_ACTIVE)
+		answer(q, r);
+	else
+		ask_master(q, PENDING_KICK, SERVICE_KICK, account);
+}
+
+static void
+user_suspend(struct request *q)
+{
+	user_state(q, ACCOUNT_SUSPENDED);
+}
+
+static void
+user_resume(struct request *q)
+{
+	user_state(q, ACCOUNT_ACTIVE);
+}
+
+static void
+user_remove(struct request *q)
+{
+	uint32_t account;
+	enum ipc_result r =
+	    store_user_remove(q->peer->s->store, str_of(q->args[0]), &account, &q->say);
+
+	if (r != IPC_OK)
+		answer(q, r);
+	else
+		ask_master(q, PENDING_USER_REMOVE, SERVICE_REMOVE, account);
+}
+
+/* The directory is there: now the account. */
+static enum ipc_result
+user_created(struct service *s, struct pending *p, enum ipc_result result, struct buf *say)
+{
+	uint32_t account = p->account;
+
+	if (result != IPC_OK) {
+		(void)buf_puts(say, "the mailbox directory could not be made; see the log");
+		return result;
+	}
+	result = store_user_add(s->store, account, str_of(p->address), str_of(p->verifier), say);
+	if (result == IPC_OK)
+		log_info(
+		    NULL, "user added account=%u address=%s", account, LOGS(str_of(p->address)));
+	else /* the note about it is still there, should this be lost */
+		(void)service_request(s, PENDING_TODO, SERVICE_REMOVE, account, NULL, 0);
+	return result;
+}
+
+void
+admin_done(struct service *s, struct pending *p, enum ipc_result result)
+{
+	struct buf say;
+
+	buf_init(&say, 512);
+	if (p->kind == PENDING_USER_ADD) {
+		result = user_created(s, p, result, &say);
+	} else if (p->kind == PENDING_USER_REMOVE && result == IPC_OK) {
+		store_todo_done(s->store, p->account);
+		log_info(NULL, "user removed account=%u", p->account);
+	} else if (result != IPC_OK) {
+		(void)buf_puts(
+		    &say, "it is done, but master could not end the open sessions; see the log");
+	}
+	if (p->peer)
+		command_end(p->peer->ch, p->their_id, result, "%.*s", (int)buf_len(&say),
+		    buf_len(&say) ? (const char *)buf_data(&say) : "");
+	buf_free(&say);
+}
+
+/* ---- lists ------------------------------------------------------------------------------------
+ */
+
+static void
+row(struct request *q, size_t n, const char *const cells[])
+{
+	command_row(q->peer->ch, q->id, n, cells);
+}
+
+static int
+list_user(void *arg, struct str key, struct str value)
+{
+	char address[ADDRESS_TEXT_SIZE], number[16];
+	struct record_account a;
+	uint32_t id;
+
+	if (!record_id(key, &id) || record_get_account(value, &a) != 0)
+		return 0;
+	(void)snprintf(address, sizeof(address), "%.*s", STRF(a.address));
+	(void)snprintf(number, sizeof(number), "%u", id);
+	row(arg, 3,
+	    (const char *[]){address, number, a.state == ACCOUNT_ACTIVE ? "active" : "suspended"});
+	return 0;
+}
+
+struct domain_count {
+	struct str domain;
+	unsigned n;
+};
+
+static int
+count_user(void *arg, struct str key, struct str value)
+{
+	struct domain_count *c = arg;
+	struct record_account a;
+
+	(void)key;
+	if (record_get_account(value, &a) == 0 && a.address.n > c->domain.n &&
+	    a.address.p[a.address.n - c->domain.n - 1] == '@' &&
+	    str_eq_nocase(
+		str_from(a.address.p + a.address.n - c->domain.n, c->domain.n), c->domain))
+		c->n++;
+	return 0;
+}
+
+static int
+list_domain(void *arg, struct str key, struct str value)
+{
+	struct request *q = arg;
+	struct domain_count c = {.domain = str_from(key.p + 2, key.n - 2)};
+	char domain[ADDRESS_TEXT_SIZE], number[16];
+
+	(void)value;
+	(void)snprintf(domain, sizeof(domain), "%.*s", STRF(c.domain));
+	(void)store_rows(q->peer->s->store, 'u', count_user, &c);
+	(void)snprintf(number, sizeof(number), "%u", c.n);
+	row(q, 2, (const char *[]){domain, number});
+	return 0;
+}
+
+static int
+list_alias(void *arg, struct str key, struct str value)
+{
+	char address[ADDRESS_TEXT_SIZE], *targets = xstrndup(value.p, value.n);
+
+	(void)snprintf(address, sizeof(address), "%.*s", (int)key.n - 2, key.p + 2);
+	for (size_t i = 0; i + 1 < value.n; i++)
+		if (targets[i] == 0)
+			targets[i] = ' ';
+	row(arg, 2, (const char *[]){address, targets});
+	free(targets);
+	return 0;
+}
+
+static int
+export_row(void *arg, struct str key, struct str value)
+{
+	struct buf k, v;
+
+	buf_init(&k, IMPORT_LINE_MAX);
+	buf_init(&v, IMPORT_LINE_MAX);
+	if (import_put_hex(&k, key) == 0 && buf_putc(&k, 0) == 0 &&
+	    import_put_hex(&v, value) == 0 && buf_putc(&v, 0) == 0)
+		row(arg, 2,
+		    (const char *[]){(const char *)buf_data(&k), (const char *)buf_data(&v)});
+	buf_free_secret(&k);
+	buf_free_secret(&v);
+	return 0;
+}
+
+static void
+list(struct request *q, int letter, int (*fn)(void *, struct str, struct str))
+{
+	int rc = store_rows(q->peer->s->store, letter, fn, q);
+
+	if (rc != 0)
+		(void)buf_puts(&q->say, "the store could not be read");
+	answer(q, rc == 0 ? IPC_OK : IPC_TEMP);
+}
+
+static void
+user_list(struct request *q)
+{
+	list(q, 'u', list_user);
+}
+
+static void
+domain_list(struct request *q)
+{
+	list(q, 'd', list_domain);
+}
+
+static void
+alias_list(struct request *q)
+{
+	list(q, 'l', list_alias);
+}
+
+static void
+accounts_export(struct request *q)
+{
+	list(q, 0, export_row);
+}
+
+/* ---- domains and aliases ----------------------------------------------------------------------
+ */
+
+static void
+domain_add(struct request *q)
+{
+	answer(q, store_domain_add(q->peer->s->store, str_of(q->args[0]), &q->say));
+}
+
+static void
+domain_remove(struct request *q)
+{
+	answer(q, store_domain_remove(q->peer->s->store, str_of(q->args[0]), &q->say));
+}
+
+static void
+alias_add(struct request *q)
+{
+	struct buf targets;
+	int rc = 0;
+
+	buf_init(&targets, COMMAND_ARGS_MAX * ADDRESS_TEXT_SIZE);
+	for (int i = 1; i < q->nargs && rc == 0; i++)
+		rc = buf_put(&targets, q->args[i], strlen(q->args[i]) + 1);
+	if (rc != 0) {
+		(void)buf_puts(&q->say, "that is too long");
+		answer(q, IPC_INVALID);
+	} else {
+		answer(q, store_alias_add(q->peer->s->store, str_of(q->args[0]),
+			      str_from(buf_data(&targets), buf_len(&targets)), &q->say));
+	}
+	buf_free(&targets);
+}
+
+static void
+alias_remove(struct request *q)
+{
+	answer(q, store_alias_remove(q->peer->s->store, str_of(q->args[0]), &q->say));
+}
+
+/* ---- dispatch ---------------------------------------------------------------------------------
+ */
+
+static void (*const verbs[CMD__MAX])(struct request *q) = {
+    [CMD_user_add] = user_add,
+    [CMD_user_list] = user_list,
+    [CMD_user_remove] = user_remove,
+    [CMD_user_passwd] = user_passwd,
+    [CMD_user_suspend] = user_suspend,
+    [CMD_user_resume] = user_resume,
+    [CMD_domain_add] = domain_add,
+    [CMD_domain_list] = domain_list,
+    [CMD_domain_remove] = domain_remove,
+    [CMD_alias_add] = alias_add,
+    [CMD_alias_list] = alias_list,
+    [CMD_alias_remove] = alias_remove,
+    [CMD_accounts_export] = accounts_export,
+};
+
+void
+admin_request(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_admin_request *m, int fd)
+{
+	const char *args[COMMAND_ARGS_MAX];
+	struct request q = {.peer = arg, .id = id, .args = args, .secret = m->secret};
+
+	(void)fd;
+	q.nargs = command_arguments(m, args);
+	if (q.nargs < 0 || m->verb >= CMD__MAX || verbs[m->verb] == NULL) {
+		command_end(ch, id, IPC_INVALID, "accounts does not know this command");
+		return;
+	}
+	buf_init(&q.say, 900);
+	verbs[m->verb](&q);
+	buf_free(&q.say);
+}

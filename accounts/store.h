@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The store of accounts (in the current directory, by lib/db) and its directory in memory. Every
+ * change is one transaction: checked, on stable storage, then visible. A store that fails in a way
+ * only recovery repairs ends the process: master starts a fresh one.
+ */
+#ifndef POSTERN_ACCOUNTS_STORE_H
+#define POSTERN_ACCOUNTS_STORE_H
+
+#include "accounts/directory.h"
+#include "base/buf.h"
+#include "ipc/ipc.h"
+
+struct store;
+
+/*
+ * Opens or creates it. The first time rows of the file "import", if there is one, are taken over
+ * and the file is removed; domain (may be empty) is made when there is none at all. most_accounts:
+ * no account number is at or above it. 0, or -1 with a sentence in *why.
+ */
+int store_open(struct str domain, uint32_t most_accounts, struct store **out, struct buf *why);
+void store_close(struct store **s);
+const struct directory *store_directory(const struct store *s);
+
+/*
+ * Changes. IPC_OK, or why not, with a sentence for the administrator in *say: IPC_INVALID,
+ * IPC_EXISTS, IPC_NO (there is no such thing), IPC_DENIED (others depend on it), IPC_FULL.
+ */
+enum ipc_result store_domain_add(struct store *s, struct str domain, struct buf *say);
+enum ipc_result store_domain_remove(struct store *s, struct str domain, struct buf *say);
+/* Replaces an older alias. targets: addresses, each ended by NUL. */
+enum ipc_result store_alias_add(
+    struct store *s, struct str address, struct str targets, struct buf *say);
+enum ipc_result store_alias_remove(struct store *s, struct str address, struct buf *say);
+
+/* Could this account be made? */
+enum ipc_result store_user_check(struct store *s, struct str address, struct buf *say);
+/* A fresh number, durably taken, with TODO_REMOVE noted until the account is made. */
+enum ipc_result store_user_number(struct store *s, uint32_t *id, struct buf *say);
+enum ipc_result store_user_add(
+    struct store *s, uint32_t id, struct str address, struct str verifier, struct buf *say);
+/* Notes TODO_REMOVE. */
+enum ipc_result store_user_remove(
+    struct store *s, struct str address, uint32_t *id, struct buf *say);
+enum ipc_result store_user_verifier(
+    struct store *s, struct str address, struct str verifier, uint32_t *id, struct buf *say);
+enum ipc_result store_user_state(
+    struct store *s, struct str address, enum account_state state, uint32_t *id, struct buf *say);
+
+/* What is owed to master: the first row after `after` (start with none = true). false: no more. */
+bool store_todo_next(struct store *s, bool none, uint32_t after, uint32_t *id, uint8_t *todo);
+void store_todo_done(struct store *s, uint32_t id);
+
+/*
+ * All rows with this first letter, or all (0), in order of their keys; fn returns 0 to go on.
+ * 0, fn's value or a db error.
+ */
+int store_rows(
+    struct store *s, int letter, int (*fn)(void *arg, struct str key, struct str value), void *arg);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/admin.h"
+#include "base/xalloc.h"
+#include "config/config.h"
+
+enum { ERRORS_MAX = 16 << 10 };
+
+static char *
+config_path(const struct admin *a)
+{
+	return xasprintf("%s/postern.conf", a->dir);
+}
+
+/* NULL: the errors were told. */
+static struct settings *
+load(struct admin *a, int *status)
+{
+	char *path = config_path(a);
+	struct settings *s = NULL;
+	struct buf errors;
+
+	buf_init(&errors, ERRORS_MAX);
+	if (config_load(path, &s, &errors) < 0)
+		*status = admin_fail(a, "%.*s", (int)buf_len(&errors), (const char *)buf_data(&errors));
+	buf_free(&errors);
+	free(path);
+	return s;
+}
+
+int
+admin_config_list(struct admin *a)
+{
+	struct settings *s;
+	struct output *o;
+	int status = 0;
+
+	if ((s = load(a, &status)) == NULL)
+		return status;
+	o = output_new(a->command, a->json);
+	for (int i = 0; i < SET__MAX; i++) {
+		const struct setting_row *row = setting_row((enum setting)i);
+		const char *cells[] = { row->name, settings_text(s, (enum setting)i), row->def,
+			row->help };
+
+		output_cells(o, 4, cells);
+	}
+	settings_free(&s);
+	return output_end(&o, IPC_OK, STR(""));
+}
+
+int
+admin_config_get(struct admin *a)
+{
+	int which = setting_by_name(a->argv[0]), status = 0;
+	struct settings *s;
+
+	if (which < 0)
+		return admin_fail(a, "There is no setting %s; \"postern config list\" shows all.",
+		    a->argv[0]);
+	if ((s = load(a, &status)) == NULL)
+		return status;
+	if (a->json) {
+		struct output *o = output_new(a->command, true);
+		const char *cells[] = { a->argv[0], settings_text(s, (enum setting)which) };
+
+		output_cells(o, 2, cells);
+		status = output_end(&o, IPC_OK, STR(""));
+	} else {
+		/* The bare value: for scripts without a JSON parser. */
+		printf("%s\n", settings_text(s, (enum setting)which));
+	}
+	settings_free(&s);
+	return status;
+}
+
+/* A stopped instance reads the file at its next start; that is no failure. */
+static const char *
+tell_instance(struct admin *a, enum setting which, enum ipc_result *result, struct buf *message)
+{
+	static const char restart[] = "Changed; it takes effect when the instance is started again.";
+
+	*result = admin_call(a->dir, CMD_reload, 0, NULL, STR(""), NULL, NULL, message);
+	if (*result == IPC_TEMP)
+		return "Changed; the instance is not running.";
+	if (*result != IPC_OK)
+		return NULL;
+	return setting_row(which)->when == SW_RESTART ? restart : "Changed.";
+}
+
+int
+admin_config_set(struct admin *a)
+{
+	int which = setting_by_name(a->argv[0]), status;
+	char *path = config_path(a);
+	struct buf errors;
+
+	buf_init(&errors, ERRORS_MAX);
+	if (config_set(path, a->argv[0], a->argv[1], &errors) < 0 || which < 0) {
+		status = admin_fail(a, "%.*s", (int)buf_len(&errors), (const char *)buf_data(&errors));
+	} else {
+		struct output *o = output_new(a->command, a->json);
+		enum ipc_result result;
+		const char *told = tell_instance(a, (enum setting)which, &result, &errors);
+
+		status = output_end(&o, told ? IPC_OK : result,
+		    told ? str_of(told) : str_from(buf_data(&errors), buf_len(&errors)));
+	}
+	buf_free(&errors);
+	free(path);
+	return status;
+}
+
+int
+admin_config_check(struct admin *a)
+{
+	int status = 0;
+	struct settings *s = load(a, &status);
+	struct output *o;
+
+	if (s == NULL)
+		return status;
+	settings_free(&s);
+	o = output_new(a->command, a->json);
+	return output_end(&o, IPC_OK, STR("The settings are correct."));
+}

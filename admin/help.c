@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "admin/admin.h"
+#include "base/log.h"
+
+void
+help_all(void)
+{
+	printf("postern %s - a mail server for a small office or a home\n\n"
+	       "usage: postern [--dir DIR] [--json] COMMAND [ARGUMENT...]\n"
+	       "       postern COMMAND --help\n\n",
+	    POSTERN_VERSION);
+	for (uint32_t id = CMD_none + 1; id < CMD__MAX; id++) {
+		const struct command *c = command_get(id);
+		char left[64];
+		bool options = c->arguments[0] == '-';
+
+		snprintf(left, sizeof(left), "%s %s", c->words, options ? "..." : c->arguments);
+		/* One line each, so that all fit a screen: the first clause of the help text. */
+		printf("  %-28s %.*s\n", left, (int)strcspn(c->help, ".;:"), c->help);
+	}
+	printf("\n--dir is the instance's directory, %s if it is not given.\n", ADMIN_DEFAULT_DIR);
+}
+
+void
+help_command(const struct command *c)
+{
+	printf("usage: postern [--dir DIR] [--json] %s %s\n\n%s\n", c->words, c->arguments, c->help);
+	if (c->columns[0] != '\0')
+		printf("\nColumns: %s\n", c->columns);
+	if (c->secret)
+		printf("\nThe password is asked for, or read as one line from standard input.\n");
+}
+
+int
+usage_error(const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "postern: ");
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "\n");
+	return EXIT_USAGE;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: ISC */
+/* Commands that the running instance carries out. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "admin/admin.h"
+
+enum { ANSWER_TIMEOUT_MS = 70000 };
+
+/* By way of an open directory, whose path may be longer than a socket address. -errno on failure. */
+static int
+connect_control(const char *dir)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd, r = 0;
+
+	if (dirfd < 0)
+		return -errno;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "/proc/self/fd/%d/control.sock", dirfd);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
+		r = -errno;
+	close(dirfd);
+	if (r < 0 && fd >= 0)
+		close(fd);
+	return r < 0 ? r : fd;
+}
+
+static void
+explain_connect(const char *dir, int error, struct buf *message)
+{
+	if (error == ENOENT || error == ECONNREFUSED)
+		buf_printf(message, "The instance in %s is not running; start it with: "
+				    "postern run --dir %s", dir, dir);
+	else
+		buf_printf(message, "%s: %s", dir, strerror(error));
+}
+
+static enum ipc_result
+receive(int fd, struct buf *storage, enum ipc_type got, union ipc_any *reply, admin_row_fn *row,
+    void *arg, struct buf *message)
+{
+	int nofd, r = 0;
+
+	while (r == 0 && got == IPC_admin_row) {
+		if (row != NULL)
+			row(arg, reply->admin_row.cells);
+		r = ipc_call_more(
+		    fd, IPC_CH_admin, 1, storage, &got, reply, &nofd, ANSWER_TIMEOUT_MS);
+	}
+	if (r == 0 && got == IPC_admin_end) {
+		buf_put(message, reply->admin_end.message.p, reply->admin_end.message.n);
+		return reply->admin_end.result < IPC_RESULT__MAX ?
+		    (enum ipc_result)reply->admin_end.result :
+		    IPC_TEMP;
+	}
+	buf_puts(message, r == -2 ? "No answer from the instance." :
+				    "The instance ended the connection (are you its owner or root?).");
+	return IPC_TEMP;
+}
+
+enum ipc_result
+admin_call(const char *dir, enum command_id id, int argc, char **argv, struct str secret,
+    admin_row_fn *row, void *arg, struct buf *message)
+{
+	struct ipc_admin_request request = { .verb = (uint32_t)id, .secret = secret };
+	struct buf args, storage;
+	enum ipc_type got;
+	union ipc_any reply;
+	enum ipc_result result = IPC_TEMP;
+	int fd, nofd, r;
+
+	if ((fd = connect_control(dir)) < 0) {
+		explain_connect(dir, -fd, message);
+		return IPC_TEMP;
+	}
+	buf_init(&args, 8192);
+	buf_init(&storage, 128 << 10);
+	for (int i = 0; i < argc; i++) {
+		if (buf_put(&args, argv[i], strlen(argv[i]) + 1) < 0) {
+			buf_puts(message, "The arguments are too long.");
+			result = IPC_INVALID;
+			goto out;
+		}
+	}
+	request.args = str_from(buf_data(&args), buf_len(&args));
+	r = ipc_call(fd, IPC_CH_admin, IPC_admin_request, 1, &request, &storage, &got, &reply, &nofd,
+	    ANSWER_TIMEOUT_MS);
+	if (r < 0)
+		buf_puts(message, "The instance does not answer (are you its owner or root?).");
+	else
+		result = receive(fd, &storage, got, &reply, row, arg, message);
+out:
+	buf_free_secret(&storage);
+	buf_free(&args);
+	close(fd);
+	return result;
+}
+
+int
+admin_remote(struct admin *a)
+{
+	struct output *o;
+	struct buf message, secret;
+	enum ipc_result result;
+	int status;
+
+	buf_init(&secret, 1024);
+	if (a->command->secret && password_read(&secret) < 0)
+		return EXIT_REFUSED;
+	o = output_new(a->command, a->json);
+	buf_init(&message, 4096);
+	result = admin_call(a->dir, a->id, a->argc, a->argv,
+	    str_from(buf_data(&secret), buf_len(&secret)), output_row, o, &message);
+	buf_free_secret(&secret);
+	status = output_end(&o, result, str_from(buf_data(&message), buf_len(&message)));
+	buf_free(&message);
+	return status;
+}

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""page.py RESULTS.json [PAGE.md]: prints the measured figures as a table; writes the page."""
+import json
+import statistics
+import sys
+
+# The goals of the first milestone: figure, least ratio (or most, when smaller is better), limit.
+GOALS = {
+    "accept rate, 50 sessions (messages/s)": ("ratio at least", 4),
+    "accept rate, 1 sessions (messages/s)": ("ratio at least", 2),
+    "CPU, 50 sessions (ms a message)": ("ratio at most", 0.25),
+    "repeated logins, 8 clients (logins/s)": ("ratio at least", 3),
+    "memory at rest (MB PSS)": ("at most", 24),
+    "memory with 100 SMTP sessions (MB PSS)": ("at most", 32),
+    "memory private to one mailbox process (MB)": ("at most", 2),
+    "start to ready (ms)": ("at most", 500),
+}
+
+
+def three(values):
+    if not values:
+        return "–"
+    return " / ".join(f"{v:.4g}" for v in (min(values), statistics.median(values), max(values)))
+
+
+def verdict(name, ours, ratio):
+    kind, limit = GOALS.get(name, (None, None))
+    if kind is None or not ours:
+        return ""
+    value = ratio if kind.startswith("ratio") else statistics.median(ours)
+    if value is None:
+        return ""
+    good = value >= limit if kind.endswith("least") else value <= limit
+    return f"{kind} {limit}: {'reached' if good else 'MISSED'}"
+
+
+def table(results):
+    lines = ["| figure | Postfix + Dovecot (min / median / max) | Postern (min / median / max) "
+             "| ratio of medians | goal |", "|---|---|---|---|---|"]
+    for name, by in results["figures"].items():
+        peer, ours = by.get("peer", []), by.get("postern", [])
+        ratio = None
+        if peer and ours and statistics.median(peer) > 0:
+            ratio = statistics.median(ours) / statistics.median(peer)
+        shown = "" if ratio is None else f"{ratio:.2f}"
+        shown_name = name.replace("1 sessions", "1 session").replace("1 clients", "1 client")
+        lines.append(f"| {shown_name} | {three(peer)} | {three(ours)} | {shown} "
+                     f"| {verdict(name, ours, ratio)} |")
+    return "\n".join(lines)
+
+
+PAGE = """\
+# Performance
+
+Made by `make bench`; do not edit. Every figure is min / median / max of {runs} runs; each run measures the peers
+and Postern in turn on the same machine, so the ratios say more than the figures.
+
+Machine: {processor}, {cores} cores, {memory_gib} GiB, Linux {kernel}, {file_system},
+{fdatasync_per_second} appends with fdatasync a second before the run; {date}.
+
+{table}
+
+## How it is measured
+
+- Peers: Debian's Postfix and Dovecot with their own default durability and limits, unpacked in `build/peers`
+  (`bench/peers get`), configured by `bench/servers.py`: Postfix delivers with virtual(8) to a Maildir, Dovecot serves
+  it, password hash as `doveadm pw` makes it. Postfix writes no log here, Postern does.
+- Accept rate: `smtp-source -s SESSIONS -m MESSAGES -l 4096 -f sender@example.net -t alice@example.test 127.0.0.1:PORT`
+  with {loads} (sessions, messages); one connection a message, local recipient, delivery running meanwhile.
+- Readable: from the first connection until IMAP's STATUS of INBOX counts all messages.
+- CPU: user and system time of all processes of the receiving server (Postfix alone; all of Postern) over the same
+  span, to the last delivery.
+- Memory: sum of Pss in `/proc/PID/smaps_rollup` over all processes after start and one login; then with 100 SMTP
+  connections that wait after RCPT.
+- Logins: `login_rate PORT USER PASSWORD CLIENTS LOGINS` (`bench/login_rate.c`): new connection, full TLS
+  handshake, LOGIN, LOGOUT.
+- Start: from exec to `ready` (Postern) or until both peers have sent their greeting.
+
+Repeat: `make bench`; fewer messages and one run: `make bench-quick` (writes no page). Raw figures: `build/bench/results.json`.
+
+## Memory by process (KiB PSS at rest)
+
+{parts}
+"""
+
+
+def main():
+    with open(sys.argv[1]) as f:
+        results = json.load(f)
+    text = table(results)
+    print(text)
+    if len(sys.argv) > 2:
+        rows = []
+        for server, parts in results["memory_by_process_kib"].items():
+            rows += [f"| {server} | {name} | {kib} |" for name, kib in sorted(parts.items())]
+        page = PAGE.format(runs=results["runs"], table=text,
+                           loads=", ".join(f"({s}, {m})" for s, m in results["loads"]),
+                           parts="\n".join(["| of | process | KiB |", "|---|---|---|"] + rows),
+                           **results["machine"])
+        with open(sys.argv[2], "w") as f:
+            f.write(page)
+
+
+if __name__ == "__main__":
+    main()

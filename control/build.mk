@@ -1,0 +1,2 @@
+control_needs := command daemon
+control_ldlibs :=

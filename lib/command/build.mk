@@ -1,0 +1,2 @@
+command_needs := ipc io base
+command_ldlibs :=

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Every command of postern(8); no include guard. Parser, --help, man page, routing and the names of
+ * JSON members are made from it.
+ *
+ *   COMMAND(id, words, owner, arguments, secret, columns, help)
+ *       owner      who carries it out: local (the command line itself), control, accounts, queue
+ *       arguments  "ADDRESS", "[ADDRESS]" optional, "TARGET..." one or more; options of local
+ *                  commands as they are typed
+ *       secret     SECRET: a password is read from standard input or asked for
+ *       columns    names of the cells of each row, separated by commas
+ */
+COMMAND(init, "init", local, "--domain DOMAIN --hostname HOST [--port-base N] [--listen ADDR]...",
+    NOSECRET, "", "Make an instance in the directory: settings, private CA, certificates, keys.")
+COMMAND(run, "run", local, "", NOSECRET, "", "Run the instance in the foreground.")
+COMMAND(status, "status", control, "", NOSECRET, "program,instance,pid,state,restarts,uptime,sandbox",
+    "Show the processes of the running instance.")
+COMMAND(reload, "reload", control, "", NOSECRET, "", "Read settings and certificates again.")
+
+COMMAND(user_add, "user add", accounts, "ADDRESS", SECRET, "",
+    "Make an account with a mailbox; the password is read from standard input.")
+COMMAND(user_list, "user list", accounts, "", NOSECRET, "address,account,state",
+    "List all accounts.")
+COMMAND(user_remove, "user remove", accounts, "ADDRESS", NOSECRET, "",
+    "Remove an account; its mail is kept in DIR/removed.")
+COMMAND(user_passwd, "user passwd", accounts, "ADDRESS", SECRET, "",
+    "Set a new password; open sessions end.")
+COMMAND(user_suspend, "user suspend", accounts, "ADDRESS", NOSECRET, "",
+    "Lock an account: no login, mail to it is refused.")
+COMMAND(user_resume, "user resume", accounts, "ADDRESS", NOSECRET, "",
+    "Unlock a suspended account.")
+
+COMMAND(domain_add, "domain add", accounts, "DOMAIN", NOSECRET, "", "Take mail for a domain.")
+COMMAND(domain_list, "domain list", accounts, "", NOSECRET, "domain,accounts", "List all domains.")
+COMMAND(domain_remove, "domain remove", accounts, "DOMAIN", NOSECRET, "",
+    "Stop taking mail for a domain that has no accounts left.")
+
+COMMAND(alias_add, "alias add", accounts, "ADDRESS TARGET...", NOSECRET, "",
+    "Give an address to one or more others; replaces an older alias.")
+COMMAND(alias_list, "alias list", accounts, "", NOSECRET, "address,targets", "List all aliases.")
+COMMAND(alias_remove, "alias remove", accounts, "ADDRESS", NOSECRET, "", "Remove an alias.")
+
+COMMAND(config_list, "config list", local, "", NOSECRET, "setting,value,default,help",
+    "List all settings.")
+COMMAND(config_get, "config get", local, "SETTING", NOSECRET, "setting,value",
+    "Print one setting.")
+COMMAND(config_set, "config set", local, "SETTING VALUE", NOSECRET, "",
+    "Change one setting; a running instance takes it over.")
+COMMAND(config_check, "config check", local, "", NOSECRET, "",
+    "Check postern.conf and tell every error.")
+
+COMMAND(queue_list, "queue list", queue, "", NOSECRET,
+    "id,arrived,size,state,attempts,reverse_path,recipients", "List the messages in the queue.")
+COMMAND(queue_show, "queue show", queue, "ID", NOSECRET, "name,value",
+    "Show one message: envelope, attempts, header.")
+
+COMMAND(backup, "backup", local, "DIRECTORY", NOSECRET, "",
+    "Copy the running instance into an empty directory.")
+COMMAND(restore, "restore", local, "DIRECTORY", NOSECRET, "",
+    "Make an instance from a backup; UIDs, passwords and keys stay as they were.")
+COMMAND(accounts_export, "accounts export", accounts, "", NOSECRET, "key,value",
+    "Print the accounts database in hexadecimal, for backups.")

@@ -1,0 +1,2 @@
+dns_needs := base
+dns_ldlibs :=

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: ISC */
+/* The inside of a session, shared by the files that carry out its commands; not for hosts. */
+#ifndef POSTERN_IMAP_STATE_H
+#define POSTERN_IMAP_STATE_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "imap/frame.h"
+#include "imap/limits.h"
+#include "imap/parse.h"
+#include "imap/session.h"
+#include "imap/view.h"
+
+enum imap_phase {
+	IMAP_PHASE_READ,   /* collecting a command */
+	IMAP_PHASE_STREAM, /* a message of APPEND flows to the store */
+	IMAP_PHASE_STEP,   /* carrying out: s->step */
+	IMAP_PHASE_SYNC,   /* telling what happened in the folder */
+	IMAP_PHASE_REPLY,  /* the tagged reply */
+	IMAP_PHASE_IDLE,
+	IMAP_PHASE_CLOSE,
+};
+
+enum imap_step {
+	IMAP_STEP_DONE,
+	IMAP_STEP_MORE,  /* output is full, or an operation is pending: call again */
+	IMAP_STEP_YIELD, /* a long work: others first */
+};
+
+struct imap_append_state {
+	struct imap_append *a;      /* NULL: the message is refused, its bytes are dropped */
+	struct imap_folder *folder; /* where it goes */
+	uint64_t left;              /* bytes still to come */
+	size_t prefix;              /* length of the command up to the message */
+	bool active;
+};
+
+struct imap_session {
+	const struct imap_backend_ops *ops;
+	void *be;
+	void (*wake)(void *arg);
+	void *wake_arg;
+	char *hidden;
+
+	struct imap_frame frame;
+	struct arena *arena; /* of the command at hand */
+	struct buf out;
+	struct buf scratch; /* a long answer on its way; chunk may point into it */
+	struct str chunk; /* rest of a literal or a long answer that must follow before all else */
+
+	/* the open folder: view.folder != NULL */
+	struct imap_view view;
+	bool read_only;
+	bool folder_gone;
+	bool own_store;           /* inside of our own store: its notices are not for us */
+	imap_flags keywords_told; /* keywords the client knows of */
+
+	/* the command at hand */
+	enum imap_phase phase;
+	struct str tag;
+	bool by_uid;
+	bool hold_expunge; /* no EXPUNGE may be told at its end */
+	bool bad;          /* was not understood */
+	struct buf reply;  /* "OK text" */
+	size_t replied;    /* bytes of it written */
+	enum imap_step (*step)(struct imap_session *s);
+	void (*cleanup)(struct imap_session *s); /* gives back what *cmd holds */
+	void *cmd;                               /* the command's own state, in the arena */
+	struct imap_append_state append;
+
+	uint32_t token;
+	bool waiting; /* for the operation with this token */
+	struct imap_done done;
+
+	const char *bye; /* the host wants an end */
+	unsigned bad_run;
+	bool logout;
+};
+
+/* --- replies -----------------------------------------------------------------------------------
+ */
+/* Sets the tagged reply: "OK ...", "NO ...", "BAD ...". */
+void imap_reply(struct imap_session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* OK with text, or NO with the code and text of the result. */
+void imap_reply_result(struct imap_session *s, enum imap_result r, const char *text);
+/* Untagged and continuation lines; a line that does not fit ends the session. */
+void imap_put(struct imap_session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Notes a failed write to out (which cannot happen while out is below IMAP_OUT_LOW). */
+void imap_check(struct imap_session *s, int failed);
+/* Room for one more answer? */
+bool imap_has_room(const struct imap_session *s);
+/* Writes what it can of s->chunk; true: all of it is written. */
+bool imap_chunk_write(struct imap_session *s);
+
+/* --- operations --------------------------------------------------------------------------------
+ */
+/* A token for the next operation; imap_pending() then takes its answer. */
+uint32_t imap_token(struct imap_session *s);
+/* True: wait; false: s->done.result is its end. The next step is called at the end either way. */
+bool imap_pending(struct imap_session *s, enum imap_result r);
+
+/* --- commands; false: BAD with p->error ----------------------------------------------------------
+ */
+bool imap_cmd_dispatch(struct imap_session *s, struct imap_parse *p);
+
+bool imap_cmd_list(struct imap_session *s, struct imap_parse *p);
+bool imap_cmd_lsub(struct imap_session *s, struct imap_parse *p);
+bool imap_cmd_status(struct imap_session *s, struct imap_parse *p);
+bool imap_cmd_create(struct imap_session *s, struct imap_parse *p);
+bool imap_cmd_delete(struct imap_session *s, struct imap_parse *p);
+bool imap_cmd_rename(struct imap_session *s, struct imap_parse *p);
+bool imap_cmd_subscribe(struct imap_session *s, struct imap_parse *p);
+bool imap_cmd_unsubscribe(struct imap_session *s, struct imap_parse *p);
+bool imap_cmd_select(struct imap_session *s, struct imap_parse *p);
+bool imap_cmd_examine(struct imap_session *s, struct imap_parse *p);
+bool imap_cmd_close(struct imap_session *s, struct imap_parse *p);
+bool imap_cmd_unselect(struct imap_session *s, struct imap_parse *p);
+bool imap_cmd_expunge(struct imap_session *s, struct imap_parse *p);
+bool imap_cmd_store(struct imap_session *s, struct imap_parse *p);
+bool imap_cmd_copy(struct imap_session *s, struct imap_parse *p);
+bool imap_cmd_move(struct imap_session *s, struct imap_parse *p);
+bool imap_cmd_fetch(struct imap_session *s, struct imap_parse *p);
+bool imap_cmd_search(struct imap_session *s, struct imap_parse *p);
+
+/* APPEND is begun when its literal is announced. */
+enum imap_append_verdict {
+	IMAP_APPEND_NOT,     /* an ordinary literal */
+	IMAP_APPEND_STREAM,  /* s->append takes the bytes */
+	IMAP_APPEND_REFUSED, /* s->reply says why */
+};
+enum imap_append_verdict imap_append_literal(struct imap_session *s);
+void imap_append_take(struct imap_session *s, struct buf *in);
+/* The command is complete. */
+bool imap_cmd_append(struct imap_session *s, struct imap_parse *p);
+void imap_append_abort(struct imap_session *s);
+
+/* --- shared pieces -------------------------------------------------------------------------------
+ */
+bool imap_arg_name(struct imap_session *s, struct imap_parse *p, struct str *name);
+/* "(\Seen kw)" or without parentheses; creates keywords in f. enum: see imap_flags_parse. */
+bool imap_arg_flags(struct imap_parse *p, bool list, struct str *names, size_t *n);
+/* Names to bits; false: not possible, s->reply is set. create: unknown keywords get a place. */
+bool imap_flags_resolve(struct imap_session *s, struct imap_folder *f, const struct str *names,
+    size_t n, bool create, imap_flags *flags);
+/* A set for this command, resolved: by UID or by sequence number. A sequence number that does not
+ * exist is an error (rfc3501:7). */
+bool imap_arg_set(struct imap_session *s, struct imap_parse *p, struct imap_set *set);
+/* Starts walking the k-th range of a set. */
+void imap_walk_range(
+    const struct imap_session *s, const struct imap_set *set, size_t k, struct imap_walk *w);
+/* UIDs of a set's live messages in the arena; NULL: out of room. *gone: some are expunged. */
+uint32_t *imap_set_uids(struct imap_session *s, const struct imap_set *set, size_t *n, bool *gone);
+/* "FLAGS (...)" of a message. */
+int imap_put_message_flags(struct imap_session *s, const struct imap_seen *m);
+/* Tells of keywords among flags that the client has not seen yet. */
+void imap_tell_keywords(struct imap_session *s, imap_flags flags);
+/* "* FLAGS" and "* OK [PERMANENTFLAGS]" as they stand. */
+void imap_put_folder_flags(struct imap_session *s);
+/* Tells one piece of what happened in the folder; false: nothing is left. */
+bool imap_sync_one(struct imap_session *s, bool expunge);
+/* Back to the authenticated state. */
+void imap_folder_close(struct imap_session *s);
+/* The rest of LIST (list.c) and STATUS (folders.c). */
+int imap_put_capabilities(struct imap_session *s, struct buf *out);
+
+#endif

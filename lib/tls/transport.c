@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: ISC */
+/* A stream's bytes through an SSL. */
+#include <openssl/err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "io/stream_priv.h"
+#include "tls/tls_priv.h"
+
+struct tls_stream {
+	SSL *ssl;
+	const char *error; /* static text of OpenSSL's tables */
+};
+
+/* What an unsuccessful call means for lib/io. */
+static int
+tls_result(struct tls_stream *t, int r)
+{
+	unsigned long e;
+
+	switch (SSL_get_error(t->ssl, r)) {
+	case SSL_ERROR_WANT_READ:
+		return IO_T_READABLE;
+	case SSL_ERROR_WANT_WRITE:
+		return IO_T_WRITABLE;
+	case SSL_ERROR_ZERO_RETURN:
+		return 0;
+	default:
+		break;
+	}
+	e = ERR_peek_error();
+	t->error = e != 0 ? ERR_reason_error_string(e) : NULL;
+	if (t->error == NULL)
+		t->error = "connection lost";
+	ERR_clear_error();
+	return IO_T_FAILED;
+}
+
+static int
+tls_handshake(void *state)
+{
+	struct tls_stream *t = state;
+	int r;
+
+	ERR_clear_error();
+	if ((r = SSL_do_handshake(t->ssl)) == 1)
+		return 1;
+	r = tls_result(t, r);
+	return r == 0 ? IO_T_FAILED : r;
+}
+
+static ssize_t
+tls_read(void *state, void *p, size_t n)
+{
+	struct tls_stream *t = state;
+	size_t got;
+
+	ERR_clear_error();
+	if (SSL_read_ex(t->ssl, p, n, &got) == 1)
+		return (ssize_t)got;
+	return tls_result(t, 0);
+}
+
+static ssize_t
+tls_write(void *state, const void *p, size_t n)
+{
+	struct tls_stream *t = state;
+	size_t done;
+	int r;
+
+	ERR_clear_error();
+	if (SSL_write_ex(t->ssl, p, n, &done) == 1)
+		return (ssize_t)done;
+	r = tls_result(t, 0);
+	return r == 0 ? IO_T_FAILED : r;
+}
+
+static bool
+tls_pending(void *state)
+{
+	struct tls_stream *t = state;
+
+	return SSL_has_pending(t->ssl) == 1;
+}
+
+static void
+tls_shutdown(void *state)
+{
+	struct tls_stream *t = state;
+
+	ERR_clear_error();
+	if (t->error == NULL && SSL_is_init_finished(t->ssl))
+		SSL_shutdown(t->ssl);
+	ERR_clear_error();
+}
+
+static void
+tls_free(void *state)
+{
+	struct tls_stream *t = state;
+
+	SSL_free(t->ssl);
+	free(t);
+}
+
+static const struct io_transport tls_transport = {
+    .handshake = tls_handshake,
+    .read = tls_read,
+    .write = tls_write,
+    .pending = tls_pending,
+    .shutdown = tls_shutdown,
+    .free = tls_free,
+};
+
+enum tls_start
+io_stream_starttls(struct io_stream *s, struct tls_server *server, enum tls_service service)
+{
+	SSL_CTX *ctx = tls_server_context(server, service);
+	struct tls_stream *t;
+	enum io_upgrade r;
+
+	if (ctx == NULL)
+		return TLS_START_UNAVAILABLE;
+	t = xcalloc(1, sizeof(*t));
+	t->ssl = SSL_new(ctx);
+	if (t->ssl == NULL || !SSL_set_fd(t->ssl, io_stream_fd(s))) {
+		tls_free(t);
+		return TLS_START_UNAVAILABLE;
+	}
+	SSL_set_accept_state(t->ssl);
+	r = io_stream_upgrade(s, &tls_transport, t, TLS_HANDSHAKE_MS);
+	if (r == IO_UPGRADE_OK)
+		return TLS_START_OK;
+	tls_free(t);
+	return r == IO_UPGRADE_INJECTED ? TLS_START_INJECTED : TLS_START_UNAVAILABLE;
+}
+
+bool
+tls_stream_facts(const struct io_stream *s, struct tls_facts *facts)
+{
+	const struct tls_stream *t = io_stream_transport_state(s, &tls_transport);
+	const char *sni;
+
+	if (t == NULL || !io_stream_is_tls(s))
+		return false;
+	sni = SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name);
+	*facts = (struct tls_facts){
+	    .version = SSL_get_version(t->ssl),
+	    .cipher = SSL_get_cipher_name(t->ssl),
+	    .bits = SSL_get_cipher_bits(t->ssl, NULL),
+	    .sni = sni != NULL ? sni : "",
+	    .resumed = SSL_session_reused(t->ssl) != 0,
+	};
+	return true;
+}
+
+const char *
+tls_stream_describe(const struct io_stream *s, char out[TLS_DESCRIPTION_MAX])
+{
+	struct tls_facts f;
+
+	out[0] = '\0';
+	if (tls_stream_facts(s, &f))
+		snprintf(out, TLS_DESCRIPTION_MAX, "%s %s %d", f.version, f.cipher, f.bits);
+	return out;
+}
+
+const char *
+tls_stream_error(const struct io_stream *s)
+{
+	const struct tls_stream *t = io_stream_transport_state(s, &tls_transport);
+
+	return t != NULL && t->error != NULL ? t->error : "";
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC */
+/* The store as the IMAP engine sees it (imap/imap_backend.h). */
+#ifndef POSTERN_MAILBOX_BACKEND_H
+#define POSTERN_MAILBOX_BACKEND_H
+
+#include "imap/imap_backend.h"
+#include "mailbox/store.h"
+
+enum {
+	/* Small messages of one APPEND that wait in memory; further ones go to files. */
+	BACKEND_APPEND_MEMORY = 1024 * 1024,
+	/* Messages in one APPEND (rfc3502). */
+	BACKEND_APPEND_MESSAGES = 1000,
+};
+
+struct backend;
+
+extern const struct imap_backend_ops backend_ops;
+
+/* The store is set once it is open: its folder_gone callback is backend_folder_gone. */
+struct backend *backend_new(uint64_t (*now_ms)(void *arg), void *arg);
+void backend_free(struct backend **b);
+void backend_set_store(struct backend *b, struct store *s);
+void backend_set_message_max(struct backend *b, uint64_t bytes);
+void backend_folder_gone(struct backend *b, struct folder *f);
+/* New messages stand in f: tells the sessions that have it open. */
+void backend_arrived(struct backend *b, struct folder *f);
+
+#endif

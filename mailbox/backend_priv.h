@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+/* Between backend.c and append.c. */
+#ifndef POSTERN_MAILBOX_BACKEND_PRIV_H
+#define POSTERN_MAILBOX_BACKEND_PRIV_H
+
+#include <sys/queue.h>
+
+#include "mailbox/backend.h"
+
+/* An operation that waits for stable storage. */
+struct pending {
+	TAILQ_ENTRY(pending) link;
+	struct backend *backend;
+	struct imap_session *session; /* NULL: has gone */
+	uint32_t token;
+	struct imap_done done;
+};
+
+struct backend {
+	struct store *store;
+	uint64_t (*now_ms)(void *arg);
+	void *arg;
+	uint64_t message_max;
+	TAILQ_HEAD(, pending) pending;
+};
+
+struct imap_folder *backend_handle(struct folder *f);
+enum imap_result backend_result(int store_result);
+/* done goes to the session once everything done until now is stable. Returns IMAP_PENDING. */
+enum imap_result backend_wait(
+    struct backend *b, struct imap_session *s, uint32_t token, struct imap_done done);
+
+#endif

@@ -1,0 +1,1 @@
+smtpd_needs := smtp mail tls dns daemon settings proc ipc io base
