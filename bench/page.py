@@ -77,7 +77,8 @@ Machine: {processor}, {cores} cores, {memory_gib} GiB, Linux {kernel}, {file_sys
   handshake, LOGIN, LOGOUT.
 - Start: from exec to `ready` (Postern) or until both peers have sent their greeting.
 
-Repeat: `make bench`; fewer messages and one run: `make bench-quick` (writes no page). Raw figures: `build/bench/results.json`.
+Repeat: `make bench`; fewer messages and one run: `make bench-quick` (writes no page). Raw figures:
+`build/bench/results.json`.
 
 ## Memory by process (KiB PSS at rest)
 

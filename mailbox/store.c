@@ -348,7 +348,7 @@ arrive_one(struct store *s, struct folder *f, struct store_arrival *a, uint64_t 
 	    .email = model_email_next(s->m, now),
 	    .thread = a->thread,
 	    .seconds = a->seconds,
-	    .zone = a->zone % 15 == 0 ? a->zone : 0,
+	    .zone = a->zone % 15 == 0 && abs(a->zone) <= 24 * 60 ? a->zone : 0,
 	    .delivered = a->delivered,
 	    .number = a->number,
 	    .origin = a->origin};

@@ -1,2 +1,2 @@
-master_needs := config settings ipc io base
+master_needs := proc config settings ipc io base
 master_ldlibs :=

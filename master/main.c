@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "config/config.h"
+#include "proc/sandbox.h"
 
 static const struct {
 	enum proc_id proc;
@@ -233,6 +234,7 @@ main(int argc, char **argv)
 {
 	const char *path = parse_arguments(argc, argv);
 	struct master m = { .root = geteuid() == 0 };
+	char text[PROC_SANDBOX_TEXT_MAX];
 
 	umask(077);
 	log_open("master", -1);
@@ -250,6 +252,8 @@ main(int argc, char **argv)
 	instance_listen(&m);
 	watch_signals(&m);
 	start_children(&m);
+	if (m.root && proc_sandbox_master(text, sizeof(text)) < 0)
+		fatal("sandbox: %s", text);
 	io_loop_run(m.loop);
 	ipc_flush_all();
 	return 0;

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "master/master.h"
+#include "proc/env.h"
 
 const struct proc_row proc_rows[PROC__MAX] = {
 #define PROCESS(n, u, d, s, what) \
@@ -162,25 +163,18 @@ static void
 become(struct child *c, const char *path, int sock)
 {
 	char *argv[] = { (char *)(uintptr_t)proc_rows[c->proc].name, NULL };
-	char *envp[] = { NULL };
 	int high = fcntl(sock, F_DUPFD, 64), lock = fcntl(c->m->lock, F_DUPFD, 64);
 	int null = open("/dev/null", O_RDWR);
 
 	if (high < 0 || lock < 0 || null < 0)
 		_exit(EXIT_FATAL);
+	/* A group of its own: ^C at the terminal is for master, which stops the others in order. */
+	setsid();
 	/* stderr stays: what goes wrong before there is a log can be seen. */
 	if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(high, DAEMON_MASTER_FD) < 0 ||
 	    dup2(lock, DAEMON_LOCK_FD) < 0 || close_range(DAEMON_FIRST_FD, ~0U, 0) < 0)
 		_exit(EXIT_FATAL);
-#ifdef POSTERN_SANITIZE
-	{
-		char *keep[] = { (char *)(uintptr_t)"ASAN_OPTIONS=detect_leaks=0:abort_on_error=1",
-			(char *)(uintptr_t)"UBSAN_OPTIONS=print_stacktrace=1", NULL };
-
-		execve(path, argv, keep);
-	}
-#endif
-	execve(path, argv, envp);
+	execve(path, argv, proc_env_minimal());
 	dprintf(2, "postern: cannot start %s: %s\n", path, strerror(errno));
 	_exit(EXIT_FATAL);
 }

@@ -53,12 +53,14 @@ struct session {
 	STAILQ_HEAD(, recipient) envelope;
 	struct recipient *asked; /* the one that lookup is about */
 	char sender[512];
-	uint64_t data_started_ms, data_bytes;
+	uint64_t data_started_ms, data_bytes; /* for the least rate; without our own pauses */
+	uint64_t throttled_ms;                /* since when */
 
-	bool eof;          /* the client sends no more */
-	bool pumping;      /* inside session_pump */
-	bool throttled;    /* queue's channel is full */
-	bool starttls;     /* 220 was queued: TLS begins when the pump is done */
+	bool eof;       /* the client sends no more */
+	bool throttled; /* queue's channel is full */
+	bool starttls;  /* 220 was queued: TLS begins when the pump is done */
+	bool broken;    /* nothing can be sent any more */
+	bool over;      /* to be ended when the pump is done */
 	const char *ended; /* why, for the log */
 };
 
@@ -66,6 +68,8 @@ struct session {
 void session_new(struct smtpd *d, int fd, const struct sockaddr *sa, socklen_t salen);
 /* Works on the waiting input and sends what came of it; may free s. */
 void session_pump(struct session *s);
+/* Queue takes content again. */
+void session_unthrottle(struct session *s);
 /* Ends it with this reply; frees s. */
 void session_shutdown(struct session *s, enum smtp_reply_id reply, const char *why);
 

@@ -369,10 +369,7 @@ go_on_all(struct smtpd *d)
 	struct session *s;
 
 	LIST_FOREACH (s, &d->sessions, entry)
-		if (s->throttled) {
-			s->throttled = false;
-			io_stream_pause(s->stream, false);
-		}
+		session_unthrottle(s);
 }
 
 static void

@@ -165,8 +165,10 @@ line_next(struct imap_frame *f, struct buf *in)
 	if (n == 0)
 		return IMAP_FRAME_INPUT;
 	if (buf_put(&f->cmd, p, n) != 0) {
-		size_t have = f->cmd.len < sizeof(f->tail) ? f->cmd.len : sizeof(f->tail);
+		size_t have = f->cmd.len - f->line;
 
+		if (have > sizeof(f->tail))
+			have = sizeof(f->tail);
 		f->ntail = 0; /* an announcement may have begun already */
 		tail_add(f, buf_data(&f->cmd) + f->cmd.len - have, have);
 		skip_begin(f);
@@ -175,10 +177,13 @@ line_next(struct imap_frame *f, struct buf *in)
 	buf_drain(in, n);
 	if (lf == NULL)
 		return IMAP_FRAME_INPUT;
-	line = without_break(str_from(buf_data(&f->cmd), f->cmd.len));
-	if (imap_literal_at_end(line, &f->size, &f->sync, &at))
+	/* only this line: a literal before it may look like anything */
+	line = without_break(str_from(buf_data(&f->cmd) + f->line, f->cmd.len - f->line));
+	if (imap_literal_at_end(line, &f->size, &f->sync, &at)) {
+		f->line = f->cmd.len;
 		return IMAP_FRAME_LITERAL;
-	f->cmd.len = line.n;
+	}
+	f->cmd.len = f->line + line.n;
 	f->eaten = true;
 	return IMAP_FRAME_COMMAND;
 }
@@ -202,6 +207,7 @@ imap_frame_next(struct imap_frame *f, struct buf *in)
 		buf_put(&f->cmd, buf_data(in), n); /* imap_frame_take has seen to the room */
 		buf_drain(in, n);
 		f->left -= n;
+		f->line = f->cmd.len;
 	}
 	return line_next(f, in);
 }

@@ -19,6 +19,7 @@ struct imap_frame {
 	size_t max;     /* limit of cmd */
 	/* private */
 	uint64_t left; /* bytes of the literal still to come */
+	size_t line;   /* where the current line begins in cmd */
 	unsigned literals;
 	bool skipping; /* the command is refused: its bytes are dropped */
 	bool too_big;  /* ... because of a literal */

@@ -307,11 +307,12 @@ is_rfc822(const struct mime_part *p)
 static int
 put_single(struct writer *w, const struct mime_part *p)
 {
+	bool rfc822 = is_rfc822(p), whole = rfc822 && p->kind == MIME_MESSAGE;
 	struct str v[M_N] = {0};
 	int r;
 
 	mime_read(mime_header(w->msg, p), v);
-	if (p->kind != MIME_MESSAGE && shown_as_message(p))
+	if (rfc822 && !whole) /* not looked into: too deep, or encoded */
 		r = buf_puts(w->out, "\"APPLICATION\" \"OCTET-STREAM\" NIL");
 	else
 		r = put_type(w, p);

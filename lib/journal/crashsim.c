@@ -45,7 +45,7 @@ struct crashsim {
 	struct op *ops;
 	size_t op_count, op_cap;
 	size_t fds[FDS_MAX]; /* inode + 1; 0: free */
-	size_t calls, fail_at, capacity;
+	size_t calls, fail_at, fail_times, capacity;
 	int fail_errno;
 	bool failed;
 	uint64_t random;
@@ -219,6 +219,8 @@ inject(struct crashsim *s)
 	s->calls++;
 	if (s->fail_at == 0 || --s->fail_at > 0)
 		return false;
+	if (s->fail_times > 1 && s->fail_times--)
+		s->fail_at = 1;
 	if (s->fail_errno == CRASHSIM_SHORT_WRITE)
 		return false;
 	s->failed = true;
@@ -553,8 +555,9 @@ crashsim_failed(const struct crashsim *s)
 }
 
 void
-crashsim_fail(struct crashsim *s, size_t n, int err)
+crashsim_fail(struct crashsim *s, size_t n, size_t times, int err)
 {
+	s->fail_times = times;
 	s->fail_at = n;
 	s->fail_errno = err;
 	s->failed = false;

@@ -47,8 +47,9 @@ struct crashsim *crashsim_crash(
 /* As it is, without loss: the process was killed. */
 struct crashsim *crashsim_copy(const struct crashsim *s);
 
-/* The n-th call from now (1: the next) that can fail fails with err, once. */
-void crashsim_fail(struct crashsim *s, size_t n, int err);
+/* From the n-th call from now (1: the next) so many calls that can fail do fail with err. n 0: none
+ * any more. */
+void crashsim_fail(struct crashsim *s, size_t n, size_t times, int err);
 /* Calls made so far that can fail. */
 size_t crashsim_calls(const struct crashsim *s);
 /* Did the injected failure happen? */

@@ -528,7 +528,7 @@ static void
 test_power_failures(void **unused)
 {
 	(void)unused;
-	for (unsigned i = 0; i < rounds(12); i++) {
+	for (unsigned i = 0; i < rounds(60); i++) {
 		uint64_t seed = seed_of(i);
 
 		owner_begin(&owner, 0);
@@ -554,26 +554,26 @@ check_disk_now(struct owner *o)
 
 /* One run with the n-th call failing; false: there was no n-th call. */
 static bool
-run_with_fault(uint64_t seed, size_t n, int err, bool crash)
+run_with_fault(uint64_t seed, size_t n, size_t times, int err, bool crash)
 {
 	bool failed;
 	int r;
 
 	owner_begin(&owner, 0);
-	crashsim_fail(owner.sim, n, err);
+	crashsim_fail(owner.sim, n, times, err);
 	for (int i = 0; i < 70; i++) {
 		r = step(&owner, &seed);
 		if (r == JOURNAL_FULL)
 			journal_recover_space(owner.j);
-		if (r == JOURNAL_FAILED)
-			assert_int_equal(owner_reopen(&owner), 0);
+		while (r == JOURNAL_FAILED && owner_reopen(&owner) != 0)
+			crashsim_fail(owner.sim, 0, 0, 0);
 		if (err == CRASHSIM_SHORT_WRITE)
 			assert_int_equal(r, 0);
 	}
+	failed = crashsim_failed(owner.sim);
+	crashsim_fail(owner.sim, 0, 0, 0);
 	if (do_commit(&owner, false) == JOURNAL_FAILED)
 		assert_int_equal(owner_reopen(&owner), 0);
-	failed = crashsim_failed(owner.sim);
-	crashsim_fail(owner.sim, 0, 0);
 	verify_contents(&owner);
 	assert_int_equal(owner.damages, 0);
 	journal_close(&owner.j);
@@ -587,13 +587,18 @@ run_with_fault(uint64_t seed, size_t n, int err, bool crash)
 static void
 test_failing_calls(void **unused)
 {
-	static const int errs[] = {EIO, ENOSPC, EINTR, CRASHSIM_SHORT_WRITE};
+	static const struct {
+		int err;
+		size_t times;
+	} cases[] = {{EIO, 1}, {EIO, 2}, {EIO, 3}, {EIO, 6}, {ENOSPC, 1}, {ENOSPC, 3}, {EINTR, 1},
+	    {CRASHSIM_SHORT_WRITE, 1}};
 
 	(void)unused;
-	for (unsigned i = 0; i < rounds(1); i++)
-		for (size_t e = 0; e < 4; e++)
+	for (unsigned i = 0; i < rounds(2); i++)
+		for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++)
 			for (size_t n = 1; n < 3000; n++)
-				if (!run_with_fault(seed_of(i), n, errs[e], n % 2 == 0))
+				if (!run_with_fault(
+					seed_of(i), n, cases[c].times, cases[c].err, true))
 					break;
 }
 
@@ -716,13 +721,24 @@ test_other_formats(void **unused)
 	}
 }
 
+static bool
+has_file(struct crashsim *s, const char *name)
+{
+	const char *p;
+
+	for (size_t i = 0; (p = crashsim_name(s, i)) != NULL; i++)
+		if (strcmp(p, name) == 0)
+			return true;
+	return false;
+}
+
 /* The disk fills up; done marks still go through, then everything comes back by itself. */
 static void
 test_full_disk(void **unused)
 {
 	struct owner *o = &owner;
 	struct journal_space sp;
-	size_t n;
+	bool used = false;
 	int r = 0;
 
 	(void)unused;
@@ -738,8 +754,10 @@ test_full_disk(void **unused)
 	journal_space(o->j, &sp);
 	assert_true(sp.full);
 	for (uint32_t k = 0; k < o->next_key; k++) {
+		assert_int_equal(do_about(o, T_FLAG, k, 1), 0);
 		assert_int_equal(do_about(o, T_KILL, k, 0), 0);
 		assert_int_equal(do_commit(o, false), 0);
+		used = used || !has_file(o->sim, "reserve");
 	}
 	while (journal_compact_wanted(o->j))
 		assert_int_equal(do_compact(o), 0);
@@ -750,7 +768,8 @@ test_full_disk(void **unused)
 	journal_recover_space(o->j);
 	journal_space(o->j, &sp);
 	assert_false(sp.full);
-	assert_non_null(crashsim_file(o->sim, "reserve", &n));
+	assert_true(has_file(o->sim, "reserve"));
+	assert_true(used);
 	assert_int_equal(do_arrive(o), 0);
 	assert_int_equal(do_commit(o, false), 0);
 	verify_contents(o);
@@ -765,7 +784,7 @@ test_nearly_full_disk(void **unused)
 {
 	(void)unused;
 	reserve_bytes = 16384;
-	for (unsigned i = 0; i < rounds(10); i++) {
+	for (unsigned i = 0; i < rounds(30); i++) {
 		uint64_t seed = seed_of(i);
 		unsigned refused = 0;
 
@@ -825,6 +844,72 @@ test_compaction_bounds_disk(void **unused)
 	owner_end(o);
 }
 
+/* A kill record moves along as long as the file of what it killed exists. */
+static void
+test_kill_is_kept(void **unused)
+{
+	struct owner *o = &owner;
+	uint64_t victim_segment, kill_segment;
+	uint32_t first;
+
+	(void)unused;
+	owner_begin(o, 0);
+	fill_keys(o, 40, true);
+	victim_segment = journal_pos_segment(o->ref[0].pos);
+	assert_true(victim_segment < journal_pos_segment(o->ref[39].pos));
+	assert_int_equal(do_about(o, T_KILL, 0, 0), 0);
+	first = o->next_key;
+	fill_keys(o, 41, true);
+	kill_segment = journal_pos_segment(o->ref[first].pos);
+	while (journal_pos_segment(o->ref[o->next_key - 1].pos) == kill_segment)
+		fill_keys(o, o->next_key + 1, true);
+	for (uint32_t k = 20; k < o->next_key; k++)
+		if (journal_pos_segment(o->ref[k].pos) == kill_segment)
+			assert_int_equal(do_about(o, T_KILL, k, 0), 0);
+	assert_int_equal(do_commit(o, false), 0);
+	while (journal_compact_wanted(o->j))
+		assert_int_equal(do_compact(o), 0);
+	for (size_t i = 0; crashsim_name(o->sim, i); i++)
+		assert_int_not_equal(
+		    strncmp(crashsim_name(o->sim, i) + 16, ".seg", 4) == 0 &&
+			strtoull(crashsim_name(o->sim, i), NULL, 16) == kill_segment,
+		    1);
+	journal_close(&o->j);
+	check_disk_now(o);
+	owner_end(o);
+}
+
+/* A batch whose sync failed stays away also when the segments behind it are emptied. */
+static void
+test_cut_is_remembered(void **unused)
+{
+	struct owner *o = &owner;
+	uint32_t first;
+
+	(void)unused;
+	owner_begin(o, 0);
+	fill_keys(o, 5, true);
+	while (key_large(o->next_key))
+		fill_keys(o, o->next_key + 1, true);
+	assert_int_equal(do_arrive(o), 0);
+	crashsim_fail(o->sim, 2, 1, EIO);
+	assert_int_equal(do_commit(o, false), JOURNAL_EIO);
+	assert_true(crashsim_failed(o->sim));
+	first = o->next_key;
+	fill_keys(o, first + 1, true);
+	while (journal_pos_segment(o->ref[first].pos) ==
+	       journal_pos_segment(o->ref[o->next_key - 1].pos))
+		fill_keys(o, o->next_key + 1, true);
+	for (uint32_t k = first; k < o->next_key; k++)
+		assert_int_equal(do_about(o, T_KILL, k, 0), 0);
+	assert_int_equal(do_commit(o, false), 0);
+	while (journal_compact_wanted(o->j))
+		assert_int_equal(do_compact(o), 0);
+	journal_close(&o->j);
+	check_disk_now(o);
+	owner_end(o);
+}
+
 static unsigned real_seen;
 
 static void
@@ -877,6 +962,8 @@ main(void)
 	    cmocka_unit_test(test_full_disk),
 	    cmocka_unit_test(test_nearly_full_disk),
 	    cmocka_unit_test(test_compaction_bounds_disk),
+	    cmocka_unit_test(test_kill_is_kept),
+	    cmocka_unit_test(test_cut_is_remembered),
 	    cmocka_unit_test(test_real_files),
 	};
 

@@ -392,7 +392,7 @@ void
 tls_provider_load(void)
 {
 	/* Kept for the life of the process. */
-	static OSSL_PROVIDER *standard, *own;
+	static OSSL_PROVIDER *standard __attribute__((used)), *own;
 
 	if (own != NULL)
 		return;

@@ -1,0 +1,2 @@
+keys_needs := daemon ipc io base
+keys_ldlibs := -lcrypto

@@ -1,0 +1,2 @@
+logger_needs := daemon
+logger_ldlibs :=

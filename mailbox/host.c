@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: ISC */
+#include "mailbox/host.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "ipc/ipc.h"
+#include "mailbox/host_priv.h"
+
+uint64_t
+host_now_ms(void *arg)
+{
+	struct timespec ts;
+
+	(void)arg;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static bool
+nothing_attached(const struct host *h)
+{
+	return TAILQ_EMPTY(&h->sessions) && !delivers_busy(h);
+}
+
+void
+host_busy(struct host *h)
+{
+	io_timer_set(h->tidy_timer, HOST_TIDY_MS);
+	io_timer_set(h->idle_timer, h->config.idle_exit_ms);
+}
+
+/* --- the end of a turn -------------------------------------------------------------------------
+ */
+
+static void
+stopped(struct host *h)
+{
+	if (h->stopping && TAILQ_EMPTY(&h->sessions) && !io_timer_pending(h->stop_timer))
+		io_timer_set(h->stop_timer, HOST_STOP_MS);
+}
+
+static void
+after_turn(void *arg)
+{
+	struct host *h = arg;
+
+	for (int i = 0; i < HOST_ROUNDS; i++) {
+		bool ran = sessions_run(h);
+
+		if (store_turn(h->store) != 0) {
+			h->config.on_failed(h->config.arg);
+			return;
+		}
+		if (ran)
+			sessions_send(h);
+		if (TAILQ_EMPTY(&h->runnable))
+			break;
+	}
+	ipc_flush_all();
+	if (!TAILQ_EMPTY(&h->runnable))
+		io_timer_set(h->again_timer, 0);
+	if (store_unsynced(h->store) && !io_timer_pending(h->sync_timer))
+		io_timer_set(h->sync_timer, HOST_SYNC_MS);
+	stopped(h);
+}
+
+/* The turn that follows does the work. */
+static void
+on_again(void *arg)
+{
+	(void)arg;
+}
+
+static void
+on_sync(void *arg)
+{
+	struct host *h = arg;
+
+	if (store_sync(h->store) != 0)
+		h->config.on_failed(h->config.arg);
+}
+
+static void
+on_tidy(void *arg)
+{
+	struct host *h = arg;
+
+	if (store_tidy(h->store))
+		io_timer_set(h->tidy_timer, HOST_TIDY_NEXT_MS);
+	else if (store_failed(h->store))
+		h->config.on_failed(h->config.arg);
+	else
+		malloc_trim(0);
+}
+
+static void
+on_idle(void *arg)
+{
+	struct host *h = arg;
+
+	io_timer_set(h->idle_timer, h->config.idle_exit_ms);
+	if (nothing_attached(h) && !h->stopping)
+		h->config.on_idle(h->config.arg, h->attached);
+}
+
+static void
+on_stop_timer(void *arg)
+{
+	struct host *h = arg;
+
+	sessions_free(h);
+	delivers_free(h);
+	store_close(&h->store);
+	h->config.on_stopped(h->config.arg);
+}
+
+/* --- life --------------------------------------------------------------------------------------
+ */
+
+static void
+on_folder_gone(void *arg, struct folder *f)
+{
+	struct host *h = arg;
+
+	backend_folder_gone(h->backend, f);
+}
+
+static void
+on_report(void *arg, const char *line)
+{
+	(void)arg;
+	log_warn(NULL, "%s", line);
+}
+
+static int
+open_store(struct host *h)
+{
+	const struct store_config config = {.dirfd = h->config.dirfd,
+	    .now_ms = host_now_ms,
+	    .folder_gone = on_folder_gone,
+	    .report = on_report,
+	    .arg = h};
+
+	return store_open(&config, &h->store);
+}
+
+int
+host_new(const struct host_config *config, struct host **out)
+{
+	struct host *h = xcalloc(1, sizeof(*h));
+	struct io_loop *loop = config->loop;
+	int e;
+
+	*out = NULL;
+	h->config = *config;
+	TAILQ_INIT(&h->sessions);
+	TAILQ_INIT(&h->runnable);
+	TAILQ_INIT(&h->delivers);
+	h->backend = backend_new(host_now_ms, NULL);
+	if ((e = open_store(h)) != 0) {
+		backend_free(&h->backend);
+		free(h);
+		return e;
+	}
+	backend_set_store(h->backend, h->store);
+	backend_set_message_max(h->backend, config->message_max);
+	h->sync_timer = io_timer_new(loop, on_sync, h);
+	h->tidy_timer = io_timer_new(loop, on_tidy, h);
+	h->idle_timer = io_timer_new(loop, on_idle, h);
+	h->again_timer = io_timer_new(loop, on_again, h);
+	h->stop_timer = io_timer_new(loop, on_stop_timer, h);
+	io_loop_after_turn(loop, after_turn, h);
+	host_busy(h);
+	*out = h;
+	return 0;
+}
+
+void
+host_free(struct host **hp)
+{
+	struct host *h = *hp;
+
+	if (h == NULL)
+		return;
+	*hp = NULL;
+	if (h->store != NULL) {
+		sessions_free(h);
+		delivers_free(h);
+		store_close(&h->store);
+	}
+	backend_free(&h->backend);
+	io_timer_free(&h->sync_timer);
+	io_timer_free(&h->tidy_timer);
+	io_timer_free(&h->idle_timer);
+	io_timer_free(&h->again_timer);
+	io_timer_free(&h->stop_timer);
+	free(h);
+}
+
+void
+host_settings(struct host *h, const struct host_config *config)
+{
+	h->config.message_max = config->message_max;
+	h->config.idle_exit_ms = config->idle_exit_ms;
+	h->config.idle_limit_ms = config->idle_limit_ms;
+	h->config.max_sessions = config->max_sessions;
+	backend_set_message_max(h->backend, config->message_max);
+}
+
+void
+host_attach(struct host *h, bool deliver_only, int fd)
+{
+	if (h->stopping) {
+		close(fd);
+		return;
+	}
+	h->attached++;
+	host_busy(h);
+	if (deliver_only)
+		deliver_attach(h, fd);
+	else
+		session_attach(h, fd);
+}
+
+/* Whole messages are kept, sessions are told; the rest is cut off by on_stop_timer. */
+void
+host_stop(struct host *h)
+{
+	if (h->stopping)
+		return;
+	h->stopping = true;
+	delivers_commit(h);
+	sessions_stop(h);
+	io_timer_set(h->stop_timer, HOST_STOP_MS);
+}
+
+struct store *
+host_store(struct host *h)
+{
+	return h->store;
+}

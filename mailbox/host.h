@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One user's mailbox process: the store, the sessions and delivery channels that are attached, and
+ * the end of each turn of the loop: sessions run, one commit, then answers go out.
+ */
+#ifndef POSTERN_MAILBOX_HOST_H
+#define POSTERN_MAILBOX_HOST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "io/io.h"
+#include "mailbox/store.h"
+
+struct host;
+
+enum {
+	/* A flag change is on stable storage after this at the latest (promised: a second). */
+	HOST_SYNC_MS = 900,
+	/* Housekeeping begins when nothing has happened for so long ... */
+	HOST_TIDY_MS = 100,
+	/* ... and goes on in slices with this between them. */
+	HOST_TIDY_NEXT_MS = 5,
+	/* Rounds of running sessions and committing in one turn, before others (signals, timers)
+	 * get theirs. */
+	HOST_ROUNDS = 8,
+	/* An orderly stop gives sessions so long to take their last lines. */
+	HOST_STOP_MS = 100,
+};
+
+struct host_config {
+	struct io_loop *loop;
+	int dirfd;
+	uint64_t message_max;   /* bytes of a message from an IMAP client or from queue */
+	uint64_t idle_exit_ms;  /* without sessions and deliveries: on_idle */
+	uint64_t idle_limit_ms; /* silence after which a session ends */
+	unsigned max_sessions;
+	/* Nothing to do; attached: sessions and channels that were attached since the start.
+	 * Called again after each further idle_exit_ms. */
+	void (*on_idle)(void *arg, uint64_t attached);
+	/* After host_stop: everything is safe and told. */
+	void (*on_stopped)(void *arg);
+	/* The store has failed: the process must end, nothing may be told any more. */
+	void (*on_failed)(void *arg);
+	void *arg;
+};
+
+/* Opens the store; STORE_OK or what store_open says (*out is NULL then). */
+int host_new(const struct host_config *config, struct host **out);
+void host_free(struct host **h);
+/* New settings: message_max, the times and max_sessions of config are taken over. */
+void host_settings(struct host *h, const struct host_config *config);
+/* Takes over fd: an IMAP session that begins with its hand-over, or a delivery channel. */
+void host_attach(struct host *h, bool deliver_only, int fd);
+void host_stop(struct host *h);
+struct store *host_store(struct host *h);
+
+#endif

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: ISC
+"""The postern command: every command, --help, --json, errors; reload, suspend, backup."""
+import imaplib
+import json
+
+from harness import *
+
+BOB = "bob@" + DOMAIN
+OPTIONS = {}
+
+
+def rows(m, *words):
+    """The rows a command prints as JSON."""
+    value = json.loads(m.cli("--json", *words).stdout)
+    return value if isinstance(value, list) else value["rows"]
+
+
+def can_login(m, user, password=PASSWORD):
+    try:
+        m.imap(user, password).logout()
+        return True
+    except imaplib.IMAP4.error:
+        return False
+
+
+def test_help_of_every_command(m):
+    out = run(m.command, "--help").stdout
+    for words in ("init", "run", "status", "reload", "user add", "user list", "user remove",
+                  "user passwd", "user suspend", "user resume", "domain add", "domain list",
+                  "domain remove", "alias add", "alias list", "alias remove", "config get",
+                  "config set", "config check", "config list", "queue list", "queue show", "backup",
+                  "restore"):
+        assert words.split()[-1] in out, f"{words} is not in --help"
+        assert run(m.command, *words.split(), "--help").stdout.strip(), words
+
+
+def test_usage_errors(m):
+    for words in (("nonsense",), ("user", "add"), ("user", "frobnicate"), ("config", "get"),
+                  ("alias", "add", "x@" + DOMAIN)):
+        done = m.cli(*words, check=False)
+        assert done.returncode == 100 and done.stderr, (words, done)
+
+
+def test_users(m):
+    m.add_user(BOB)
+    assert m.cli("user", "add", BOB, stdin="x\n", check=False).returncode == 1
+    assert m.cli("user", "add", "x@unknown.example", stdin="longpassword\n", check=False).returncode
+    for bad in ("../x@" + DOMAIN, "a b@" + DOMAIN, "x", "-x@" + DOMAIN + "/"):
+        assert m.cli("user", "add", "--", bad, stdin="pw12345678\n", check=False).returncode, bad
+    found = {r["address"]: r for r in rows(m, "user", "list")}
+    assert set(found) == {USER, BOB}, found
+    assert can_login(m, BOB)
+    m.cli("user", "passwd", BOB, stdin="another long one\n")
+    assert not can_login(m, BOB) and can_login(m, BOB, "another long one")
+    m.cli("user", "passwd", BOB, stdin=PASSWORD + "\n")
+
+
+def test_suspend_ends_sessions_and_refuses_mail(m):
+    client = m.imap(BOB)
+    client.select("INBOX")
+    m.cli("user", "suspend", BOB)
+    try:
+        client.sock.settimeout(10 * SLOW)
+        while client.readline():
+            pass
+    except (OSError, imaplib.IMAP4.abort):
+        pass
+    assert not can_login(m, BOB)
+    with m.smtp() as c:
+        c.mail("sender@example.net")
+        assert c.rcpt(BOB)[0] in (450, 550), "mail to a suspended account"
+    m.cli("user", "resume", BOB)
+    assert can_login(m, BOB)
+    m.send(message("after resume"), [BOB])
+    m.wait_count(1, user=BOB)
+
+
+def test_domains_and_aliases(m):
+    m.cli("domain", "add", "second.example")
+    assert "second.example" in {r["domain"] for r in rows(m, "domain", "list")}
+    m.cli("alias", "add", "info@second.example", USER, BOB)
+    assert "info@second.example" in {r["address"] for r in rows(m, "alias", "list")}
+    a, b = m.count(), m.count(user=BOB)
+    m.send(message("to the alias"), ["info@second.example"])
+    m.wait_count(a + 1)
+    m.wait_count(b + 1, user=BOB)
+    m.cli("alias", "remove", "info@second.example")
+    with m.smtp() as c:
+        c.mail("sender@example.net")
+        assert c.rcpt("info@second.example")[0] == 550
+    m.cli("domain", "remove", "second.example")
+    assert "second.example" not in {r["domain"] for r in rows(m, "domain", "list")}
+    assert m.cli("domain", "remove", DOMAIN, check=False).returncode, "a domain with accounts"
+
+
+def test_alias_loop_ends(m):
+    m.cli("alias", "add", "loop1@" + DOMAIN, "loop2@" + DOMAIN, check=False)
+    m.cli("alias", "add", "loop2@" + DOMAIN, "loop1@" + DOMAIN, check=False)
+    with m.smtp() as c:
+        c.mail("sender@example.net")
+        assert c.rcpt("loop1@" + DOMAIN)[0] >= 400
+    for name in ("loop1@", "loop2@"):
+        m.cli("alias", "remove", name + DOMAIN, check=False)
+
+
+def test_config(m):
+    settings = {r["setting"]: r for r in rows(m, "config", "list")}
+    for name in ("resolver.server", "resolver.trust-anchor-file", "smtpd.xclient-from"):
+        assert name in settings, name
+    m.cli("config", "set", "smtpd.max-recipients", "123")
+    assert rows(m, "config", "get", "smtpd.max-recipients")[0]["value"] == "123"
+    m.cli("config", "check")
+    for name, value in (("smtpd.max-recipients", "5"), ("smtpd.max-recipients", "x"),
+                        ("no.such", "1"), ("smtpd.xclient-from", "not an address")):
+        done = m.cli("config", "set", name, value, check=False)
+        assert done.returncode and done.stderr, (name, value)
+    assert rows(m, "config", "get", "smtpd.max-recipients")[0]["value"] == "123"
+
+
+def test_broken_config_is_refused_and_the_old_one_stays(m):
+    path = os.path.join(m.folder, "postern.conf")
+    with open(path) as f:
+        good = f.read()
+    try:
+        with open(path, "a") as f:
+            f.write("nonsense {\n")
+        done = m.cli("config", "check", check=False)
+        assert done.returncode and "postern.conf" in done.stdout + done.stderr, done
+        m.proc.send_signal(signal.SIGHUP)
+        assert can_login(m, USER)
+    finally:
+        with open(path, "w") as f:
+            f.write(good)
+
+
+test_broken_config_is_refused_and_the_old_one_stays.expected = [re.compile(r"postern\.conf|config")]
+
+
+def test_reload_keeps_sessions(m):
+    client = m.imap()
+    client.select("INBOX")
+    m.cli("reload")
+    m.proc.send_signal(signal.SIGHUP)
+    assert client.noop()[0] == "OK"
+    client.logout()
+
+
+def test_status_and_queue(m):
+    programs = {r["program"] for r in rows(m, "status")}
+    assert {"logger", "keys", "smtpd", "queue", "imapd", "accounts"} <= programs, programs
+    assert isinstance(rows(m, "queue", "list"), list)
+    assert m.cli("queue", "show", "nonsense", check=False).returncode != 0
+
+
+def test_backup_under_load_and_restore_keep_uids(m):
+    for n in range(5):
+        m.send(message(f"saved {n}", "s" * (200000 if n == 3 else 20) + "\r\n"))
+    m.wait_count(5)
+    client = m.imap()
+    client.select("INBOX")
+    client.store("1", "+FLAGS", "(\\Flagged)")
+    client.store("2", "+FLAGS", "(\\Deleted)")
+    client.expunge()
+    before, validity = m.messages(), client.response("UIDVALIDITY")
+    client.logout()
+    target = os.path.join(m.home, "backup")
+    m.cli("backup", target)
+    m.send(message("after the backup"))
+    other = servers.Postern(os.path.join(m.home, "restored"), m.base + 1000, m.out)
+    other.cli("restore", target)
+    other.cli("config", "set", "general.port-base", str(other.base))
+    other.start()
+    try:
+        client = other.imap()
+        client.select("INBOX")
+        assert client.response("UIDVALIDITY") == validity
+        _, data = client.uid("SEARCH", "FLAGGED")
+        assert data[0], "a flag was lost"
+        client.logout()
+        client = other.imap()
+        client.select("INBOX", readonly=True)
+        got = {}
+        for part in client.uid("FETCH", "1:*", "(UID BODY.PEEK[])")[1]:
+            if isinstance(part, tuple):
+                got[int(re.search(rb"UID (\d+)", part[0]).group(1))] = part[1]
+        client.logout()
+        assert got == before, (sorted(got), sorted(before))
+        run("swaks", "--server", f"127.0.0.1:{other.smtp_port}", "--to", USER, "--from",
+            "sender@example.net")
+    finally:
+        assert other.stop() == 0
+
+
+def test_remove_user(m):
+    m.cli("user", "remove", BOB)
+    assert BOB not in {r["address"] for r in rows(m, "user", "list")}
+    assert not can_login(m, BOB)
+    with m.smtp() as c:
+        c.mail("sender@example.net")
+        assert c.rcpt(BOB)[0] == 550
+
+
+def test_admin_socket_is_closed_to_others(m):
+    if os.geteuid() != 0:
+        raise Skip("needs root")
+    done = subprocess.run([m.command, "--dir", m.folder, "user", "list"], user="nobody",
+                          capture_output=True, text=True, timeout=20)
+    assert done.returncode != 0 and USER not in done.stdout, done

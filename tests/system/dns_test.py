@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: ISC
+"""Postern's resolver asks unbound, which asks nsd: the client's name in Received, and no DNS."""
+from harness import *
+
+OPTIONS = None
+NSD_PORT, UNBOUND_PORT = 5301, 5300
+REVERSE = """$TTL 60
+@ SOA ns.example.net. hostmaster.example.net. 1 60 60 600 60
+@ NS ns.example.net.
+1.0.0 PTR client.example.net.
+2.0.0 PTR liar.example.net.
+"""
+FORWARD = """$TTL 60
+@ SOA ns.example.net. hostmaster.example.net. 1 60 60 600 60
+@ NS ns.example.net.
+ns A 127.0.0.1
+client A 127.0.0.1
+liar A 192.0.2.1
+"""
+
+
+class Names:
+    """nsd with two zones, unbound in front of it."""
+
+    def __init__(self):
+        need("nsd")
+        need("unbound")
+        self.folder = tempfile.mkdtemp(prefix="postern-dns-")
+        self.write("reverse", REVERSE)
+        self.write("forward", FORWARD)
+        nsd = self.write("nsd.conf", f"""server:
+  ip-address: 127.0.0.1@{NSD_PORT}
+  username: ""
+  zonesdir: "{self.folder}"
+  database: ""
+  pidfile: "{self.folder}/nsd.pid"
+  xfrdfile: "{self.folder}/xfrd"
+  zonelistfile: "{self.folder}/zones"
+  xfrdir: "{self.folder}"
+  server-count: 1
+remote-control:
+  control-enable: no
+zone:
+  name: "127.in-addr.arpa"
+  zonefile: "reverse"
+zone:
+  name: "example.net"
+  zonefile: "forward"
+""")
+        unbound = self.write("unbound.conf", f"""server:
+  interface: 127.0.0.1@{UNBOUND_PORT}
+  username: ""
+  chroot: ""
+  directory: "{self.folder}"
+  pidfile: "{self.folder}/unbound.pid"
+  do-daemonize: no
+  use-syslog: no
+  logfile: "{self.folder}/unbound.log"
+  do-not-query-localhost: no
+  module-config: "iterator"
+  local-zone: "127.in-addr.arpa." nodefault
+stub-zone:
+  name: "127.in-addr.arpa"
+  stub-addr: 127.0.0.1@{NSD_PORT}
+stub-zone:
+  name: "example.net"
+  stub-addr: 127.0.0.1@{NSD_PORT}
+""")
+        self.running = [subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                        for command in (["nsd", "-d", "-c", nsd], ["unbound", "-c", unbound])]
+        wait_until("nsd and unbound answer", 20 * SLOW, lambda: answers(UNBOUND_PORT))
+
+    def write(self, name, text):
+        path = os.path.join(self.folder, name)
+        with open(path, "w") as f:
+            f.write(text)
+        return path
+
+    def stop(self):
+        for proc in self.running:
+            proc.terminate()
+        for proc in self.running:
+            proc.wait(10)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def answers(port):
+    """One question for client.example.net A; true when an answer with a record comes."""
+    query = (b"\x12\x34\x01\x00\0\x01\0\0\0\0\0\0\x06client\x07example\x03net\0\0\x01\0\x01")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(1)
+        try:
+            s.sendto(query, ("127.0.0.1", port))
+            got = s.recv(512)
+        except OSError:
+            return False
+        return got[3] & 15 == 0 and got[7] > 0
+
+
+def received_of(m, source):
+    """Sends a message from a loopback address; its own Received field as stored."""
+    before = m.count()
+    with m.raw() as c:
+        c.close()
+        c.socket = socket.socket()
+        c.socket.settimeout(40 * SLOW)
+        c.socket.bind((source, 0))
+        c.socket.connect(("127.0.0.1", m.smtp_port))
+        c.envelope()
+        c.send(message("dns").encode() + b".\r\n")
+        c.expect(None, 250)
+    m.wait_count(before + 1)
+    newest = max(m.messages().items())[1].decode()
+    return re.search(r"Received: from (.*(?:\r\n[ \t].*)*)", newest).group(1)
+
+
+def make(server):
+    return Instance(settings=[("resolver.server", server)])
+
+
+def with_server(port, check):
+    names = Names()
+    try:
+        m = make(f"127.0.0.1@{port}")
+        try:
+            check(m, names)
+            bad = m.bad_lines([re.compile("resolver|dns")])
+            assert not bad, bad
+        finally:
+            m.destroy()
+    finally:
+        names.stop()
+
+
+def check_names(m, _):
+    got = received_of(m, "127.0.0.1")
+    assert re.search(r"client\.example\.net\.? \[127\.0\.0\.1\]", got), got
+    got = received_of(m, "127.0.0.2")
+    assert "liar" not in got and "[127.0.0.2]" in got, got
+    got = received_of(m, "127.0.0.3")
+    assert "[127.0.0.3]" in got, got
+
+
+def test_client_name_through_unbound(_):
+    with_server(UNBOUND_PORT, check_names)
+
+
+def test_client_name_from_authoritative_nsd(_):
+    with_server(NSD_PORT, check_names)
+
+
+def test_mail_comes_in_when_dns_is_down(_):
+    m = make("127.0.0.1@9")
+    try:
+        began = time.monotonic()
+        got = received_of(m, "127.0.0.1")
+        assert "[127.0.0.1]" in got, got
+        assert time.monotonic() - began < 40 * SLOW
+    finally:
+        m.destroy()
