@@ -74,6 +74,17 @@ on_log(void *context, int level, const char *message)
  */
 
 /* Printable bytes only, no blanks: what the library would trim or cut is refused instead. */
+static bool
+login_ok(const char *p, size_t n)
+{
+	if (n == 0 || n > EXCHANGE_LOGIN_MAX)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)p[i] <= 0x20 || p[i] == 0x7f)
+			return false;
+	return true;
+}
+
 static int
 on_canon_user(sasl_conn_t *conn, void *context, const char *in, unsigned inlen, unsigned flags,
     const char *realm, char *out, unsigned out_max, unsigned *out_len)
@@ -82,11 +93,8 @@ on_canon_user(sasl_conn_t *conn, void *context, const char *in, unsigned inlen, 
 	(void)context;
 	(void)flags;
 	(void)realm;
-	if (inlen == 0 || inlen > EXCHANGE_LOGIN_MAX || inlen >= out_max)
+	if (!login_ok(in, inlen) || inlen >= out_max)
 		return SASL_BADAUTH;
-	for (unsigned i = 0; i < inlen; i++)
-		if ((unsigned char)in[i] <= 0x20 || in[i] == 0x7f)
-			return SASL_BADAUTH;
 	memmove(out, in, inlen);
 	out[inlen] = 0;
 	*out_len = inlen;
@@ -223,6 +231,10 @@ exchange_run(const struct exchange_input *in, struct exchange_output *out)
 	out->login[0] = 0;
 	buf_clear(&out->challenge);
 	if (strcasecmp(in->mechanism, "PLAIN") != 0 && strcasecmp(in->mechanism, "LOGIN") != 0)
+		return EXCHANGE_FAILED;
+	/* the library's LOGIN loses the password's memory when it refuses the name */
+	if (strcasecmp(in->mechanism, "LOGIN") == 0 && in->n >= 2 &&
+	    !login_ok(in->input[0].p, in->input[0].n))
 		return EXCHANGE_FAILED;
 	if (sasl_server_new(in->service, in->hostname, NULL, NULL, NULL, callbacks, 0, &conn) !=
 	    SASL_OK)

@@ -108,7 +108,7 @@ deliveries_trim(struct model *m)
 static void
 replace_ref(struct model *m, struct journal_ref *ref, struct journal_ref now)
 {
-	if (ref->pos != 0)
+	if (ref->pos != 0 && ref->pos != now.pos)
 		m->ops.dead(m->ops.arg, *ref);
 	*ref = now;
 }

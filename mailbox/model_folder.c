@@ -235,10 +235,8 @@ static void
 folder_rescue(struct model *m, struct folder *f)
 {
 	char name[32] = "INBOX";
-	bool found;
 
-	model_name_place(m, STR("INBOX"), &found);
-	if (f->id != 1 || found)
+	if (f->id != 1 || model_folder_named(m, STR("INBOX")) != NULL)
 		snprintf(name, sizeof(name), "Recovered-%u", f->id);
 	f->name = xstrdup(name);
 	f->uidvalidity = ++m->last_uidvalidity;

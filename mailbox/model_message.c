@@ -7,11 +7,11 @@
 #include "base/xalloc.h"
 #include "mailbox/model_priv.h"
 
-/* Growth by a quarter: at 100,000 messages doubling would waste megabytes. */
+/* Growth by an eighth: at 100,000 messages doubling would waste megabytes. */
 static uint32_t
 grown(uint32_t cap, uint32_t need)
 {
-	uint32_t to = cap + cap / 4 + 16;
+	uint32_t to = cap + cap / 8 + 16;
 
 	return to < need ? need : to;
 }
@@ -108,7 +108,7 @@ content_set(struct model *m, const struct rec_arrival *a, struct journal_ref ref
 	struct content *c = &m->contents[i];
 
 	/* Twice only when compaction was cut off between writing the new and removing the old. */
-	if (c->pos != 0)
+	if (c->pos != 0 && c->pos != ref.pos)
 		m->ops.dead(m->ops.arg, model_content_ref(m, i));
 	c->pos = ref.pos;
 	c->thread = a->thread;

@@ -498,20 +498,64 @@ there(struct store *s, const char *name)
 	return faccessat(s->config.dirfd, name, F_OK, 0) == 0;
 }
 
-static int
-recover(struct store *s)
+static void
+fresh_model(struct store *s)
 {
-	struct journal_options o = {.kind = "mailbox",
-	    .segment_bytes = STORE_SEGMENT,
+	const struct model_ops ops = {on_dead, on_large_dead, on_folder_gone, s};
+
+	model_free(&s->m);
+	s->m = model_new(&ops);
+	s->m->keep_deliveries = s->restored;
+	tally_free(&s->before);
+	tally_free(&s->since);
+	tally_free(&s->dead);
+	s->said_from = 0;
+	s->again = (struct store_again){0};
+	s->again_id = 0;
+}
+
+static int
+open_journal(struct store *s, const struct buf *resume)
+{
+	const struct journal_options o = {.kind = "mailbox",
+	    .segment_bytes = s->config.segment_bytes != 0 ? s->config.segment_bytes : STORE_SEGMENT,
 	    .fill_step = STORE_FILL,
 	    .reserve_bytes = STORE_RESERVE,
+	    .resume = resume != NULL ? buf_data(resume) : NULL,
+	    .resume_len = resume != NULL ? buf_len(resume) : 0,
 	    .on_record = on_record,
 	    .on_damage = on_damage,
 	    .arg = s};
+
+	return journal_open(s->config.dirfd, &o, &s->j);
+}
+
+/* From the checkpoint and what came after it, or from the beginning. The memory of deliveries in a
+ * checkpoint may have been trimmed: after a restore all is read. */
+static int
+open_from(struct store *s)
+{
+	struct buf resume;
+	int r = JOURNAL_STALE;
+
+	buf_init(&resume, JOURNAL_META_MAX);
+	fresh_model(s);
+	if (!s->restored && checkpoint_read(s, &resume) == 0)
+		r = open_journal(s, &resume);
+	buf_free(&resume);
+	if (r != JOURNAL_STALE)
+		return r;
+	fresh_model(s);
+	return open_journal(s, NULL);
+}
+
+static int
+recover(struct store *s)
+{
 	int r;
 
 	s->opening = true;
-	r = journal_open(s->config.dirfd, &o, &s->j);
+	r = open_from(s);
 	if (r != 0) {
 		store_report(s, "journal: %s", journal_strerror(r));
 		return store_error(s, r);
@@ -550,7 +594,7 @@ open_steps(struct store *s)
 	bool restored = there(s, STORE_DEDUPE_ALL);
 	int e;
 
-	s->m->keep_deliveries = restored || there(s, STORE_RESTORED);
+	s->restored = restored || there(s, STORE_RESTORED);
 	if ((e = recover(s)) != 0)
 		return e;
 	if (s->m->ndeliveries > 0)

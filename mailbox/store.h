@@ -64,6 +64,8 @@ struct store;
 
 struct store_config {
 	int dirfd; /* stays the caller's */
+	/* 0: STORE_SEGMENT and STORE_STATE_MIN; tests take less, so that more happens. */
+	size_t segment_bytes, state_min;
 	/* Milliseconds since 1970. */
 	uint64_t (*now_ms)(void *arg);
 	/* An opened folder is no more (its messages are out of the model already). */

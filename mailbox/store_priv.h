@@ -34,6 +34,7 @@ struct store {
 	bool failed;
 	bool opening;
 	bool want_commit;
+	bool restored;     /* from a backup, and deliveries from before it may still come */
 	bool damaged;      /* something could not be read at recovery: nothing is dropped */
 	uint64_t again_id; /* of the last BEGIN seen */
 	struct buf record; /* the record being written */
@@ -66,6 +67,7 @@ struct buf *store_record(struct store *s);
 int store_flush(struct store *s);
 
 /* tally.c */
+void tally_put(struct tally *t, uint64_t segment, uint64_t bytes);
 void tally_add(struct tally *t, struct journal_ref ref);
 void tally_merge(struct tally *into, struct tally *from);
 void tally_drop(struct tally *t, uint64_t segment);
@@ -78,7 +80,13 @@ void tally_free(struct tally *t);
 /* Bookkeeping for a record about messages; also at recovery. */
 void store_saw_state(struct store *s, unsigned type, struct str meta, struct journal_ref ref);
 
+/* Says all state again at once: for tests. */
+int store_again(struct store *s);
+
 /* checkpoint.c */
+/* 0, or -1: not written; nothing is lost by that. */
 int checkpoint_write(struct store *s);
+/* Fills s->m (fresh) and appends the journal's part; -1: there is none, s->m is spoiled. */
+int checkpoint_read(struct store *s, struct buf *journal);
 
 #endif

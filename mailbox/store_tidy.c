@@ -51,8 +51,9 @@ static bool
 again_wanted(const struct store *s)
 {
 	uint64_t bytes = tally_sum(&s->before) + tally_sum(&s->since);
+	size_t min = s->config.state_min != 0 ? s->config.state_min : STORE_STATE_MIN;
 
-	return bytes > STORE_STATE_MIN && bytes > 3 * again_cost(s);
+	return bytes > min && bytes > 3 * again_cost(s);
 }
 
 static int
@@ -317,6 +318,16 @@ compact(struct store *s)
 	} else if (r < 0) {
 		store_report(s, "compaction: %s", journal_strerror(r));
 	}
+}
+
+int
+store_again(struct store *s)
+{
+	int e = s->again.running ? 0 : again_begin(s);
+
+	while (e == 0 && s->again.running)
+		e = again_slice(s);
+	return e;
 }
 
 bool

@@ -5,7 +5,7 @@
 #include "base/xalloc.h"
 #include "mailbox/store_priv.h"
 
-static void
+void
 tally_put(struct tally *t, uint64_t segment, uint64_t bytes)
 {
 	for (size_t i = t->n; i-- > 0;) {

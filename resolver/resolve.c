@@ -132,6 +132,15 @@ configure(struct ub_ctx *ub, const struct resolve_options *o, const char **why)
 	return ub_ctx_zone_remove(ub, "nothing.invalid.");
 }
 
+/* The kernel ends this process (SIGALRM) when libunbound spins: master starts a fresh one. */
+static void
+watchdog(unsigned seconds)
+{
+	struct itimerval it = {.it_value.tv_sec = seconds};
+
+	setitimer(ITIMER_REAL, &it, NULL);
+}
+
 struct resolve *
 resolve_new(const struct resolve_options *o, const char **why)
 {
@@ -163,6 +172,7 @@ resolve_free(struct resolve **rp)
 	if (r == NULL)
 		return;
 	*rp = NULL;
+	watchdog(0);
 	if (r->ub != NULL)
 		ub_ctx_delete(r->ub);
 	while ((q = TAILQ_FIRST(&r->waiting)) != NULL) {
@@ -181,15 +191,6 @@ resolve_free(struct resolve **rp)
 }
 
 /* --- time ------------------------------------------------------------------------------------- */
-
-/* The kernel ends this process (SIGALRM) when libunbound spins: master starts a fresh one. */
-static void
-watchdog(unsigned seconds)
-{
-	struct itimerval it = {.it_value.tv_sec = seconds};
-
-	setitimer(ITIMER_REAL, &it, NULL);
-}
 
 static void
 on_alive(void *arg)

@@ -14,6 +14,8 @@ smtpd_reload(struct smtpd *d, const struct settings *settings)
 	d->settings = settings;
 	d->policy.max_size = settings_u64(settings, SET_general_message_size);
 	d->policy.max_recipients = (unsigned)settings_u64(settings, SET_smtpd_max_recipients);
+	d->policy.max_errors = (unsigned)settings_u64(settings, SET_smtpd_max_errors);
+	d->policy.max_commands = settings_u64(settings, SET_smtpd_max_commands);
 	d->max_connections = (unsigned)settings_u64(settings, SET_smtpd_max_connections);
 	d->max_per_address =
 	    (unsigned)settings_u64(settings, SET_smtpd_max_connections_per_address);
@@ -34,9 +36,10 @@ smtpd_new(struct io_loop *loop, const struct settings *settings, unsigned instan
 	d->messages = map_new();
 	d->questions = map_new();
 	LIST_INIT(&d->sessions);
-	snprintf(d->hostname, sizeof(d->hostname), "%s",
-	    settings_text(settings, SET_general_hostname));
+	snprintf(
+	    d->hostname, sizeof(d->hostname), "%s", settings_text(settings, SET_general_hostname));
 	d->policy.hostname = d->hostname;
+	d->policy.strict_data = true;
 	/* no id comes twice: the time of the start, the worker, a count */
 	snprintf(d->id_prefix, sizeof(d->id_prefix), "s%llx%x-", (unsigned long long)time(NULL),
 	    instance & 0xf);

@@ -10,16 +10,18 @@
 #include "base/xalloc.h"
 
 static const char *const close_reason[] = {
-	[SMTP_CLOSE_QUIT] = "quit",
-	[SMTP_CLOSE_ERRORS] = "too-many-errors",
-	[SMTP_CLOSE_SYNTAX] = "bad-line",
-	[SMTP_CLOSE_FOREIGN] = "not-smtp",
-	[SMTP_CLOSE_INJECTION] = "starttls-injection",
-	[SMTP_CLOSE_OVERSIZE] = "oversize",
-	[SMTP_CLOSE_HOST] = "refused",
+    [SMTP_CLOSE_QUIT] = "quit",
+    [SMTP_CLOSE_ERRORS] = "too-many-errors",
+    [SMTP_CLOSE_SYNTAX] = "bad-line",
+    [SMTP_CLOSE_FOREIGN] = "not-smtp",
+    [SMTP_CLOSE_INJECTION] = "starttls-injection",
+    [SMTP_CLOSE_EARLY] = "data-too-early",
+    [SMTP_CLOSE_OVERSIZE] = "oversize",
+    [SMTP_CLOSE_HOST] = "refused",
 };
 
-/* --- the end -------------------------------------------------------------------------------------- */
+/* --- the end
+ * -------------------------------------------------------------------------------------- */
 
 static void
 log_end(const struct session *s)
@@ -28,7 +30,8 @@ log_end(const struct session *s)
 	char tls[TLS_DESCRIPTION_MAX];
 
 	log_info(s->id,
-	    "event=closed client=%s name=\"%s\" helo=\"%s\" reason=%s messages=%llu bad=%u early=%llu "
+	    "event=closed client=%s name=\"%s\" helo=\"%s\" reason=%s messages=%llu bad=%u "
+	    "early=%llu "
 	    "tls=\"%s\" seconds=%llu",
 	    s->client, LOGS(str_of(s->rdns.name)), LOGS(str_of(f.helo)), s->ended,
 	    (unsigned long long)f.messages, f.bad_commands, (unsigned long long)f.early_bytes,
@@ -81,7 +84,8 @@ session_shutdown(struct session *s, enum smtp_reply_id reply, const char *why)
 	session_free(s);
 }
 
-/* --- events of the engine ------------------------------------------------------------------------- */
+/* --- events of the engine
+ * ------------------------------------------------------------------------- */
 
 static void
 on_mail(struct session *s, const struct smtp_mail *mail)
@@ -141,8 +145,8 @@ log_refused(struct session *s, enum smtp_reply_id id)
 {
 	const struct smtp_reply *r = smtp_reply_get(id);
 
-	log_info(s->id, "event=refused client=%s from=\"%s\" rcpts=%u code=%d %s reason=%s", s->client,
-	    LOGS(str_of(s->sender)), s->recipients, r->code, r->enhanced, r->name);
+	log_info(s->id, "event=refused client=%s from=\"%s\" rcpts=%u code=%d %s reason=%s",
+	    s->client, LOGS(str_of(s->sender)), s->recipients, r->code, r->enhanced, r->name);
 }
 
 static void
@@ -191,7 +195,8 @@ handle(struct session *s, const struct smtp_event *ev)
 	}
 }
 
-/* --- moving bytes --------------------------------------------------------------------------------- */
+/* --- moving bytes
+ * --------------------------------------------------------------------------------- */
 
 /* Content waits when queue does not keep up: the client is slowed down by TCP. */
 static bool
@@ -225,7 +230,7 @@ too_slow(const struct session *s)
 	uint64_t elapsed = io_now_ms(s->d->loop) - s->data_started_ms;
 
 	return smtp_session_in_content(s->engine) && elapsed > SMTPD_SLOW_GRACE_MS &&
-	    s->data_bytes < (elapsed - SMTPD_SLOW_GRACE_MS) / 1000 * SMTPD_SLOW_RATE;
+	       s->data_bytes < (elapsed - SMTPD_SLOW_GRACE_MS) / 1000 * SMTPD_SLOW_RATE;
 }
 
 /* How long the client (or, while it waits, our own peers) may now take. */
@@ -320,7 +325,8 @@ session_pump(struct session *s)
 	pump(s, false);
 }
 
-/* --- events of the stream ------------------------------------------------------------------------- */
+/* --- events of the stream
+ * ------------------------------------------------------------------------- */
 
 static void
 on_stream_data(void *arg, struct buf *in)
@@ -343,8 +349,8 @@ on_stream_end(void *arg, enum io_end why)
 		break;
 	case IO_END_TIMEOUT:
 		s->ended = "timeout";
-		smtp_session_shutdown(
-		    s->engine, smtp_session_waiting(s->engine) || s->throttled ? SMTP_TROUBLE : SMTP_IDLE);
+		smtp_session_shutdown(s->engine,
+		    smtp_session_waiting(s->engine) || s->throttled ? SMTP_TROUBLE : SMTP_IDLE);
 		break;
 	case IO_END_STALLED:
 		s->broken = true;
@@ -368,17 +374,18 @@ on_stream_tls(void *arg)
 }
 
 static const struct io_stream_ops stream_ops = {
-	.on_data = on_stream_data,
-	.on_end = on_stream_end,
-	.on_tls = on_stream_tls,
+    .on_data = on_stream_data,
+    .on_end = on_stream_end,
+    .on_tls = on_stream_tls,
 };
 static const struct io_stream_limits stream_limits = {
-	.in_max = SMTPD_IN_MAX,
-	.out_max = SMTPD_OUT_MAX,
-	.stall_ms = SMTPD_STALL_MS,
+    .in_max = SMTPD_IN_MAX,
+    .out_max = SMTPD_OUT_MAX,
+    .stall_ms = SMTPD_STALL_MS,
 };
 
-/* --- the beginning -------------------------------------------------------------------------------- */
+/* --- the beginning
+ * -------------------------------------------------------------------------------- */
 
 /* One reply, without a session: this is the cheap way out. */
 static void
@@ -395,8 +402,8 @@ turn_away(struct smtpd *d, int fd, const char *client, enum smtp_reply_id id)
 	d->refused_unlogged++;
 	if (now - d->refused_at < 1000 && d->refused_at != 0)
 		return;
-	log_warn(NULL, "event=turned-away client=%s code=421 reason=%s count=%u sessions=%u", client,
-	    smtp_reply_get(id)->name, d->refused_unlogged, d->count);
+	log_warn(NULL, "event=turned-away client=%s code=421 reason=%s count=%u sessions=%u",
+	    client, smtp_reply_get(id)->name, d->refused_unlogged, d->count);
 	d->refused_at = now;
 	d->refused_unlogged = 0;
 }
@@ -417,7 +424,8 @@ session_new(struct smtpd *d, int fd, const struct sockaddr *sa, socklen_t salen)
 	s->d = d;
 	s->address_key = key;
 	memcpy(s->client, client, sizeof(client));
-	snprintf(s->id, sizeof(s->id), "%s%llx", d->id_prefix, (unsigned long long)++d->last_session);
+	snprintf(
+	    s->id, sizeof(s->id), "%s%llx", d->id_prefix, (unsigned long long)++d->last_session);
 	s->started_ms = io_now_ms(d->loop);
 	STAILQ_INIT(&s->envelope);
 	LIST_INSERT_HEAD(&d->sessions, s, entry);

@@ -41,13 +41,13 @@ struct session {
 	struct rdns rdns;
 	struct io_timer *rdns_timer; /* only while a commit waits for the name */
 
-	uint64_t lookup;   /* question to accounts that is out; 0: none */
-	uint64_t message;  /* transaction at queue; 0: none */
-	bool began;        /* queue knows of the transaction */
-	bool committed;    /* msg_commit is out */
-	bool waits_rdns;   /* commit waits for the client's name */
-	uint8_t trouble;   /* enum ipc_result: queue refused or was lost meanwhile */
-	uint64_t size;     /* content handed to queue */
+	uint64_t lookup;  /* question to accounts that is out; 0: none */
+	uint64_t message; /* transaction at queue; 0: none */
+	bool began;       /* queue knows of the transaction */
+	bool committed;   /* msg_commit is out */
+	bool waits_rdns;  /* commit waits for the client's name */
+	uint8_t trouble;  /* enum ipc_result: queue refused or was lost meanwhile */
+	uint64_t size;    /* content handed to queue */
 	unsigned transactions, recipients;
 	struct arena *arena;
 	STAILQ_HEAD(, recipient) envelope;
@@ -56,11 +56,11 @@ struct session {
 	uint64_t data_started_ms, data_bytes; /* for the least rate; without our own pauses */
 	uint64_t throttled_ms;                /* since when */
 
-	bool eof;       /* the client sends no more */
-	bool throttled; /* queue's channel is full */
-	bool starttls;  /* 220 was queued: TLS begins when the pump is done */
-	bool broken;    /* nothing can be sent any more */
-	bool over;      /* to be ended when the pump is done */
+	bool eof;          /* the client sends no more */
+	bool throttled;    /* queue's channel is full */
+	bool starttls;     /* 220 was queued: TLS begins when the pump is done */
+	bool broken;       /* nothing can be sent any more */
+	bool over;         /* to be ended when the pump is done */
 	const char *ended; /* why, for the log */
 };
 

@@ -24,9 +24,10 @@ enum {
 	SMTPD_IN_MAX = 32 << 10,  /* input waiting in a session: half a TLS record of content */
 	SMTPD_OUT_MAX = 32 << 10, /* replies a client may leave unread: twice the engine's most */
 	SMTPD_STALL_MS = 120000,  /* a client that takes no byte of our replies for so long */
-	SMTPD_ANSWER_MS = 120000, /* accounts or queue owe an answer: rfc5321:4.5.3.2.6 gives us 600 s */
+	SMTPD_ANSWER_MS =
+	    120000, /* accounts or queue owe an answer: rfc5321:4.5.3.2.6 gives us 600 s */
 	SMTPD_RDNS_MS = 5000,     /* the client's name may delay a message so long, counted from its
-	                           * connection: names that take longer help nobody */
+				   * connection: names that take longer help nobody */
 	SMTPD_STOP_MS = 8000,     /* commits in flight at a stop; master waits 10 s */
 	SMTPD_LAST_WORDS_MS = 50, /* for the last replies to leave before the process ends */
 	/* A message may take its time, but from here on it has to come at the least rate: that is

@@ -7,7 +7,8 @@
 #include "smtp/received.h"
 #include "smtpd/session.h"
 
-/* --- recipients ----------------------------------------------------------------------------------- */
+/* --- recipients
+ * ----------------------------------------------------------------------------------- */
 
 static struct recipient *
 recipient_new(struct session *s, const struct smtp_rcpt *rcpt, const char *address)
@@ -32,14 +33,15 @@ transaction_ask_recipient(struct session *s, const struct smtp_rcpt *rcpt)
 
 	address_print(&rcpt->to, address, sizeof(address));
 	if (d->accounts == NULL || (s->asked = recipient_new(s, rcpt, address)) == NULL) {
-		log_warn(s->id, "event=refused rcpt=\"%s\" reason=no-lookup", LOGS(str_of(address)));
+		log_warn(
+		    s->id, "event=refused rcpt=\"%s\" reason=no-lookup", LOGS(str_of(address)));
 		smtp_session_refuse(s->engine, SMTP_TROUBLE);
 		return;
 	}
 	s->lookup = ++d->last_id;
 	map_put(d->lookups, s->lookup, s);
 	ipc_send_address_lookup(
-	    d->accounts, s->lookup, &(struct ipc_address_lookup) { .address = str_of(address) });
+	    d->accounts, s->lookup, &(struct ipc_address_lookup){.address = str_of(address)});
 }
 
 /* A suspended account looks like one that is not there: its state is nobody's business. */
@@ -78,8 +80,8 @@ recipient_answer(struct session *s, unsigned result, struct str accounts)
 	} else {
 		enum smtp_reply_id id = recipient_reply(result);
 
-		log_info(s->id, "event=refused client=%s from=\"%s\" rcpt=\"%s\" code=%d %s", s->client,
-		    LOGS(str_of(s->sender)), LOGS(r->address), smtp_reply_get(id)->code,
+		log_info(s->id, "event=refused client=%s from=\"%s\" rcpt=\"%s\" code=%d %s",
+		    s->client, LOGS(str_of(s->sender)), LOGS(r->address), smtp_reply_get(id)->code,
 		    smtp_reply_get(id)->enhanced);
 		smtp_session_refuse(s->engine, id);
 	}
@@ -87,7 +89,8 @@ recipient_answer(struct session *s, unsigned result, struct str accounts)
 }
 
 static void
-on_address_is(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_address_is *m, int fd)
+on_address_is(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_address_is *m, int fd)
 {
 	struct smtpd *d = arg;
 	struct session *s = map_del(d->lookups, id);
@@ -115,14 +118,15 @@ on_accounts_close(void *arg, struct ipc_channel *ch)
 }
 
 static const union ipc_handler accounts_handlers[IPC__MAX] = {
-	IPC_ON(address_is, on_address_is),
+    IPC_ON(address_is, on_address_is),
 };
 const struct ipc_ops smtpd_accounts_ops = {
-	.handlers = accounts_handlers,
-	.on_close = on_accounts_close,
+    .handlers = accounts_handlers,
+    .on_close = on_accounts_close,
 };
 
-/* --- the message ---------------------------------------------------------------------------------- */
+/* --- the message
+ * ---------------------------------------------------------------------------------- */
 
 /* Queue learns of the transaction together with its first bytes: one wake-up for all of them. */
 static void
@@ -136,20 +140,20 @@ begin(struct session *s)
 	s->message = ++s->d->last_id;
 	map_put(s->d->messages, s->message, s);
 	ipc_send_msg_begin(q, s->message,
-	    &(struct ipc_msg_begin) { .session = str_of(s->id),
+	    &(struct ipc_msg_begin){.session = str_of(s->id),
 		.client_address = str_of(s->client),
 		.reverse_path = str_of(s->sender),
 		.envid = str_of(mail->envid),
 		.dsn_ret = (uint8_t)mail->ret,
 		.body_8bit = mail->body_8bit,
 		.smtputf8 = mail->smtputf8,
-		.size_hint = mail->size });
-	STAILQ_FOREACH (r, &s->envelope, entry)
-		ipc_send_msg_recipient(q, s->message,
-		    &(struct ipc_msg_recipient) { .address = r->address,
-			.accounts = r->accounts,
-			.orcpt = r->orcpt,
-			.notify = (uint8_t)r->notify });
+		.size_hint = mail->size});
+	STAILQ_FOREACH(r, &s->envelope, entry)
+	ipc_send_msg_recipient(q, s->message,
+	    &(struct ipc_msg_recipient){.address = r->address,
+		.accounts = r->accounts,
+		.orcpt = r->orcpt,
+		.notify = (uint8_t)r->notify});
 }
 
 /* True when queue can be spoken to about this transaction. */
@@ -176,7 +180,7 @@ transaction_content(struct session *s, struct str run)
 		struct str part = str_from(run.p, run.n < MOST ? run.n : MOST);
 
 		ipc_send_msg_content(
-		    s->d->queue, s->message, &(struct ipc_msg_content) { .bytes = part });
+		    s->d->queue, s->message, &(struct ipc_msg_content){.bytes = part});
 		run = str_from(run.p + part.n, run.n - part.n);
 	}
 }
@@ -197,8 +201,8 @@ log_message(struct session *s, const char *event, const char *queue_id, int code
 	    "event=%s%s%s code=%d client=%s helo=\"%s\" from=\"%s\" rcpts=%u rcpt=\"%s\" size=%llu "
 	    "tls=\"%s\"",
 	    event, *queue_id ? " queue=" : "", queue_id, code, s->client,
-	    LOGS(str_of(smtp_session_facts(s->engine).helo)), LOGS(str_of(s->sender)), s->recipients,
-	    first ? LOGS(first->address) : "", (unsigned long long)s->size,
+	    LOGS(str_of(smtp_session_facts(s->engine).helo)), LOGS(str_of(s->sender)),
+	    s->recipients, first ? LOGS(first->address) : "", (unsigned long long)s->size,
 	    tls_stream_describe(s->stream, tls));
 }
 
@@ -223,21 +227,20 @@ commit(struct session *s)
 	snprintf(id, sizeof(id), "%s.%u", s->id, s->transactions);
 	snprintf(only, sizeof(only), "%.*s", STRF(first->address));
 	buf_init(&prepend, SMTP_RECEIVED_MAX);
-	smtp_received_print(&prepend,
-	    &(struct smtp_received) { .helo = facts.helo,
-		.rdns = s->rdns.name,
-		.ip = s->client,
-		.by = s->d->hostname,
-		.esmtp = facts.esmtp,
-		.smtputf8 = smtp_session_mail(s->engine)->smtputf8,
-		.tls = tls_stream_describe(s->stream, tls),
-		.id = id,
-		.only_rcpt = s->recipients == 1 ? only : NULL,
-		.time = time(NULL) });
+	smtp_received_print(&prepend, &(struct smtp_received){.helo = facts.helo,
+					  .rdns = s->rdns.name,
+					  .ip = s->client,
+					  .by = s->d->hostname,
+					  .esmtp = facts.esmtp,
+					  .smtputf8 = smtp_session_mail(s->engine)->smtputf8,
+					  .tls = tls_stream_describe(s->stream, tls),
+					  .id = id,
+					  .only_rcpt = s->recipients == 1 ? only : NULL,
+					  .time = time(NULL)});
 	s->committed = true;
 	ipc_send_msg_commit(s->d->queue, s->message,
-	    &(struct ipc_msg_commit) {
-		.size = s->size, .prepend = str_from(buf_data(&prepend), buf_len(&prepend)) });
+	    &(struct ipc_msg_commit){
+		.size = s->size, .prepend = str_from(buf_data(&prepend), buf_len(&prepend))});
 	buf_free(&prepend);
 }
 
@@ -298,7 +301,7 @@ transaction_reset(struct session *s)
 	if (s->message != 0) {
 		map_del(s->d->messages, s->message);
 		if (!s->committed && s->trouble == IPC_OK && s->d->queue != NULL)
-			ipc_send_msg_abort(s->d->queue, s->message, &(struct ipc_msg_abort) { 0 });
+			ipc_send_msg_abort(s->d->queue, s->message, &(struct ipc_msg_abort){0});
 	}
 	s->message = 0;
 	s->began = s->committed = s->waits_rdns = false;
@@ -311,10 +314,12 @@ transaction_reset(struct session *s)
 	arena_free(&s->arena);
 }
 
-/* --- answers of queue ----------------------------------------------------------------------------- */
+/* --- answers of queue
+ * ----------------------------------------------------------------------------- */
 
 static void
-on_msg_stored(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_msg_stored *m, int fd)
+on_msg_stored(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_msg_stored *m, int fd)
 {
 	struct smtpd *d = arg;
 	struct session *s = map_get(d->messages, id);
@@ -368,8 +373,8 @@ go_on_all(struct smtpd *d)
 {
 	struct session *s;
 
-	LIST_FOREACH (s, &d->sessions, entry)
-		session_unthrottle(s);
+	LIST_FOREACH(s, &d->sessions, entry)
+	session_unthrottle(s);
 }
 
 static void
@@ -394,11 +399,11 @@ on_queue_drained(void *arg, struct ipc_channel *ch)
 }
 
 static const union ipc_handler queue_handlers[IPC__MAX] = {
-	IPC_ON(msg_stored, on_msg_stored),
-	IPC_ON(msg_refused, on_msg_refused),
+    IPC_ON(msg_stored, on_msg_stored),
+    IPC_ON(msg_refused, on_msg_refused),
 };
 const struct ipc_ops smtpd_queue_ops = {
-	.handlers = queue_handlers,
-	.on_close = on_queue_close,
-	.on_drained = on_queue_drained,
+    .handlers = queue_handlers,
+    .on_close = on_queue_close,
+    .on_drained = on_queue_drained,
 };

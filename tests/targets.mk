@@ -7,6 +7,8 @@ PARALLEL = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 RUN = tests/run $(if $(filter san,$(MODE)),--san)
 NEED = @tests/install-packages
 
+include tests/probe.mk
+
 .PHONY: help deps check check-unit check-system check-long lint demo demo-stop bench bench-quick
 help:
 	@echo "make demo         build, start an instance in build/demo, send and read a first message"
@@ -44,7 +46,7 @@ check-long:
 
 # Programs that only the system tests and measurements use, and the peers' packages.
 .PHONY: test-build
-test-build: $(OBJ)/bench/login_rate
+test-build: $(OBJ)/bench/login_rate $(if $(filter release,$(MODE)),$(OUT)/probe)
 	@bench/peers get
 
 $(OBJ)/bench/login_rate: bench/login_rate.c Makefile

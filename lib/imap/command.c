@@ -296,7 +296,7 @@ flag_parse(struct imap_parse *p, struct str *name)
 
 	imap_parse_try(p, '\\');
 	if (!imap_parse_atom(p, &rest))
-		return imap_parse_fail(p, "Invalid flag");
+		return false;
 	*name = str_from(from, (size_t)(p->p - from));
 	return name->n <= IMAP_KEYWORD_MAX || imap_parse_fail(p, "Flag is too long");
 }

@@ -55,6 +55,8 @@ tail_add(struct imap_frame *f, const uint8_t *p, size_t n)
 {
 	size_t keep;
 
+	if (n == 0)
+		return;
 	if (n >= sizeof(f->tail)) {
 		memcpy(f->tail, p + n - sizeof(f->tail), sizeof(f->tail));
 		f->ntail = sizeof(f->tail);
@@ -165,12 +167,14 @@ line_next(struct imap_frame *f, struct buf *in)
 	if (n == 0)
 		return IMAP_FRAME_INPUT;
 	if (buf_put(&f->cmd, p, n) != 0) {
-		size_t have = f->cmd.len - f->line;
+		size_t before = f->cmd.len - f->line, have = before;
 
 		if (have > sizeof(f->tail))
 			have = sizeof(f->tail);
+		if (f->cmd.len <= IMAP_TAG_MAX + 2) /* for its tag */
+			buf_put(&f->cmd, p, n < IMAP_TAG_MAX + 2 ? n : IMAP_TAG_MAX + 2);
 		f->ntail = 0; /* an announcement may have begun already */
-		tail_add(f, buf_data(&f->cmd) + f->cmd.len - have, have);
+		tail_add(f, buf_data(&f->cmd) + f->line + before - have, have);
 		skip_begin(f);
 		return skip_next(f, in);
 	}

@@ -124,6 +124,13 @@ void io_stream_free(struct io_stream **s);
  * 256 KiB: closing over unread bytes would reset the connection and lose the last words. */
 void io_stream_finish(struct io_stream **s);
 
+/* Other limits from now on: a stranger gets less than somebody who has logged in. What waits
+ * already stays, even if it is more. */
+void io_stream_set_limits(struct io_stream *s, const struct io_stream_limits *limits);
+/* The peer sees the end of our bytes when what is pending has gone; its own still come. Nothing may
+ * be written any more. */
+void io_stream_shutdown(struct io_stream *s);
+
 /* 0, or BUF_LIMIT when out_max would be passed (nothing is queued then: end the session).
  * Output is written at the end of the turn, all of it in one call where possible. */
 int io_stream_write(struct io_stream *s, const void *p, size_t n);

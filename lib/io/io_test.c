@@ -202,6 +202,24 @@ test_half_close(void **state)
 }
 
 static void
+test_shutdown(void **state)
+{
+	struct fixture *f = *state;
+	bool eof;
+
+	io_stream_write(f->s, "last", 4);
+	io_stream_shutdown(f->s);
+	run(f, 10);
+	assert_int_equal(peer_read(f, &eof), 4);
+	assert_true(eof);
+	/* The other direction is still open. */
+	peer_send(f, "more");
+	run(f, 10);
+	assert_int_equal(f->got, 4);
+	assert_int_equal(f->nend, 0);
+}
+
+static void
 test_input_limit(void **state)
 {
 	struct fixture *f = *state;
@@ -562,6 +580,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_echo),
 	    T(test_half_close),
+	    T(test_shutdown),
 	    T(test_input_limit),
 	    T(test_pause),
 	    T(test_output_limit),

@@ -51,7 +51,9 @@ struct io_stream {
 	bool eof;           /* seen; on_end(IO_END_EOF) waits until input was offered */
 	bool ended;         /* on_end was called */
 	bool broken;        /* nothing can be written any more */
-	bool finishing;     /* the owner has gone */
+	bool shut;          /* the peer sees the end once out is empty */
+	bool shut_done;
+	bool finishing; /* the owner has gone */
 	bool lingering;
 	bool busy; /* a callback runs: memory stays */
 	bool dead; /* freed meanwhile */
@@ -72,7 +74,7 @@ stream_close(struct io_stream *s)
 		TAILQ_REMOVE(&s->loop->work, s, entry);
 	s->queued = false;
 	if (s->transport != NULL) {
-		if (s->phase == SECURE && !s->broken && !s->lingering)
+		if (s->phase == SECURE && !s->broken && !s->lingering && !s->shut_done)
 			s->transport->shutdown(s->state);
 		s->transport->free(s->state);
 	}
@@ -372,7 +374,7 @@ stream_goodbye(struct io_stream *s)
 		stream_destroy(s);
 		return;
 	}
-	if (s->phase == SECURE)
+	if (s->phase == SECURE && !s->shut_done)
 		s->transport->shutdown(s->state);
 	shutdown(s->fd, SHUT_WR);
 	buf_free(&s->in);
@@ -407,12 +409,25 @@ handshake_step(struct io_stream *s)
 	want_update(s);
 }
 
+static void
+stream_shut(struct io_stream *s)
+{
+	if (!s->shut || s->shut_done || s->broken)
+		return;
+	s->shut_done = true;
+	if (s->phase == SECURE)
+		s->transport->shutdown(s->state);
+	else
+		shutdown(s->fd, SHUT_WR);
+}
+
 /* Everything that was pending has gone. */
 static void
 stream_drained(struct io_stream *s)
 {
 	buf_free(&s->out);
 	s->stall_at = 0;
+	stream_shut(s);
 	want_update(s);
 	if (s->finishing) {
 		stream_goodbye(s);
@@ -629,6 +644,7 @@ io_stream_finish(struct io_stream **sp)
 int
 io_stream_write(struct io_stream *s, const void *p, size_t n)
 {
+	assert(!s->shut);
 	if (s->broken)
 		return 0;
 	if (buf_put(&s->out, p, n) != 0)
@@ -636,6 +652,23 @@ io_stream_write(struct io_stream *s, const void *p, size_t n)
 	if (!s->blocked && n > 0)
 		stream_queue(s);
 	return 0;
+}
+
+void
+io_stream_set_limits(struct io_stream *s, const struct io_stream_limits *limits)
+{
+	s->limits = *limits;
+	s->in.max = limits->in_max > buf_len(&s->in) ? limits->in_max : buf_len(&s->in);
+	s->out.max = limits->out_max > buf_len(&s->out) ? limits->out_max : buf_len(&s->out);
+	want_update(s);
+}
+
+void
+io_stream_shutdown(struct io_stream *s)
+{
+	s->shut = true;
+	if (buf_len(&s->out) == 0 && (s->phase == PLAIN || s->phase == SECURE))
+		stream_shut(s);
 }
 
 size_t

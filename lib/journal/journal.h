@@ -46,6 +46,7 @@ enum journal_result {
 	JOURNAL_GONE = -7,    /* no such record */
 	JOURNAL_LIMIT = -8,   /* longer than the format allows */
 	JOURNAL_BUSY = -9,    /* another process has it open */
+	JOURNAL_STALE = -10,  /* what was to be resumed does not fit: open again without */
 };
 const char *journal_strerror(int result);
 
@@ -106,6 +107,11 @@ struct journal_options {
 	/* Something was damaged and skipped; may also come later, from read and compact. */
 	void (*on_damage)(void *arg, const struct journal_damage *d);
 	void *arg;
+
+	/* What journal_save wrote, with a checkpoint of the owner's state at that moment; NULL:
+	 * none. Then only records written after it are shown, and older segments are not read. */
+	const void *resume;
+	size_t resume_len;
 };
 
 /*
@@ -115,6 +121,11 @@ struct journal_options {
  * EIO, FULL (not even a first segment fits).
  */
 int journal_open(int dirfd, const struct journal_options *o, struct journal **out);
+/*
+ * Appends what is known of the segments to out, for a later open with `resume`. Nothing may be
+ * uncommitted, no record about another, nothing damaged (JOURNAL_LIMIT).
+ */
+int journal_save(const struct journal *j, struct buf *out);
 /* Drops an uncommitted batch; commit before. */
 void journal_close(struct journal **j);
 

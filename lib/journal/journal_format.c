@@ -155,9 +155,10 @@ journal_strerror(int result)
 	    "no such record",
 	    "over a limit",
 	    "in use by another process",
+	    "the checkpoint does not fit",
 	};
 
-	if (result > 0 || result < JOURNAL_BUSY)
+	if (result > 0 || result < JOURNAL_STALE)
 		return "unknown error";
 	return text[-result];
 }

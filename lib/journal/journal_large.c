@@ -72,15 +72,15 @@ journal_large_write(struct journal_large *l, const void *p, size_t n)
 }
 
 uint64_t
-journal_large_id(const struct journal_large *l)
-{
-	return l->id;
-}
-
-uint64_t
 journal_large_size(const struct journal_large *l)
 {
 	return l->size;
+}
+
+uint64_t
+journal_large_id(const struct journal_large *l)
+{
+	return l->id;
 }
 
 void

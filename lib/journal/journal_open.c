@@ -185,13 +185,21 @@ recover_segments(struct journal *j, struct segment_tail *tail)
 		struct segment *s = j->segments[i];
 		int r = 0;
 
+		if (s->number < j->resumed) {
+			s->end = s->known;
+			s->known = 0;
+			continue;
+		}
 		t = (struct segment_tail){s->end, s->end, false};
 		if (s->end == 0)
 			r = segment_find_end(j, s, &t);
 		s->end = t.end;
 		*tail = t;
+		if (r == 0 && s->end < s->known)
+			return JOURNAL_STALE;
 		if (r == 0)
 			r = segment_scan(j, s, s->end, &damaged, recover_record, j);
+		s->known = 0;
 		if (r != 0)
 			return r;
 		s->held = damaged;
@@ -288,6 +296,8 @@ journal_open(int dirfd, const struct journal_options *o, struct journal **out)
 		r = list_files(j);
 	if (r == 0)
 		r = load_segments(j, &any_bad);
+	if (r == 0 && o->resume != NULL)
+		r = any_bad ? JOURNAL_STALE : journal_resume(j, o);
 	if (r == 0)
 		r = recover_segments(j, &tail);
 	if (r == 0)

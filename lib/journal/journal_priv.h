@@ -30,6 +30,7 @@ struct segment {
 	uint64_t cuts;    /* the older segment whose end only our header knows, 0: none */
 	uint32_t end;     /* end of the last record written; what is above is not part of us */
 	uint32_t filled;  /* size of the file */
+	uint32_t known;   /* resumed: the owner knows all records below this offset */
 	uint64_t live;    /* bytes of records still needed, by our counting */
 	bool held;        /* damaged: never deleted */
 	int fd;           /* -1: not open */
@@ -74,6 +75,7 @@ struct journal {
 	size_t count, cap;
 	struct segment *cur;
 	uint64_t next_number, next_seq, next_large, clock;
+	uint64_t resumed; /* segments below were sealed when the owner made its checkpoint */
 	uint32_t synced_end; /* of the current segment */
 	bool failed, full, reserve_held, compact_hint;
 	unsigned open_fds;
@@ -117,6 +119,10 @@ int write_all(struct journal *j, int fd, struct iovec *v, size_t n, uint64_t off
 int read_all(struct journal *j, int fd, void *p, size_t n, uint64_t off, size_t *got);
 void reserve_release(struct journal *j);
 void reserve_build(struct journal *j);
+
+/* --- journal_resume.c */
+/* Takes over what a checkpoint knows of the segments; 0 or STALE. */
+int journal_resume(struct journal *j, const struct journal_options *o);
 
 /* --- journal_scan.c */
 /* Reads a file in pieces. */

@@ -144,7 +144,7 @@ segment_scan(
     struct journal *j, struct segment *s, uint32_t end, bool *damaged, scan_fn *fn, void *arg)
 {
 	struct journal_record_header h;
-	uint64_t off = JOURNAL_HEADER_SIZE, next, seq = s->first_seq;
+	uint64_t off = s->known != 0 ? s->known : JOURNAL_HEADER_SIZE, next, seq = s->first_seq;
 	struct reader r;
 	int err = 0, ret = 0;
 

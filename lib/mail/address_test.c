@@ -91,6 +91,8 @@ static const struct path_case paths[] = {
     {"<a@b\xc3\xbc.De>", ADDRESS_UTF8, 1, "a@b\xc3\xbc.de"},
     {"<a@b\xc3\xbc.de>", 0, ADDRESS_ERR_8BIT, NULL},
     {"<\xc0\xaf@b>", ADDRESS_UTF8, ADDRESS_ERR_8BIT, NULL},
+    {"<\xe0\x80\xaf@b>", ADDRESS_UTF8, ADDRESS_ERR_8BIT, NULL},
+    {"<\xf0\x80\x80\xaf@b>", ADDRESS_UTF8, ADDRESS_ERR_8BIT, NULL},
     {"<\xed\xa0\x80@b>", ADDRESS_UTF8, ADDRESS_ERR_8BIT, NULL},
     {"<\xf4\x90\x80\x80@b>", ADDRESS_UTF8, ADDRESS_ERR_8BIT, NULL},
     {"<\xe2\x82@b>", ADDRESS_UTF8, ADDRESS_ERR_8BIT, NULL},

@@ -83,6 +83,7 @@ CALL(KEYS, getdents64)
 /* ---- an own directory, to read --------------------------------------------------------------- */
 CALL_IF(READ, openat, 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)
 CALL(READ, newfstatat)
+CALL(READ, faccessat2)
 CALL(READ, fstat)
 CALL(READ, getdents64)
 CALL(READ, lseek)
@@ -137,6 +138,7 @@ CALL(DB, chmod)
 CALL(DB, getcwd)
 CALL(DB, access)
 CALL(DB, faccessat)
+CALL(DB, faccessat2)
 CALL(DB, sched_getaffinity)
 CALL(DB, truncate)
 CALL(DB, clock_nanosleep)
@@ -186,6 +188,7 @@ CALL_IF(SANITIZER, mprotect, 2, PROT_EXEC, 0)
 /* ---- refused without a word ------------------------------------------------------------------ */
 CALL_ERRNO(ioctl, ENOTTY)    /* isatty() of stdio */
 CALL_ERRNO(sysinfo, EPERM)   /* qsort() asks how much memory there is */
+CALL_ERRNO(madvise, EPERM)   /* malloc and OpenSSL, where it is not allowed: only advice */
 CALL_ERRNO(rseq, ENOSYS)     /* libc */
 CALL_ERRNO(prlimit64, EPERM) /* sysconf() */
 

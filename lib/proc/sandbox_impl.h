@@ -47,6 +47,8 @@ int sandbox_identity_take(const struct sandbox_row *row, bool root, uid_t uid, g
 /* Takes capabilities that are not in keep (bit set) out of the bounding set. */
 int sandbox_bounding_drop(uint64_t keep, const char **step);
 
+/* For tests: the newest Landlock ABI to use, as if on an older kernel; 0: none. */
+extern int sandbox_landlock_newest;
 /* Returns the ABI in use, 0 when the kernel has no Landlock. */
 int sandbox_landlock(const struct sandbox_row *row, int dir, const uint16_t *ports, size_t nports,
     const char **step);

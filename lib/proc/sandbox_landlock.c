@@ -6,6 +6,7 @@
 #include "proc/sandbox_impl.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -46,6 +47,8 @@ struct ll_path {
 struct ll_port {
 	uint64_t allowed, port;
 };
+
+int sandbox_landlock_newest = INT_MAX;
 
 static const uint64_t own_read = LL_READ_FILE | LL_READ_DIR;
 static const uint64_t own_write = LL_WRITE_FILE | LL_REMOVE_DIR | LL_REMOVE_FILE | LL_MAKE_DIR |
@@ -104,6 +107,8 @@ sandbox_landlock(
 
 	*step = "landlock";
 	abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LL_VERSION);
+	if (abi > sandbox_landlock_newest)
+		abi = sandbox_landlock_newest;
 	if (abi < 1)
 		return 0; /* not built in (ENOSYS) or switched off (EOPNOTSUPP) */
 	set = (int)syscall(SYS_landlock_create_ruleset, &r, ruleset_of(abi, &r), 0);

@@ -209,7 +209,7 @@ asking_works(struct house *h)
 	MUST(sendto(fd, "x", 1, 0, (struct sockaddr *)&sin, sizeof(sin)) == 1 ||
 	     errno == ECONNREFUSED);
 	/* The port was not allowed. */
-	if (strstr(h->r->text, "landlock=0") != NULL || strstr(h->r->text, "landlock=2") != NULL)
+	if (sandbox_landlock_newest < 4)
 		return;
 	tcp = socket(AF_INET, SOCK_STREAM, 0);
 	MUST(tcp >= 0);
@@ -411,6 +411,23 @@ test_refused_without_namespace(void **state)
 	if (geteuid() != 0)
 		skip();
 	refused(*state, AS_USER_WITHOUT_NAMESPACE);
+}
+
+/* Debian 12's kernel has ABI 2. Without Landlock an ordinary user without namespaces could walk out
+ * of a daemon's directory by a path: that one combination is not claimed. */
+static void
+test_refused_with_older_kernels(void **state)
+{
+	static const int abis[] = {2, 4, 0};
+	enum mode mode = geteuid() == 0 ? AS_ROOT : AS_USER;
+
+	for (size_t i = 0; i < sizeof(abis) / sizeof(abis[0]); i++) {
+		sandbox_landlock_newest = abis[i];
+		refused(*state, mode);
+		if (geteuid() == 0 && abis[i] > 0)
+			refused(*state, AS_USER_WITHOUT_NAMESPACE);
+	}
+	sandbox_landlock_newest = INT_MAX;
 }
 
 static void
@@ -639,6 +656,7 @@ main(void)
 	    cmocka_unit_test(test_refused_as_root),
 	    cmocka_unit_test(test_refused_as_user),
 	    cmocka_unit_test(test_refused_without_namespace),
+	    cmocka_unit_test(test_refused_with_older_kernels),
 	    cmocka_unit_test(test_deadly),
 	    cmocka_unit_test(test_calls_allowed),
 	    cmocka_unit_test(test_seen_from_outside),

@@ -46,10 +46,10 @@ SETTING(resolver_server, resolver, server, SERVERS, NONE, "", 0, 8, SP_RESOLVER,
     "DNS servers to ask, as address@port; when empty, names are resolved from the root.")
 SETTING(resolver_trust_anchor_file, resolver, trust-anchor-file, PATH, NONE,
     "/usr/share/dns/root.key", 0, 1024, SP_MASTER | SP_RESOLVER, RESTART,
-    "DNSSEC trust anchors; when the file is missing, no answer counts as secure.")
+    "DNSSEC trust anchors; without the file the built-in keys of the root, with an empty one none.")
 SETTING(resolver_cache, resolver, cache, U64, BYTES, 4194304, 262144, 268435456, SP_RESOLVER,
     RESTART, "Memory for DNS answers.")
-SETTING(resolver_timeout, resolver, timeout, U64, SECONDS, 20, 1, 120, SP_RESOLVER, RELOAD,
+SETTING(resolver_timeout, resolver, timeout, U64, SECONDS, 5, 1, 120, SP_RESOLVER, RELOAD,
     "Longest time of a DNS question; after it the answer is a temporary failure.")
 
 SETTING(smtpd_xclient_from, smtpd, xclient-from, ADDRS, NONE, "", 0, 16, SP_SMTPD, RELOAD,
@@ -62,7 +62,7 @@ SETTING(smtpd_max_connections_per_address, smtpd, max-connections-per-address, U
     20000, SP_SMTPD, RELOAD, "Sessions at one time from one address (IPv6: one /64).")
 SETTING(smtpd_max_recipients, smtpd, max-recipients, U64, COUNT, 100, 100, 1000, SP_SMTPD, RELOAD,
     "Recipients of one message; further ones get 452 (rfc5321:4.5.3.1.10).")
-SETTING(smtpd_max_errors, smtpd, max-errors, U64, COUNT, 20, 1, 1000, SP_SMTPD, RELOAD,
+SETTING(smtpd_max_errors, smtpd, max-errors, U64, COUNT, 10, 1, 1000, SP_SMTPD, RELOAD,
     "Refused commands after which a session ends with 421.")
 SETTING(smtpd_max_commands, smtpd, max-commands, U64, COUNT, 10000, 100, 1000000, SP_SMTPD, RELOAD,
     "Commands in one session.")

@@ -25,6 +25,8 @@
 	V(BDAT, SMTP_LINE_MAX)                                                                     \
 	V(VRFY, SMTP_LINE_MAX)                                                                     \
 	V(EXPN, SMTP_LINE_MAX)                                                                     \
+	V(ETRN, SMTP_LINE_MAX)                                                                     \
+	V(AUTH, SMTP_LINE_MAX)                                                                     \
 	V(HELP, SMTP_LINE_MAX)                                                                     \
 	V(XCLIENT, SMTP_LINE_XCLIENT_MAX)
 

@@ -68,6 +68,8 @@ SMTP_REPLY(BAD_SEQUENCE, 503, "5.5.1", "The command does not fit at this point",
     "Der Befehl passt nicht an diese Stelle")
 SMTP_REPLY(NOT_SMTP, 554, "5.5.1", "This is a mail server and speaks SMTP only",
     "Dies ist ein Mailserver, er spricht nur SMTP")
+SMTP_REPLY(EARLY_DATA, 554, "5.5.1", "The message was sent before the server asked for it",
+    "Die Nachricht wurde gesendet, bevor der Server sie verlangt hat")
 SMTP_REPLY(TLS_INJECTION, 554, "5.5.1", "Data was sent behind STARTTLS before TLS was started",
     "Hinter STARTTLS kamen Daten, bevor TLS begonnen hat")
 SMTP_REPLY(TLS_REQUIRED, 530, "5.7.0", "Start TLS first", "Zuerst TLS beginnen")

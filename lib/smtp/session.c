@@ -36,7 +36,7 @@ struct smtp_session {
 	unsigned rcpts, rcpts_over, chunks;
 	unsigned bad, junk, rcpts_refused;
 	uint64_t chunk_left;
-	uint64_t before_rcpt;
+	uint64_t before_rcpt, commands;
 	uint64_t early, early_seen; /* counted bytes; of the input waiting, how much was counted */
 	uint64_t messages;
 	size_t scanned; /* bytes of the waiting line known to have no LF */
@@ -159,7 +159,9 @@ reset_transaction(struct smtp_session *s)
 static void
 bad(struct smtp_session *s, enum smtp_reply_id id)
 {
-	if (++s->bad > SMTP_BAD_MAX)
+	unsigned most = s->policy->max_errors != 0 ? s->policy->max_errors : SMTP_BAD_MAX;
+
+	if (++s->bad > most)
 		close_with(s, SMTP_TOO_MANY_ERRORS, SMTP_CLOSE_ERRORS);
 	else
 		reply(s, id, NULL);
@@ -296,6 +298,8 @@ cmd_data(struct smtp_session *s, struct str args, struct smtp_event *ev)
 	} else if (s->rcpts == 0) {
 		if (junk(s))
 			reply(s, SMTP_NO_RECIPIENTS, NULL);
+	} else if (s->policy->strict_data && s->behind > 0) { /* rfc2920:3.1 forbids it, too */
+		close_with(s, SMTP_EARLY_DATA, SMTP_CLOSE_EARLY);
 	} else {
 		ask(s, ev, SMTP_EV_DATA);
 	}
@@ -381,7 +385,7 @@ cmd_help(struct smtp_session *s, struct str args, struct smtp_event *ev)
 }
 
 static void
-cmd_expn(struct smtp_session *s, struct str args, struct smtp_event *ev)
+cmd_unoffered(struct smtp_session *s, struct str args, struct smtp_event *ev)
 {
 	(void)args;
 	(void)ev;
@@ -463,7 +467,9 @@ static command_fn *const commands[SMTP_VERB__COUNT] = {
     [SMTP_VERB_NOOP] = cmd_noop,
     [SMTP_VERB_BDAT] = cmd_bdat,
     [SMTP_VERB_VRFY] = cmd_vrfy,
-    [SMTP_VERB_EXPN] = cmd_expn,
+    [SMTP_VERB_EXPN] = cmd_unoffered,
+    [SMTP_VERB_ETRN] = cmd_unoffered,
+    [SMTP_VERB_AUTH] = cmd_unoffered,
     [SMTP_VERB_HELP] = cmd_help,
     [SMTP_VERB_XCLIENT] = cmd_xclient,
     [SMTP_VERB_UNKNOWN] = cmd_unknown,
@@ -510,7 +516,9 @@ run_line(struct smtp_session *s, struct str line, struct smtp_event *ev)
 	struct smtp_command cmd;
 
 	s->before_rcpt += line.n + 2;
-	if (s->before_rcpt > SMTP_BEFORE_RCPT_MAX) {
+	s->commands++;
+	if (s->before_rcpt > SMTP_BEFORE_RCPT_MAX ||
+	    (s->policy->max_commands != 0 && s->commands > s->policy->max_commands)) {
 		close_with(s, SMTP_TOO_MANY_COMMANDS, SMTP_CLOSE_ERRORS);
 		return;
 	}

@@ -33,8 +33,11 @@ struct smtp_policy {
 	const char *hostname;
 	uint64_t max_size;       /* octets of a message (rfc1870) */
 	unsigned max_recipients; /* SMTP_RCPT_MIN..SMTP_RCPT_MAX */
+	unsigned max_errors;     /* wrong commands before 421; 0: SMTP_BAD_MAX */
+	uint64_t max_commands;   /* in a session, of any kind; 0: no limit */
 	bool pipelining;         /* announced, and sending ahead is not counted */
 	bool chunking;           /* BDAT is announced and known */
+	bool strict_data;        /* content sent before the 354 ends the session */
 	bool tls_required;       /* MAIL only inside TLS */
 };
 
@@ -64,6 +67,7 @@ enum smtp_close {
 	SMTP_CLOSE_SYNTAX,    /* bare CR or LF, a line without end, a chunk without size */
 	SMTP_CLOSE_FOREIGN,   /* another protocol */
 	SMTP_CLOSE_INJECTION, /* bytes between STARTTLS and TLS */
+	SMTP_CLOSE_EARLY,     /* content before the 354 */
 	SMTP_CLOSE_OVERSIZE,  /* a message far above the limit */
 	SMTP_CLOSE_HOST       /* the host refused with a 421 reply */
 };

@@ -70,7 +70,7 @@ static const struct dialogue dialogues[] = {
     {"small commands", &port25,
 	{{"NOOP\r\n", 250}, {"NOOP some words\r\n", 250}, {"VRFY bob\r\n", 252}, {"VRFY\r\n", 501},
 	    {"EXPN list\r\n", 502}, {"HELP\r\n", 214}, {"HELP MAIL\r\n", 214}, {"RSET\r\n", 250},
-	    {"RSET x\r\n", 501}, {"ETRN x\r\n", 500}, {"\r\n", 500}, {"BDAT 3\r\n", 502},
+	    {"RSET x\r\n", 501}, {"ETRN x\r\n", 502}, {"\r\n", 500}, {"BDAT 3\r\n", 502},
 	    {"XCLIENT ADDR=1.2.3.4\r\n", 550}, {"STARTTLS x\r\n", 501}, {"QUIT x\r\n", 501},
 	    {"QUIT\r\n", 221}},
 	0, true},
@@ -145,6 +145,8 @@ static const struct dialogue dialogues[] = {
     {"chunk of 2^64-1 later", &full,
 	{{ENVELOPE, 250}, {"BDAT 3\r\na\r\n", 250}, {"BDAT 18446744073709551615\r\n", 552}}, 0,
 	true},
+    {"chunks too big together", &full,
+	{{ENVELOPE, 250}, {"BDAT 3\r\na\r\n", 250}, {"BDAT 1050576\r\n", 552}}, 0, true},
     {"chunk without size", &full, {{"BDAT\r\n", 501}}, 0, true},
     {"chunk of -1", &full, {{"BDAT -1\r\n", 501}}, 0, true},
     {"chunk in hex", &full, {{"BDAT 0x10\r\n", 501}}, 0, true},
@@ -542,6 +544,7 @@ test_loop(void **state)
 			harness_say(&h,
 			    i & 1 ? "Received: from x\r\n" : "RECEIVED:by y\r\n\tReceived:\r\n");
 		harness_say(&h, "X-Received: a\r\n\r\nReceived: in the body\r\n");
+		harness_say(&h, "Received: in the body\r\n");
 		assert_int_equal(code_of(&h, ".\r\n"), n > SMTP_HOPS_MAX ? 554 : 250);
 		harness_end(&h);
 	}
@@ -616,6 +619,30 @@ test_useless_commands(void **state)
 	}
 }
 
+static void
+test_policy_limits(void **state)
+{
+	static const struct smtp_policy strict = {.hostname = "mx",
+	    .max_size = MAX_SIZE,
+	    .max_recipients = SMTP_RCPT_MIN,
+	    .max_errors = 2,
+	    .max_commands = 5};
+	struct harness h;
+
+	(void)state;
+	harness_start(&h, &strict);
+	assert_int_equal(code_of(&h, "X\r\n"), 500);
+	assert_int_equal(code_of(&h, "X\r\n"), 500);
+	assert_int_equal(code_of(&h, "X\r\n"), 421);
+	harness_end(&h);
+	harness_start(&h, &strict);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(code_of(&h, "NOOP\r\n"), 250);
+	assert_int_equal(code_of(&h, "NOOP\r\n"), 421);
+	assert_true(h.closed);
+	harness_end(&h);
+}
+
 /* Neither the limit of junk nor that of refused recipients is reached, but that of bytes. */
 static void
 test_bytes_before_rcpt(void **state)
@@ -676,15 +703,40 @@ test_early_bytes(void **state)
 	assert_int_equal(smtp_session_facts(h.s).early_bytes, 0);
 	harness_say(&h, "NOOP\r\nRSET\r\nNOOP\r\n"); /* 12 of 18 were sent ahead */
 	assert_int_equal(smtp_session_facts(h.s).early_bytes, 12);
+	harness_say(&h, "NOOP\r\nNOOP\r\n");
+	assert_int_equal(smtp_session_facts(h.s).early_bytes, 18);
 	harness_say(&h, "MAIL FROM:<>\r\n");
 	harness_say(&h, "RCPT TO:<u@x>\r\n");
 	harness_say(&h, "DATA\r\n");
 	harness_say(&h, "a\r\n.\r\n");
-	assert_int_equal(smtp_session_facts(h.s).early_bytes, 12);
+	assert_int_equal(smtp_session_facts(h.s).early_bytes, 18);
 	harness_end(&h);
 	harness_start(&h, &full);
 	harness_say(&h, "NOOP\r\nRSET\r\nNOOP\r\n");
 	assert_int_equal(smtp_session_facts(h.s).early_bytes, 0);
+	harness_end(&h);
+}
+
+/* Content that comes before the 354 is nobody's content (and no command either). */
+static void
+test_strict_data(void **state)
+{
+	static const struct smtp_policy strict = {.hostname = "mx",
+	    .max_size = MAX_SIZE,
+	    .max_recipients = SMTP_RCPT_MIN,
+	    .strict_data = true};
+	struct harness h;
+
+	(void)state;
+	harness_start(&h, &strict);
+	assert_int_equal(code_of(&h, ENVELOPE "DATA\r\nx\r\n.\r\n"), 554);
+	assert_true(h.closed);
+	assert_int_equal(h.close, SMTP_CLOSE_EARLY);
+	assert_int_equal(h.accepted, 0);
+	harness_end(&h);
+	harness_start(&h, &strict);
+	assert_int_equal(code_of(&h, ENVELOPE "DATA\r\n"), 354);
+	assert_int_equal(code_of(&h, "x\r\n.\r\n"), 250);
 	harness_end(&h);
 }
 
@@ -704,6 +756,13 @@ test_starttls(void **state)
 	harness_say(&h, "EHLO c.test\r\n");
 	assert_true(str_find_nocase(harness_text(&h.out), STR("STARTTLS")) < 0);
 	assert_int_equal(code_of(&h, "STARTTLS\r\n"), 503);
+	harness_end(&h);
+	/* bytes behind the command: no 220 is given */
+	harness_start(&h, &port25);
+	buf_clear(&h.out);
+	harness_say(&h, "STARTTLS\r\nEHLO x\r\n");
+	assert_true(str_starts_nocase(harness_text(&h.out), STR("554-")));
+	assert_int_equal(h.close, SMTP_CLOSE_INJECTION);
 	harness_end(&h);
 	/* bytes that came between our 220 and the handshake */
 	harness_start(&h, &port25);
@@ -806,9 +865,11 @@ main(void)
 	    cmocka_unit_test(test_loop),
 	    cmocka_unit_test(test_recipients),
 	    cmocka_unit_test(test_useless_commands),
+	    cmocka_unit_test(test_policy_limits),
 	    cmocka_unit_test(test_bytes_before_rcpt),
 	    cmocka_unit_test(test_announcement),
 	    cmocka_unit_test(test_early_bytes),
+	    cmocka_unit_test(test_strict_data),
 	    cmocka_unit_test(test_starttls),
 	    cmocka_unit_test(test_xclient),
 	    cmocka_unit_test(test_envelope_facts),

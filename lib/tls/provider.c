@@ -396,10 +396,10 @@ tls_provider_load(void)
 
 	if (own != NULL)
 		return;
-	if (!OSSL_PROVIDER_add_builtin(NULL, PROVIDER_NAME, provider_init)
-	    || (standard = OSSL_PROVIDER_load(NULL, "default")) == NULL
-	    || (own = OSSL_PROVIDER_load(NULL, PROVIDER_NAME)) == NULL
-	    || !EVP_set_default_properties(NULL, TLS_PROPERTIES))
+	if (!OSSL_PROVIDER_add_builtin(NULL, PROVIDER_NAME, provider_init) ||
+	    (standard = OSSL_PROVIDER_load(NULL, "default")) == NULL ||
+	    (own = OSSL_PROVIDER_load(NULL, PROVIDER_NAME)) == NULL ||
+	    !EVP_set_default_properties(NULL, TLS_PROPERTIES))
 		fatal("cannot load OpenSSL's providers");
 }
 

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Any bytes as rows of the store ("KEY=VALUE" ended by a newline; "KEY-" removes), then a look-up
+ * of every key's text. Oracle: what resolves names accounts that exist, are active and stand once.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "accounts/directory.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+look_up(const struct directory *d, struct str text)
+{
+	struct resolved r;
+
+	if (directory_resolve(d, text, &r) != IPC_OK)
+		return;
+	if (r.n == 0 || r.n > ALIAS_TARGETS_MAX)
+		abort();
+	for (unsigned i = 0; i < r.n; i++) {
+		const struct account *a = directory_by_id(d, r.accounts[i]);
+
+		if (a == NULL || a->state != ACCOUNT_ACTIVE)
+			abort();
+		for (unsigned k = 0; k < i; k++)
+			if (r.accounts[k] == r.accounts[i])
+				abort();
+	}
+}
+
+static void
+row(struct directory *d, struct str line)
+{
+	ptrdiff_t eq = str_chr(line, '=');
+
+	if (eq >= 0)
+		(void)directory_apply(d, str_from(line.p, (size_t)eq),
+		    str_from(line.p + eq + 1, line.n - (size_t)eq - 1));
+	else if (line.n > 1 && line.p[line.n - 1] == '-')
+		(void)directory_apply(d, str_from(line.p, line.n - 1), (struct str){NULL, 0});
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct str all = str_from(data, size), rest = all;
+	struct directory *d;
+	const char *why;
+
+	if (sodium_init() < 0)
+		abort();
+	d = directory_new(STR("x.test"));
+	while (rest.n > 0) {
+		ptrdiff_t nl = str_chr(rest, '\n');
+		size_t n = nl < 0 ? rest.n : (size_t)nl;
+
+		row(d, str_from(rest.p, n));
+		if (n > 2)
+			look_up(d, str_from(rest.p + 2, n - 2));
+		rest.p += n + (nl >= 0);
+		rest.n -= n + (nl >= 0);
+	}
+	look_up(d, STR("postmaster"));
+	look_up(d, STR("a+b@x.test"));
+	(void)directory_bad_alias(d, &why);
+	directory_free(&d);
+	return 0;
+}

@@ -1,0 +1,2 @@
+imapd_needs := imap tls daemon settings ipc io base
+imapd_ldlibs :=

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/str.h"
+
+/* Random appends and drains against a plain array. */
+static void
+test_buf_model(void **state)
+{
+	static uint8_t model[5000];
+	size_t n = 0;
+	struct buf b;
+
+	(void)state;
+	srand(1);
+	buf_init(&b, sizeof(model));
+	for (int i = 0; i < 20000; i++) {
+		uint8_t bytes[700];
+		size_t k = (size_t)rand() % sizeof(bytes);
+
+		if (rand() % 2 == 0) {
+			memset(bytes, rand(), k);
+			if (n + k > sizeof(model)) {
+				assert_int_equal(buf_put(&b, bytes, k), BUF_LIMIT);
+			} else {
+				assert_int_equal(buf_put(&b, bytes, k), 0);
+				memcpy(model + n, bytes, k);
+				n += k;
+			}
+		} else {
+			k = k > n ? n : k;
+			buf_drain(&b, k);
+			memmove(model, model + k, n - k);
+			n -= k;
+		}
+		assert_int_equal(buf_len(&b), n);
+		assert_int_equal(buf_room(&b), sizeof(model) - n);
+		if (n > 0)
+			assert_memory_equal(buf_data(&b), model, n);
+		assert_true(b.cap <= sizeof(model));
+	}
+	buf_free(&b);
+}
+
+static void
+test_buf_printf_up_to_the_limit(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 10);
+	assert_int_equal(buf_printf(&b, "%d", 12345), 0);
+	assert_int_equal(buf_printf(&b, "%d", 123456), BUF_LIMIT);
+	assert_int_equal(buf_len(&b), 5);
+	assert_int_equal(buf_printf(&b, "%s", "abcde"), 0);
+	assert_memory_equal(buf_data(&b), "12345abcde", 10);
+	assert_int_equal(buf_putc(&b, 'x'), BUF_LIMIT);
+	buf_free_secret(&b);
+	assert_int_equal(buf_room(&b), 10);
+}
+
+static void
+test_str_u64(void **state)
+{
+	static const struct {
+		const char *in;
+		uint64_t max;
+		bool ok;
+		uint64_t want;
+	} cases[] = {
+		{ "0", 10, true, 0 },
+		{ "10", 10, true, 10 },
+		{ "11", 10, false, 0 },
+		{ "18446744073709551615", UINT64_MAX, true, UINT64_MAX },
+		{ "18446744073709551616", UINT64_MAX, false, 0 },
+		{ "99999999999999999999", UINT64_MAX, false, 0 },
+		{ "", 10, false, 0 },
+		{ "-1", 10, false, 0 },
+		{ "+1", 10, false, 0 },
+		{ " 1", 10, false, 0 },
+		{ "1x", 10, false, 0 },
+		{ "007", 10, true, 7 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t got = 99;
+
+		assert_int_equal(str_u64(str_of(cases[i].in), cases[i].max, &got), cases[i].ok);
+		assert_true(got == (cases[i].ok ? cases[i].want : 99));
+	}
+}
+
+static void
+test_str(void **state)
+{
+	(void)state;
+	assert_true(str_eq_nocase(STR("HeLo"), STR("hElO")));
+	assert_false(str_eq_nocase(STR("HELO"), STR("HELOO")));
+	assert_false(str_eq_nocase(STR("\xc4"), STR("\xe4"))); /* ASCII only */
+	assert_true(str_starts_nocase(STR("EHLO x"), STR("ehlo")));
+	assert_int_equal(str_chr(STR("abc"), 'c'), 2);
+	assert_int_equal(str_chr(STR("abc"), 'd'), -1);
+	assert_int_equal(str_find_nocase(STR("xxABCxx"), STR("abc")), 2);
+	assert_int_equal(str_find_nocase(STR("ab"), STR("abc")), -1);
+	assert_int_equal(str_find_nocase(STR("ab"), STR("")), 0);
+	assert_true(str_eq(str_trim(STR(" \t a b\t ")), STR("a b")));
+	assert_int_equal(str_trim(STR(" \t ")).n, 0);
+}
+
+static void
+test_arena_limit_and_reuse(void **state)
+{
+	struct arena *a = arena_new(10000);
+
+	(void)state;
+	for (int round = 0; round < 3; round++) {
+		size_t got = 0;
+		unsigned char *p;
+
+		while ((p = arena_alloc(a, 100)) != NULL) {
+			assert_int_equal((uintptr_t)p % 16, 0);
+			for (int i = 0; i < 100; i++)
+				assert_int_equal(p[i], 0);
+			memset(p, 0xff, 100);
+			got += 100;
+		}
+		assert_true(got >= 8800 && got <= 10000);
+		assert_true(arena_used(a) <= 10000);
+		arena_reset(a);
+		assert_int_equal(arena_used(a), 0);
+	}
+	assert_string_equal(arena_str(a, STR("text")).p, "text");
+	assert_null(arena_str(a, str_from("x", 20000)).p);
+	arena_free(&a);
+	assert_null(a);
+}
+
+static void
+test_map_model(void **state)
+{
+	static char mark[3000];
+	static bool there[3000];
+	struct map *m = map_new();
+	size_t count = 0, it, seen;
+	uint64_t key;
+	char *value;
+
+	(void)state;
+	srand(2);
+	for (int i = 0; i < 100000; i++) {
+		size_t k = (size_t)rand() % 3000;
+
+		if (rand() % 2 == 0) {
+			assert_ptr_equal(map_put(m, k * 16, &mark[k]), there[k] ? &mark[k] : NULL);
+			count += !there[k];
+			there[k] = true;
+		} else {
+			assert_ptr_equal(map_del(m, k * 16), there[k] ? &mark[k] : NULL);
+			count -= there[k];
+			there[k] = false;
+		}
+		assert_int_equal(map_count(m), count);
+		assert_ptr_equal(map_get(m, k * 16), there[k] ? &mark[k] : NULL);
+	}
+	for (it = 0, seen = 0; (value = map_next(m, &it, &key)) != NULL; seen++) {
+		assert_true(there[value - mark]);
+		assert_int_equal(key, (uint64_t)(value - mark) * 16);
+		if (seen % 2 == 0)
+			map_del(m, key);
+	}
+	assert_int_equal(seen, count);
+	map_free(&m);
+}
+
+static void
+test_log_escape(void **state)
+{
+	char out[16];
+
+	(void)state;
+	assert_string_equal(log_escape(out, sizeof(out), STR("plain")), "plain");
+	assert_string_equal(log_escape(out, sizeof(out), STR("a\nb")), "a\\x0ab");
+	assert_string_equal(log_escape(out, sizeof(out), STR("\"\\")), "\\x22\\x5c");
+	assert_string_equal(log_escape(out, sizeof(out), STR("1234567890123")), "1234567890123");
+	assert_string_equal(log_escape(out, sizeof(out), STR("1234567890123456")), "123456789012...");
+	assert_string_equal(log_escape(out, sizeof(out), STR("\x1b\x1b\x1b\x1b")), "\\x1b\\x1b\\x1b...");
+}
+
+/* One datagram a line, control characters gone; a full socket is counted, not waited for. */
+static void
+test_log_lines(void **state)
+{
+	char line[LOG_LINE_MAX + 1];
+	int sv[2], n, sent = 0;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, sv), 0);
+	log_open("test", sv[0]);
+	log_info("id1", "key=%s", "a\nb");
+	n = (int)recv(sv[1], line, sizeof(line), 0);
+	line[n] = '\0';
+	assert_string_equal(line, "info id1 key=a?b");
+	log_debug(NULL, "not wanted");
+	for (int i = 0; i < 100000 && sent < 100000; i++, sent++)
+		log_warn(NULL, "n=%d", i);
+	n = 0;
+	while (recv(sv[1], line, sizeof(line), MSG_DONTWAIT) > 0)
+		n++;
+	assert_true(n > 0 && n < sent);
+	log_error(NULL, "again");
+	line[recv(sv[1], line, sizeof(line), 0)] = '\0';
+	assert_memory_equal(line, "warn - log-lines-dropped=", 25);
+	assert_int_equal(atoi(line + 25), sent - n);
+	line[recv(sv[1], line, sizeof(line), 0)] = '\0';
+	assert_string_equal(line, "error - again");
+	log_open("test", -1);
+	close(sv[0]);
+	close(sv[1]);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_buf_model),
+		cmocka_unit_test(test_buf_printf_up_to_the_limit),
+		cmocka_unit_test(test_str_u64),
+		cmocka_unit_test(test_str),
+		cmocka_unit_test(test_arena_limit_and_reuse),
+		cmocka_unit_test(test_map_model),
+		cmocka_unit_test(test_log_escape),
+		cmocka_unit_test(test_log_lines),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

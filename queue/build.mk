@@ -1,0 +1,2 @@
+queue_needs := journal command daemon
+queue_ldlibs :=

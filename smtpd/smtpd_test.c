@@ -1,0 +1,716 @@
+/* SPDX-License-Identifier: ISC */
+/* smtpd with fake peers: accounts, queue and resolver are played by this program, over the real
+ * codecs; clients are socket pairs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "dns/answer.h"
+#include "smtpd/session.h"
+
+enum queue_mode { STORE, SAY_FULL, REFUSE_EARLY, SILENT };
+
+static struct {
+	struct io_loop *loop;
+	struct settings *settings;
+	struct smtpd *d;
+	struct ipc_channel *accounts, *queue, *resolver;
+	struct io_stream *client;
+	struct buf got; /* what the client received, not yet looked at */
+	bool client_end, timed_out, stopped;
+	struct io_timer *watchdog;
+
+	enum queue_mode mode;
+	unsigned begins, recipients, commits, aborts, lookups, questions;
+	uint64_t waiting; /* commit that is not answered (SILENT) */
+	struct buf content;
+	char prepend[2048], from[512], rcpt[512];
+	bool mute_accounts, mute_resolver;
+} t;
+
+/* --- fake peers
+ * ----------------------------------------------------------------------------------- */
+
+static unsigned
+any_state(void *arg, uint64_t id)
+{
+	(void)arg;
+	(void)id;
+	return IPC_ANY;
+}
+
+static void
+on_lookup(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_address_lookup *m, int fd)
+{
+	static const struct {
+		const char *user;
+		enum ipc_result result;
+	} users[] = {{"alice@", IPC_OK}, {"postmaster", IPC_OK}, {"gone@", IPC_SUSPENDED},
+	    {"far@", IPC_NOT_LOCAL}, {"trouble@", IPC_TEMP}};
+	struct ipc_address_is is = {.result = IPC_NO};
+
+	(void)arg;
+	(void)fd;
+	t.lookups++;
+	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++)
+		if (str_starts_nocase(m->address, str_of(users[i].user)))
+			is.result = (uint8_t)users[i].result;
+	if (is.result == IPC_OK)
+		is.accounts = str_from("\0\0\0\1", 4);
+	if (!t.mute_accounts)
+		ipc_send_address_is(ch, id, &is);
+	else
+		io_loop_stop(t.loop);
+}
+
+static void
+on_begin(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_msg_begin *m, int fd)
+{
+	(void)arg;
+	(void)fd;
+	t.begins++;
+	t.recipients = 0;
+	buf_clear(&t.content);
+	snprintf(t.from, sizeof(t.from), "%.*s", STRF(m->reverse_path));
+	if (t.mode == REFUSE_EARLY)
+		ipc_send_msg_refused(ch, id, &(struct ipc_msg_refused){.result = IPC_FULL});
+}
+
+static void
+on_recipient(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_msg_recipient *m, int fd)
+{
+	(void)arg;
+	(void)ch;
+	(void)id;
+	(void)fd;
+	t.recipients++;
+	assert_int_equal(m->accounts.n, 4);
+	snprintf(t.rcpt, sizeof(t.rcpt), "%.*s", STRF(m->address));
+}
+
+static void
+on_content(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_msg_content *m, int fd)
+{
+	(void)arg;
+	(void)ch;
+	(void)id;
+	(void)fd;
+	buf_put(&t.content, m->bytes.p, m->bytes.n);
+}
+
+static void
+on_commit(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_msg_commit *m, int fd)
+{
+	struct ipc_msg_stored stored = {.result = IPC_OK, .queue_id = STR("Q17")};
+
+	(void)arg;
+	(void)fd;
+	t.commits++;
+	assert_int_equal(m->size, buf_len(&t.content));
+	snprintf(t.prepend, sizeof(t.prepend), "%.*s", STRF(m->prepend));
+	if (t.mode == SAY_FULL)
+		stored.result = IPC_FULL;
+	t.waiting = id;
+	if (t.mode == SILENT)
+		io_loop_stop(t.loop);
+	else
+		ipc_send_msg_stored(ch, id, &stored);
+}
+
+static void
+on_abort(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_msg_abort *m, int fd)
+{
+	(void)arg;
+	(void)ch;
+	(void)id;
+	(void)m;
+	(void)fd;
+	t.aborts++;
+	io_loop_stop(t.loop);
+}
+
+/* 192.0.2.7 is called liar.test and good.test; only the second leads back. */
+static void
+on_query(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_dns_query *m, int fd)
+{
+	struct ipc_dns_answer a = {.result = IPC_OK};
+
+	(void)arg;
+	(void)fd;
+	t.questions++;
+	if (t.mute_resolver)
+		return;
+	if (str_eq(m->name, STR("7.2.0.192.in-addr.arpa")) && m->type == DNS_PTR)
+		a.rdata = STR("\0\13\4liar\4test\0\0\13\4good\4test\0");
+	else if (str_eq(m->name, STR("good.test")) && m->type == DNS_A)
+		a.rdata = STR("\0\4\300\0\2\1\0\4\300\0\2\7");
+	else if (str_eq(m->name, STR("liar.test")))
+		a.rdata = STR("\0\4\300\0\2\1");
+	else
+		a.result = IPC_NO;
+	ipc_send_dns_answer(ch, id, &a);
+}
+
+static const union ipc_handler handlers[IPC__MAX] = {
+    IPC_ON(address_lookup, on_lookup),
+    IPC_ON(msg_begin, on_begin),
+    IPC_ON(msg_recipient, on_recipient),
+    IPC_ON(msg_content, on_content),
+    IPC_ON(msg_commit, on_commit),
+    IPC_ON(msg_abort, on_abort),
+    IPC_ON(dns_query, on_query),
+};
+static const struct ipc_ops peer_ops = {.handlers = handlers, .state = any_state};
+
+static struct ipc_channel *
+connect_peer(enum ipc_channel_kind kind)
+{
+	int sv[2];
+
+	assert_int_equal(ipc_pair(sv), 0);
+	smtpd_peer(t.d, kind, sv[0]);
+	return ipc_channel_new(t.loop, sv[1], kind, IPC_SERVER, &peer_ops, NULL);
+}
+
+/* --- the client
+ * ----------------------------------------------------------------------------------- */
+
+/* A whole reply has come. */
+static bool
+reply_complete(void)
+{
+	struct str s = str_from(buf_data(&t.got), buf_len(&t.got));
+	ptrdiff_t lf;
+
+	while ((lf = str_chr(s, '\n')) >= 0) {
+		if (lf > 3 && s.p[3] == ' ')
+			return true;
+		s = str_from(s.p + lf + 1, s.n - (size_t)lf - 1);
+	}
+	return false;
+}
+
+static void
+on_client_data(void *arg, struct buf *in)
+{
+	(void)arg;
+	buf_put(&t.got, buf_data(in), buf_len(in));
+	buf_drain(in, buf_len(in));
+	if (reply_complete())
+		io_loop_stop(t.loop);
+}
+
+static void
+on_client_end(void *arg, enum io_end why)
+{
+	(void)arg;
+	(void)why;
+	t.client_end = true;
+	io_loop_stop(t.loop);
+}
+
+static const struct io_stream_ops client_ops = {
+    .on_data = on_client_data,
+    .on_end = on_client_end,
+};
+
+static void
+on_watchdog(void *arg)
+{
+	(void)arg;
+	t.timed_out = true;
+	io_loop_stop(t.loop);
+}
+
+/* Runs until something stops the loop; false after ms without. */
+static bool
+run(uint64_t ms)
+{
+	t.timed_out = false;
+	io_timer_set(t.watchdog, ms);
+	io_loop_run(t.loop);
+	io_timer_stop(t.watchdog);
+	return !t.timed_out;
+}
+
+static void
+client_connect(void)
+{
+	static const struct io_stream_limits limits = {.in_max = 1 << 20, .out_max = 16 << 20};
+	struct sockaddr_storage none = {.ss_family = AF_UNIX};
+	int sv[2];
+
+	io_stream_free(&t.client);
+	buf_clear(&t.got);
+	t.client_end = false;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv), 0);
+	t.client = io_stream_new(t.loop, sv[1], &client_ops, &limits, NULL);
+	smtpd_client(t.d, sv[0], (const struct sockaddr *)&none, sizeof(none));
+}
+
+/* The code of the next reply; 0 when the connection ended or nothing came. */
+static int
+reply_code(void)
+{
+	struct str s;
+	int code;
+	ptrdiff_t lf;
+
+	while (!reply_complete())
+		if (t.client_end || !run(3000))
+			return 0;
+	s = str_from(buf_data(&t.got), buf_len(&t.got));
+	do {
+		lf = str_chr(s, '\n');
+		code = atoi(s.p);
+		buf_drain(&t.got, (size_t)lf + 1);
+		if (s.p[3] == ' ')
+			break;
+		s = str_from(buf_data(&t.got), buf_len(&t.got));
+	} while (true);
+	return code;
+}
+
+/* Until smtpd has noticed that its clients are gone. */
+static void
+wait_idle(void)
+{
+	for (int i = 0; i < 100 && t.d->count > 0; i++)
+		run(5);
+	assert_int_equal(t.d->count, 0);
+}
+
+static void
+say(const char *text)
+{
+	assert_int_equal(io_stream_write(t.client, text, strlen(text)), 0);
+}
+
+static int
+ask(const char *text)
+{
+	say(text);
+	return reply_code();
+}
+
+static void
+envelope(void)
+{
+	client_connect();
+	assert_int_equal(reply_code(), 220);
+	assert_int_equal(ask("EHLO c.test\r\n"), 250);
+	assert_int_equal(ask("MAIL FROM:<bob@b.test>\r\n"), 250);
+	assert_int_equal(ask("RCPT TO:<alice@here.test>\r\n"), 250);
+}
+
+/* --- life of a test
+ * ------------------------------------------------------------------------------- */
+
+static void
+set(enum setting which, const char *value)
+{
+	const char *why;
+
+	assert_int_equal(settings_set(t.settings, which, value, &why), 0);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	memset(&t, 0, sizeof(t));
+	t.loop = io_loop_new();
+	t.settings = settings_new();
+	set(SET_general_hostname, "mx.test");
+	set(SET_smtpd_xclient_from, "127.0.0.1");
+	t.d = smtpd_new(t.loop, t.settings, 0);
+	t.watchdog = io_timer_new(t.loop, on_watchdog, NULL);
+	buf_init(&t.got, 1 << 20);
+	buf_init(&t.content, 16 << 20);
+	t.accounts = connect_peer(IPC_CH_accounts_lookup);
+	t.queue = connect_peer(IPC_CH_queue_accept);
+	t.resolver = connect_peer(IPC_CH_resolver);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	io_stream_free(&t.client);
+	smtpd_free(&t.d);
+	ipc_channel_free(&t.accounts);
+	ipc_channel_free(&t.queue);
+	ipc_channel_free(&t.resolver);
+	run(20); /* streams that finish by themselves */
+	io_timer_free(&t.watchdog);
+	io_loop_free(&t.loop);
+	settings_free(&t.settings);
+	buf_free(&t.got);
+	buf_free(&t.content);
+	return 0;
+}
+
+/* --- tests
+ * ---------------------------------------------------------------------------------------- */
+
+static void
+test_message(void **state)
+{
+	static const char want[] = "Subject: x\r\n\r\n.dot\r\n";
+
+	(void)state;
+	envelope();
+	assert_int_equal(ask("RCPT TO:<Postmaster>\r\n"), 250);
+	assert_int_equal(ask("DATA\r\n"), 354);
+	assert_int_equal(ask("Subject: x\r\n\r\n..dot\r\n.\r\n"), 250);
+	assert_int_equal(t.begins, 1);
+	assert_int_equal(t.commits, 1);
+	assert_int_equal(t.recipients, 2);
+	assert_string_equal(t.from, "bob@b.test");
+	assert_int_equal(buf_len(&t.content), sizeof(want) - 1);
+	assert_memory_equal(buf_data(&t.content), want, sizeof(want) - 1);
+	assert_non_null(strstr(t.prepend, "Received: from c.test ([127.0.0.1])"));
+	assert_null(strstr(t.prepend, " for "));
+	/* nothing of the first is left for the second */
+	assert_int_equal(ask("DATA\r\n"), 503);
+	assert_int_equal(ask("MAIL FROM:<>\r\n"), 250);
+	assert_int_equal(ask("RCPT TO:<alice@here.test>\r\n"), 250);
+	assert_int_equal(ask("DATA\r\n"), 354);
+	assert_int_equal(ask(".\r\n"), 250);
+	assert_string_equal(t.from, "");
+	assert_int_equal(t.recipients, 1);
+	assert_non_null(strstr(t.prepend, "<alice@here.test>;"));
+	assert_int_equal(ask("QUIT\r\n"), 221);
+	assert_int_equal(t.aborts, 0);
+	assert_int_equal(t.d->count, 0);
+}
+
+static void
+test_recipient_codes(void **state)
+{
+	(void)state;
+	envelope();
+	assert_int_equal(ask("RCPT TO:<nobody@here.test>\r\n"), 550);
+	assert_int_equal(ask("RCPT TO:<gone@here.test>\r\n"), 550);
+	assert_int_equal(ask("RCPT TO:<far@away.test>\r\n"), 550);
+	assert_int_equal(ask("RCPT TO:<trouble@here.test>\r\n"), 451);
+	assert_int_equal(t.lookups, 5);
+}
+
+static void
+test_queue_says_no(void **state)
+{
+	static const struct {
+		enum queue_mode mode;
+		int want;
+	} cases[] = {{SAY_FULL, 452}, {REFUSE_EARLY, 452}, {STORE, 250}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		t.mode = cases[i].mode;
+		envelope();
+		assert_int_equal(ask("DATA\r\n"), 354);
+		say("a\r\n");
+		run(20);
+		assert_int_equal(ask(".\r\n"), cases[i].want);
+		assert_int_equal(ask("NOOP\r\n"), 250);
+	}
+	assert_int_equal(t.aborts, 0);
+}
+
+/* Peers that die cost a 451, not the session; the next one is used at once. */
+static void
+test_lost_peers(void **state)
+{
+	(void)state;
+	envelope();
+	t.mute_accounts = true;
+	say("RCPT TO:<alice@here.test>\r\n");
+	run(1000);
+	ipc_channel_free(&t.accounts);
+	assert_int_equal(reply_code(), 451);
+	assert_int_equal(ask("RCPT TO:<alice@here.test>\r\n"), 451);
+	t.mute_accounts = false;
+	t.accounts = connect_peer(IPC_CH_accounts_lookup);
+	assert_int_equal(ask("RCPT TO:<alice@here.test>\r\n"), 250);
+
+	assert_int_equal(ask("DATA\r\n"), 354); /* lost inside content */
+	say("a\r\n");
+	run(20);
+	ipc_channel_free(&t.queue);
+	run(20);
+	assert_int_equal(ask("b\r\n.\r\n"), 451);
+	assert_int_equal(ask("MAIL FROM:<>\r\n"), 250);
+	assert_int_equal(ask("RCPT TO:<alice@here.test>\r\n"), 250);
+	assert_int_equal(ask("DATA\r\n"), 451); /* away */
+	t.queue = connect_peer(IPC_CH_queue_accept);
+	assert_int_equal(ask("MAIL FROM:<>\r\n"), 250);
+	assert_int_equal(ask("RCPT TO:<alice@here.test>\r\n"), 250);
+	assert_int_equal(ask("DATA\r\n"), 354); /* lost while storing */
+	t.mode = SILENT;
+	say(".\r\n");
+	run(1000);
+	ipc_channel_free(&t.queue);
+	assert_int_equal(reply_code(), 451);
+	t.mode = STORE;
+	t.queue = connect_peer(IPC_CH_queue_accept);
+	assert_int_equal(ask("MAIL FROM:<>\r\n"), 250);
+	assert_int_equal(ask("RCPT TO:<alice@here.test>\r\n"), 250);
+	assert_int_equal(ask("DATA\r\n"), 354);
+	assert_int_equal(ask(".\r\n"), 250);
+}
+
+static void
+test_abort(void **state)
+{
+	(void)state;
+	envelope(); /* the client goes away inside content */
+	assert_int_equal(ask("DATA\r\n"), 354);
+	say("a\r\n");
+	run(20);
+	assert_int_equal(t.begins, 1);
+	io_stream_free(&t.client);
+	run(1000);
+	assert_int_equal(t.aborts, 1);
+	assert_int_equal(t.d->count, 0);
+	envelope(); /* bare LF after some content was handed over */
+	assert_int_equal(ask("DATA\r\n"), 354);
+	say("a\r\n");
+	run(20);
+	assert_int_equal(ask("b\nc\r\n.\r\n"), 550);
+	run(20);
+	assert_int_equal(t.aborts, 2);
+	assert_int_equal(t.commits, 0);
+}
+
+/* Commands at once, then the sending side is shut: every command has its reply. */
+static void
+test_half_close(void **state)
+{
+	static const int want[] = {220, 250, 250, 250, 550, 250, 221};
+
+	(void)state;
+	client_connect();
+	say("EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@x>\r\nRCPT TO:<no@x>\r\nRSET\r\nQUIT\r\n");
+	run(5);
+	shutdown(io_stream_fd(t.client), SHUT_WR);
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
+		assert_int_equal(reply_code(), want[i]);
+	assert_int_equal(reply_code(), 0);
+}
+
+/* Content in the packet of the commands is refused; content and end together are the rule. */
+static void
+test_stuffing(void **state)
+{
+	(void)state;
+	client_connect();
+	assert_int_equal(reply_code(), 220);
+	say("EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@x>\r\nDATA\r\na\r\n.\r\n");
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(reply_code(), 250);
+	assert_int_equal(reply_code(), 554);
+	wait_idle();
+	assert_int_equal(t.begins, 0);
+}
+
+static void
+test_limits(void **state)
+{
+	struct io_stream *first;
+
+	(void)state;
+	t.d->max_connections = 1;
+	client_connect();
+	assert_int_equal(reply_code(), 220);
+	first = t.client;
+	t.client = NULL;
+	client_connect();
+	assert_int_equal(reply_code(), 421);
+	assert_int_equal(t.d->count, 1);
+	t.d->max_connections = 10;
+	t.d->max_per_address = 1;
+	client_connect();
+	assert_int_equal(reply_code(), 421);
+	io_stream_free(&first);
+	wait_idle();
+	client_connect();
+	assert_int_equal(reply_code(), 220);
+	io_stream_free(&t.client);
+	wait_idle();
+	assert_int_equal(map_count(t.d->per_address), 0);
+}
+
+static void
+test_timeouts(void **state)
+{
+	(void)state;
+	t.d->command_ms = 30;
+	client_connect();
+	assert_int_equal(reply_code(), 220);
+	assert_int_equal(reply_code(), 421);
+	t.d->command_ms = 1000;
+	t.d->data_ms = 30;
+	envelope();
+	assert_int_equal(ask("DATA\r\n"), 354);
+	say("a");
+	assert_int_equal(reply_code(), 421);
+	t.d->data_ms = 1000; /* one byte now and then is not enough */
+	envelope();
+	assert_int_equal(ask("DATA\r\n"), 354);
+	LIST_FIRST(&t.d->sessions)->data_started_ms -= SMTPD_SLOW_GRACE_MS + 2000;
+	say("a");
+	assert_int_equal(reply_code(), 421);
+	t.d->session_ms = 50;
+	client_connect();
+	assert_int_equal(reply_code(), 220);
+	assert_int_equal(reply_code(), 421);
+	assert_int_equal(t.d->count, 0);
+}
+
+static void
+test_reverse_name(void **state)
+{
+	(void)state;
+	client_connect();
+	assert_int_equal(reply_code(), 220);
+	assert_int_equal(ask("XCLIENT ADDR=192.0.2.7\r\n"), 220);
+	assert_int_equal(ask("EHLO c.test\r\n"), 250);
+	assert_int_equal(ask("MAIL FROM:<>\r\n"), 250);
+	assert_int_equal(ask("RCPT TO:<alice@x>\r\n"), 250);
+	assert_int_equal(ask("DATA\r\n"), 354);
+	assert_int_equal(ask(".\r\n"), 250);
+	assert_int_equal(t.questions, 3);
+	assert_non_null(strstr(t.prepend, "(good.test [192.0.2.7])"));
+
+	t.mute_resolver = true; /* a name that never comes does not hold the message for long */
+	assert_int_equal(ask("XCLIENT ADDR=IPV6:2001:db8::7\r\n"), 220);
+	assert_int_equal(ask("EHLO c.test\r\n"), 250);
+	assert_int_equal(ask("MAIL FROM:<>\r\n"), 250);
+	assert_int_equal(ask("RCPT TO:<alice@x>\r\n"), 250);
+	assert_int_equal(ask("DATA\r\n"), 354);
+	LIST_FIRST(&t.d->sessions)->started_ms -= SMTPD_RDNS_MS - 100;
+	say(".\r\n");
+	assert_false(run(40)); /* waits */
+	assert_int_equal(t.commits, 1);
+	assert_int_equal(reply_code(), 250);
+	assert_int_equal(t.commits, 2);
+	assert_non_null(strstr(t.prepend, "([IPv6:2001:db8::7])"));
+	ipc_channel_free(&t.resolver);
+	run(20);
+	assert_int_equal(ask("XCLIENT ADDR=192.0.2.7 NAME=given.test\r\n"), 220);
+	assert_string_equal(LIST_FIRST(&t.d->sessions)->rdns.name, "given.test");
+}
+
+static void
+on_stopped(void *arg)
+{
+	(void)arg;
+	t.stopped = true;
+}
+
+static void
+test_stop(void **state)
+{
+	struct io_stream *storing;
+
+	(void)state;
+	t.mode = SILENT;
+	envelope();
+	assert_int_equal(ask("DATA\r\n"), 354);
+	say("a\r\n.\r\n");
+	run(1000);
+	storing = t.client;
+	t.client = NULL;
+	client_connect();
+	assert_int_equal(reply_code(), 220);
+	smtpd_stop(t.d, on_stopped, NULL);
+	assert_int_equal(reply_code(), 421);
+	assert_false(t.stopped);
+	io_stream_free(&t.client);
+	t.client = storing;
+	buf_clear(&t.got);
+	ipc_send_msg_stored(
+	    t.queue, t.waiting, &(struct ipc_msg_stored){.result = IPC_OK, .queue_id = STR("Q1")});
+	assert_int_equal(reply_code(), 250);
+	assert_true(t.stopped);
+	client_connect();
+	assert_int_equal(reply_code(), 421);
+}
+
+/* Queue does not read: content waits at the client, not in our memory. */
+static void
+test_back_pressure(void **state)
+{
+	static char line[1 << 16];
+	int sv[2];
+
+	(void)state;
+	ipc_channel_free(&t.queue);
+	run(20);
+	assert_int_equal(ipc_pair(sv), 0);
+	smtpd_peer(t.d, IPC_CH_queue_accept, sv[0]);
+	envelope();
+	assert_int_equal(ask("DATA\r\n"), 354);
+	memset(line, 'x', sizeof(line));
+	memcpy(line + sizeof(line) - 2, "\r\n", 2);
+	for (int i = 0; i < 64; i++)
+		assert_int_equal(io_stream_write(t.client, line, sizeof(line)), 0);
+	say(".\r\n");
+	assert_false(run(200));
+	assert_in_range(ipc_channel_pending(t.d->queue), 1, IPC_OUT_LOW + SMTPD_IN_MAX + 1024);
+	assert_true(LIST_FIRST(&t.d->sessions)->throttled);
+	close(sv[1]);
+	assert_int_equal(reply_code(), 451);
+	assert_int_equal(ask("NOOP\r\n"), 250);
+}
+
+static void
+test_large(void **state)
+{
+	static char line[80];
+
+	(void)state;
+	envelope();
+	assert_int_equal(ask("DATA\r\n"), 354);
+	memset(line, 'y', sizeof(line));
+	memcpy(line, "..", 2);
+	memcpy(line + sizeof(line) - 3, "\r\n", 3);
+	for (int i = 0; i < 20000; i++)
+		say(line);
+	assert_int_equal(ask(".\r\n"), 250);
+	assert_int_equal(buf_len(&t.content), 20000 * 78);
+	assert_int_equal(t.commits, 1);
+}
+
+int
+main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    T(test_message),
+	    T(test_recipient_codes),
+	    T(test_queue_says_no),
+	    T(test_lost_peers),
+	    T(test_abort),
+	    T(test_half_close),
+	    T(test_stuffing),
+	    T(test_limits),
+	    T(test_timeouts),
+	    T(test_reverse_name),
+	    T(test_stop),
+	    T(test_back_pressure),
+	    T(test_large),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
