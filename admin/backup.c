@@ -68,7 +68,7 @@ copy_file(int from, int to, const char *name, const struct stat *st, struct copy
 	out = openat(to, ".partial", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
 	    st->st_mode & 0777);
 	if (out < 0 || copy_bytes(in, out, c) < 0 || fsync(out) < 0 ||
-	    futimens(out, (struct timespec[2]) { st->st_atim, st->st_mtim }) < 0 ||
+	    futimens(out, (struct timespec[2]){ st->st_atim, st->st_mtim }) < 0 ||
 	    renameat(to, ".partial", to, name) < 0)
 		r = copy_error(c, name);
 	if (out >= 0)
@@ -84,7 +84,8 @@ up_to_date(int to, const char *name, const struct stat *st)
 	struct stat have;
 
 	return fstatat(to, name, &have, AT_SYMLINK_NOFOLLOW) == 0 && have.st_size == st->st_size &&
-	    have.st_mtim.tv_sec == st->st_mtim.tv_sec && have.st_mtim.tv_nsec == st->st_mtim.tv_nsec;
+	       have.st_mtim.tv_sec == st->st_mtim.tv_sec &&
+	       have.st_mtim.tv_nsec == st->st_mtim.tv_nsec;
 }
 
 static int copy_directory(int from, int to, struct copy *c);
@@ -343,9 +344,9 @@ admin_backup(struct admin *a)
 	if (from < 0)
 		copy_error(&c, a->dir);
 	else if ((to = open_empty(a->argv[0], &c)) >= 0 &&
-	    copy_parts(from, to, before_accounts, 3, &c) == 0 &&
-	    export_accounts(a, to, &c, &message) == 0 &&
-	    copy_parts(from, to, after_accounts, 2, &c) == 0)
+		 copy_parts(from, to, before_accounts, 3, &c) == 0 &&
+		 export_accounts(a, to, &c, &message) == 0 &&
+		 copy_parts(from, to, after_accounts, 2, &c) == 0)
 		r = fsync(to) < 0 ? copy_error(&c, a->argv[0]) : 0;
 	if (from >= 0)
 		close(from);
@@ -366,8 +367,8 @@ admin_restore(struct admin *a)
 	if (from < 0 || faccessat(from, "postern.conf", F_OK, 0) < 0)
 		copy_error(&c, a->argv[0]);
 	else if ((to = open_empty(a->dir, &c)) >= 0 && fchmod(to, 0755) == 0 &&
-	    copy_parts(from, to, rest, 6, &c) == 0 && mark_mailboxes(to, &c) == 0 &&
-	    mark_below(to, "queue", "renumber", &c) == 0)
+		 copy_parts(from, to, rest, 6, &c) == 0 && mark_mailboxes(to, &c) == 0 &&
+		 mark_below(to, "queue", "renumber", &c) == 0)
 		r = fsync(to) < 0 ? copy_error(&c, a->dir) : 0;
 	if (from >= 0)
 		close(from);

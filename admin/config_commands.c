@@ -25,7 +25,8 @@ load(struct admin *a, int *status)
 
 	buf_init(&errors, ERRORS_MAX);
 	if (config_load(path, &s, &errors) < 0)
-		*status = admin_fail(a, "%.*s", (int)buf_len(&errors), (const char *)buf_data(&errors));
+		*status =
+		    admin_fail(a, "%.*s", (int)buf_len(&errors), (const char *)buf_data(&errors));
 	buf_free(&errors);
 	free(path);
 	return s;
@@ -59,8 +60,8 @@ admin_config_get(struct admin *a)
 	struct settings *s;
 
 	if (which < 0)
-		return admin_fail(a, "There is no setting %s; \"postern config list\" shows all.",
-		    a->argv[0]);
+		return admin_fail(
+		    a, "There is no setting %s; \"postern config list\" shows all.", a->argv[0]);
 	if ((s = load(a, &status)) == NULL)
 		return status;
 	if (a->json) {
@@ -81,7 +82,8 @@ admin_config_get(struct admin *a)
 static const char *
 tell_instance(struct admin *a, enum setting which, enum ipc_result *result, struct buf *message)
 {
-	static const char restart[] = "Changed; it takes effect when the instance is started again.";
+	static const char restart[] =
+	    "Changed; it takes effect when the instance is started again.";
 
 	*result = admin_call(a->dir, CMD_reload, 0, NULL, STR(""), NULL, NULL, message);
 	if (*result == IPC_TEMP)
@@ -100,7 +102,8 @@ admin_config_set(struct admin *a)
 
 	buf_init(&errors, ERRORS_MAX);
 	if (config_set(path, a->argv[0], a->argv[1], &errors) < 0 || which < 0) {
-		status = admin_fail(a, "%.*s", (int)buf_len(&errors), (const char *)buf_data(&errors));
+		status =
+		    admin_fail(a, "%.*s", (int)buf_len(&errors), (const char *)buf_data(&errors));
 	} else {
 		struct output *o = output_new(a->command, a->json);
 		enum ipc_result result;

@@ -28,7 +28,8 @@ help_all(void)
 void
 help_command(const struct command *c)
 {
-	printf("usage: postern [--dir DIR] [--json] %s %s\n\n%s\n", c->words, c->arguments, c->help);
+	printf(
+	    "usage: postern [--dir DIR] [--json] %s %s\n\n%s\n", c->words, c->arguments, c->help);
 	if (c->columns[0] != '\0')
 		printf("\nColumns: %s\n", c->columns);
 	if (c->secret)

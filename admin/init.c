@@ -40,8 +40,8 @@ take_option(struct init_options *o, const char *name, const char *value)
 		if (strcmp(name, options[i].option) != 0)
 			continue;
 		if (options[i].setting == SET_general_listen) {
-			char *joined = o->listen ? xasprintf("%s,%s", o->listen, value) :
-						   xstrdup(value);
+			char *joined =
+			    o->listen ? xasprintf("%s,%s", o->listen, value) : xstrdup(value);
 
 			free(o->listen);
 			o->listen = joined;
@@ -65,9 +65,11 @@ parse_options(struct admin *a, struct init_options *o)
 		r = take_option(o, a->argv[i], a->argv[i + 1]);
 	}
 	if (r == 0 && settings_is_default(o->settings, SET_general_domain))
-		return usage_error("init: --domain is missing (the part of your addresses behind @)");
+		return usage_error(
+		    "init: --domain is missing (the part of your addresses behind @)");
 	if (r == 0 && settings_is_default(o->settings, SET_general_hostname))
-		return usage_error("init: --hostname is missing (the name of this machine in the DNS)");
+		return usage_error(
+		    "init: --hostname is missing (the name of this machine in the DNS)");
 	return r;
 }
 
@@ -97,9 +99,10 @@ static void
 tell_next_steps(struct admin *a)
 {
 	struct output *o = output_new(a->command, a->json);
-	char *text = xasprintf("%s is ready. Next: postern run --dir %s, then postern --dir %s user add "
-			       "NAME@DOMAIN. Mail programs trust it by %s/ca.pem.",
-	    a->dir, a->dir, a->dir, a->dir);
+	char *text =
+	    xasprintf("%s is ready. Next: postern run --dir %s, then postern --dir %s user add "
+		      "NAME@DOMAIN. Mail programs trust it by %s/ca.pem.",
+		a->dir, a->dir, a->dir, a->dir);
 
 	output_end(&o, IPC_OK, str_of(text));
 	free(text);

@@ -59,7 +59,8 @@ check_arity(const struct admin *a)
 		return 0; /* has options of its own */
 	command_arity(a->command, &least, &most);
 	if (a->argc < least || a->argc > most)
-		return usage_error("usage: postern %s %s", a->command->words, a->command->arguments);
+		return usage_error(
+		    "usage: postern %s %s", a->command->words, a->command->arguments);
 	return 0;
 }
 

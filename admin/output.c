@@ -57,8 +57,8 @@ output_row(void *arg, struct str cells)
 	struct str cell, name;
 
 	for (size_t i = 0; i < COMMAND_COLUMNS_MAX && command_column(o->c, i, &name) &&
-	    command_cell_next(&cells, &cell);
-	    i++) {
+			   command_cell_next(&cells, &cell);
+	     i++) {
 		char key[64];
 
 		snprintf(key, sizeof(key), "%.*s", STRF(name));
@@ -108,7 +108,8 @@ print_table(const struct output *o)
 			head[k] = (char)(k < name.n ? ascii_toupper(name.p[k]) : '\0');
 		print_cell(o, i, head);
 	}
-	json_array_foreach (o->rows, r, row) {
+	json_array_foreach(o->rows, r, row)
+	{
 		for (size_t i = 0; command_column(o->c, i, &name); i++) {
 			char key[64];
 			const char *text;

@@ -51,9 +51,9 @@ ask_twice(struct buf *out)
 	buf_init(&again, PASSWORD_MOST);
 	if (ask("New password: ", out) == 0 && ask("Once more: ", &again) == 0) {
 		r = buf_len(out) == buf_len(&again) &&
-			memcmp(buf_data(out), buf_data(&again), buf_len(out)) == 0 ?
-		    0 :
-		    -1;
+			    memcmp(buf_data(out), buf_data(&again), buf_len(out)) == 0
+			? 0
+			: -1;
 		if (r < 0)
 			fprintf(stderr, "postern: the two passwords differ; nothing was changed\n");
 	}
@@ -69,12 +69,14 @@ password_read(struct buf *out)
 		if (ask_twice(out) < 0)
 			return -1;
 	} else if (read_line(out) < 0) {
-		fprintf(stderr, "postern: no password on standard input (one line, at most %d bytes)\n",
+		fprintf(stderr,
+		    "postern: no password on standard input (one line, at most %d bytes)\n",
 		    PASSWORD_MOST);
 		return -1;
 	}
 	if (buf_len(out) < PASSWORD_LEAST || memchr(buf_data(out), 0, buf_len(out)) != NULL) {
-		fprintf(stderr, "postern: a password needs at least %d characters\n", PASSWORD_LEAST);
+		fprintf(
+		    stderr, "postern: a password needs at least %d characters\n", PASSWORD_LEAST);
 		return -1;
 	}
 	return 0;

@@ -35,8 +35,10 @@ static void
 explain_connect(const char *dir, int error, struct buf *message)
 {
 	if (error == ENOENT || error == ECONNREFUSED)
-		buf_printf(message, "The instance in %s is not running; start it with: "
-				    "postern run --dir %s", dir, dir);
+		buf_printf(message,
+		    "The instance in %s is not running; start it with: "
+		    "postern run --dir %s",
+		    dir, dir);
 	else
 		buf_printf(message, "%s: %s", dir, strerror(error));
 }
@@ -55,12 +57,13 @@ receive(int fd, struct buf *storage, enum ipc_type got, union ipc_any *reply, ad
 	}
 	if (r == 0 && got == IPC_admin_end) {
 		buf_put(message, reply->admin_end.message.p, reply->admin_end.message.n);
-		return reply->admin_end.result < IPC_RESULT__MAX ?
-		    (enum ipc_result)reply->admin_end.result :
-		    IPC_TEMP;
+		return reply->admin_end.result < IPC_RESULT__MAX
+			   ? (enum ipc_result)reply->admin_end.result
+			   : IPC_TEMP;
 	}
-	buf_puts(message, r == -2 ? "No answer from the instance." :
-				    "The instance ended the connection (are you its owner or root?).");
+	buf_puts(message, r == -2
+			      ? "No answer from the instance."
+			      : "The instance ended the connection (are you its owner or root?).");
 	return IPC_TEMP;
 }
 
@@ -89,8 +92,8 @@ admin_call(const char *dir, enum command_id id, int argc, char **argv, struct st
 		}
 	}
 	request.args = str_from(buf_data(&args), buf_len(&args));
-	r = ipc_call(fd, IPC_CH_admin, IPC_admin_request, 1, &request, &storage, &got, &reply, &nofd,
-	    ANSWER_TIMEOUT_MS);
+	r = ipc_call(fd, IPC_CH_admin, IPC_admin_request, 1, &request, &storage, &got, &reply,
+	    &nofd, ANSWER_TIMEOUT_MS);
 	if (r < 0)
 		buf_puts(message, "The instance does not answer (are you its owner or root?).");
 	else

@@ -17,7 +17,7 @@
 #include "daemon/daemon.h"
 
 enum {
-	CLIENTS_MAX = 32, /* an administrator and a few scripts */
+	CLIENTS_MAX = 32,         /* an administrator and a few scripts */
 	OWNER_TIMEOUT_MS = 60000, /* an owner that says nothing for so long has lost the request */
 };
 
@@ -77,7 +77,7 @@ request_new(struct client *c, uint64_t client_id, enum command_owner owner)
 {
 	struct request *r = xcalloc(1, sizeof(*r));
 
-	*r = (struct request) {
+	*r = (struct request){
 		.client = c, .client_id = client_id, .id = ++control.next_id, .owner = owner
 	};
 	r->timer = io_timer_new(daemon_loop(control.d), on_request_timeout, r);
@@ -108,9 +108,9 @@ own_command(struct client *c, uint64_t id, const struct ipc_admin_request *m)
 	struct ipc_channel *master = daemon_master(control.d);
 
 	if (m->verb == CMD_status)
-		ipc_send_status_query(master, r->id, &(struct ipc_status_query) { 0 });
+		ipc_send_status_query(master, r->id, &(struct ipc_status_query){ 0 });
 	else if (m->verb == CMD_reload)
-		ipc_send_reload_request(master, r->id, &(struct ipc_reload_request) { 0 });
+		ipc_send_reload_request(master, r->id, &(struct ipc_reload_request){ 0 });
 	else
 		request_end(r, IPC_INVALID, "This command is not known here.");
 }
@@ -147,8 +147,8 @@ on_done(struct daemon *d, uint64_t id, enum ipc_result result)
 	(void)d;
 	if (r != NULL)
 		request_end(r, result,
-		    result == IPC_OK ? "" :
-				       "The settings have errors; nothing was changed. "
+		    result == IPC_OK ? ""
+				     : "The settings have errors; nothing was changed. "
 				       "\"postern config check\" tells them.");
 }
 
@@ -216,7 +216,8 @@ on_accept(void *arg, int fd, const struct sockaddr *sa, socklen_t salen)
 	(void)salen;
 	/* The file's mode says the same; this holds even if somebody changed it. The socket was
 	 * made by master: its owner shows in the credentials of our own channel to it. */
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 || control.clients_n >= CLIENTS_MAX) {
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 ||
+	    control.clients_n >= CLIENTS_MAX) {
 		close(fd);
 		return;
 	}
@@ -235,8 +236,8 @@ on_accept(void *arg, int fd, const struct sockaddr *sa, socklen_t salen)
 	c->uid = cred.uid;
 	TAILQ_INSERT_TAIL(&control.clients, c, link);
 	control.clients_n++;
-	c->ch = ipc_channel_new(
-	    daemon_loop(control.d), fd, IPC_CH_admin, IPC_SERVER, &client_ops, c);
+	c->ch =
+	    ipc_channel_new(daemon_loop(control.d), fd, IPC_CH_admin, IPC_SERVER, &client_ops, c);
 }
 
 /* --- owners ---------------------------------------------------------------------------------------- */
@@ -289,8 +290,8 @@ on_owner_close(void *arg, struct ipc_channel *ch)
 			continue;
 		while ((r = map_next(control.requests, &it, NULL)) != NULL)
 			if (r->owner == i)
-				request_end(r, IPC_TEMP,
-				    "The responsible process ended; try again.");
+				request_end(
+				    r, IPC_TEMP, "The responsible process ended; try again.");
 		ipc_channel_free(&control.owner[i]);
 		return;
 	}

@@ -21,7 +21,8 @@ messages(void)
 		if (ch == IPC_CH_log)
 			continue;
 		printf("**%s**: %s\n\n", ipc_channel_name((enum ipc_channel_kind)ch), what[ch]);
-		printf("| message | sent by | permitted in state | fd | once | answered by | at most |\n");
+		printf(
+		    "| message | sent by | permitted in state | fd | once | answered by | at most |\n");
 		printf("|---|---|---|---|---|---|---|\n");
 		for (enum ipc_type t = IPC_none + 1; t < IPC__MAX; t++) {
 			const struct ipc_row *r = ipc_row(t), *reply = ipc_row(r->reply);
@@ -56,8 +57,8 @@ process_row(const char *name, int uid, const char *dir, int stage, const char *w
 		snprintf(uids, sizeof(uids), "one per account");
 	else
 		snprintf(uids, sizeof(uids), "base + %d", uid);
-	printf("| `%s` | %s | %s%s%s | %d | %s |\n", name, uids, *dir ? "`" : "", dir, *dir ? "`" : "",
-	    stage, what);
+	printf("| `%s` | %s | %s%s%s | %d | %s |\n", name, uids, *dir ? "`" : "", dir,
+	    *dir ? "`" : "", stage, what);
 }
 
 static void
@@ -71,8 +72,9 @@ processes(void)
 #define PEER(channel, server, client) printf("| %s | %s | %s |\n", #channel, #server, #client);
 #include "proc/process_table.h"
 	printf("| log | logger | every other process |\n");
-	printf("| mailbox_session | mailbox | imapd, by a descriptor from master through accounts and "
-	       "auth |\n");
+	printf(
+	    "| mailbox_session | mailbox | imapd, by a descriptor from master through accounts and "
+	    "auth |\n");
 	printf("| mailbox_deliver | mailbox | queue, by a descriptor from master |\n");
 	printf("\n| service | port | process |\n|---|---|---|\n");
 #define LISTENER(service, process, port) \
@@ -136,8 +138,8 @@ settings_mdoc(void)
 		mdoc_text((const char *)buf_data(&b));
 		if (r->def[0] != '\0')
 			printf("default\n.Ql %s .\n", r->def);
-		printf("%s\n", r->when == SW_RELOAD ? "A reload takes it over." :
-						      "Takes effect at the next start.");
+		printf("%s\n", r->when == SW_RELOAD ? "A reload takes it over."
+						    : "Takes effect at the next start.");
 		buf_free(&b);
 	}
 	printf(".El\n");

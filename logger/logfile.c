@@ -142,7 +142,8 @@ rotate(struct logfile *f, int64_t now)
 	gmtime_r(&t, &tm);
 	strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", &tm);
 	snprintf(name, sizeof(name), NAME ".%s", stamp);
-	for (int i = 2; faccessat(f->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 && i < NAMES_TRIED; i++)
+	for (int i = 2; faccessat(f->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 && i < NAMES_TRIED;
+	     i++)
 		snprintf(name, sizeof(name), NAME ".%s.%03d", stamp, i);
 	if (renameat(f->dir, NAME, f->dir, name) < 0)
 		return;

@@ -94,8 +94,8 @@ test_same_second(void **state)
 
 	(void)state;
 	for (int i = 0; i < 20; i++)
-		logfile_write(f, STR("sixty bytes of a line that says nothing at all, but is long.\n"),
-		    now);
+		logfile_write(
+		    f, STR("sixty bytes of a line that says nothing at all, but is long.\n"), now);
 	assert_int_equal(files(&bytes), 20);
 	assert_int_equal(bytes, 20 * 61);
 	logfile_free(&f);

@@ -110,8 +110,8 @@ write_batch(void *arg)
 	buf_clear(&logger.batch);
 	if (lost > 0) {
 		char line[80];
-		int n = snprintf(line, sizeof(line), "error - log-lines-lost=%llu",
-		    (unsigned long long)lost);
+		int n = snprintf(
+		    line, sizeof(line), "error - log-lines-lost=%llu", (unsigned long long)lost);
 
 		add_line("logger", line, (size_t)n);
 	}
@@ -139,7 +139,7 @@ receive(struct source *s)
 
 	memset(msgs, 0, sizeof(msgs));
 	for (int i = 0; i < LINES_AT_ONCE; i++) {
-		iov[i] = (struct iovec) { logger.lines[i], LOG_LINE_MAX };
+		iov[i] = (struct iovec){ logger.lines[i], LOG_LINE_MAX };
 		msgs[i].msg_hdr.msg_iov = &iov[i];
 		msgs[i].msg_hdr.msg_iovlen = 1;
 	}
@@ -189,7 +189,7 @@ budget(struct daemon *d)
 {
 	const struct settings *s = daemon_settings(d);
 
-	return (struct logfile_budget) {
+	return (struct logfile_budget){
 		.file_size = settings_u64(s, SET_log_file_size),
 		.total_size = settings_u64(s, SET_log_size),
 		.max_age = settings_u64(s, SET_log_age),
@@ -225,7 +225,7 @@ on_stop(struct daemon *d)
 {
 	struct source *s;
 
-	TAILQ_FOREACH (s, &logger.sources, link)
+	TAILQ_FOREACH(s, &logger.sources, link)
 		while (receive(s) == LINES_AT_ONCE)
 			write_batch(NULL);
 	daemon_exit(d);

@@ -314,11 +314,13 @@ messages_remove(struct model *m, struct folder *f, struct rec_runs *r)
 void
 messages_exactly(struct model *m, struct folder *f, struct rec_chunk *r)
 {
-	uint32_t lo = model_find(f, r->lo), hi = lo, kept = lo;
 	struct rec_chunk names = *r;
+	uint32_t lo, hi, kept;
 	struct rec_message want;
 	bool more = rec_next_chunk_message(&names, &want);
 
+	folder_reserve(f, r->n + 1);
+	lo = hi = kept = model_find(f, r->lo);
 	for (; hi < f->n && f->messages[hi].uid <= r->hi; hi++) {
 		while (more && want.uid < f->messages[hi].uid)
 			more = rec_next_chunk_message(&names, &want);
@@ -329,7 +331,6 @@ messages_exactly(struct model *m, struct folder *f, struct rec_chunk *r)
 	}
 	memmove(&f->messages[kept], &f->messages[hi], (f->n - hi) * sizeof(*f->messages));
 	f->n -= hi - kept;
-	folder_reserve(f, r->n);
 	while (rec_next_chunk_message(r, &want))
 		message_set(m, f, content_for(m, want.email), &want);
 }

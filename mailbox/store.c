@@ -290,6 +290,8 @@ store_turn(struct store *s)
 		r = store_flush(s);
 	if (r != 0)
 		return r;
+	if (n == 0)
+		return 0;
 	/* What they start waits for the next turn. */
 	for (size_t i = 0; i < n; i++)
 		if (s->waits[i].fn != NULL)

@@ -806,8 +806,11 @@ test_compaction(void **state)
 	box_new(&b);
 	ref_begin(r, &b);
 	for (int round = 0; round < 6; round++) {
-		for (unsigned i = 0; i < 700; i++)
+		for (unsigned i = 0; i < 700; i++) {
 			step(r, &b);
+			if (i % 4 == 0)
+				assert_int_equal(store_turn(b.s), 0);
+		}
 		assert_int_equal(store_turn(b.s), 0);
 		/* Most messages go, so that segments become nearly empty. */
 		for (int i = 0; i < REF_FOLDERS; i++) {

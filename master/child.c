@@ -81,7 +81,7 @@ do_restart(struct child *c)
 static enum child_state
 do_stop(struct child *c)
 {
-	ipc_send_stop(c->ch, 0, &(struct ipc_stop) { 0 });
+	ipc_send_stop(c->ch, 0, &(struct ipc_stop){ 0 });
 	io_timer_set(c->timer, STOP_TIMEOUT_MS);
 	return CHILD_STOPPING;
 }
@@ -89,7 +89,8 @@ do_stop(struct child *c)
 static enum child_state
 do_kill(struct child *c)
 {
-	log_error(NULL, "killed program=%s instance=%u pid=%d reason=\"no answer in time\" state=%s",
+	log_error(NULL,
+	    "killed program=%s instance=%u pid=%d reason=\"no answer in time\" state=%s",
 	    proc_rows[c->proc].name, c->instance, c->pid, child_state_name(c->state));
 	kill(c->pid, SIGKILL);
 	return c->state;
@@ -194,7 +195,7 @@ child_find(struct master *m, enum proc_id proc, uint32_t instance)
 {
 	struct child *c;
 
-	TAILQ_FOREACH (c, &m->children, link)
+	TAILQ_FOREACH(c, &m->children, link)
 		if (c->proc == proc && c->instance == instance)
 			return c;
 	return NULL;
@@ -205,7 +206,7 @@ child_by_serial(struct master *m, uint64_t serial)
 {
 	struct child *c;
 
-	TAILQ_FOREACH (c, &m->children, link)
+	TAILQ_FOREACH(c, &m->children, link)
 		if (c->serial == serial)
 			return c;
 	return NULL;
@@ -241,7 +242,7 @@ child_reap(struct master *m)
 	int status;
 
 again:
-	TAILQ_FOREACH (c, &m->children, link) {
+	TAILQ_FOREACH(c, &m->children, link) {
 		if (c->pid > 0 && waitpid(c->pid, &status, WNOHANG) == c->pid) {
 			/* May free this child and others. */
 			child_exited(c, status);

@@ -57,7 +57,8 @@ instance_open(struct master *m, const char *path)
 {
 	m->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (m->dir < 0)
-		fatal("%s: %s (make it with: postern init --dir %s ...)", path, strerror(errno), path);
+		fatal("%s: %s (make it with: postern init --dir %s ...)", path, strerror(errno),
+		    path);
 	take_lock(m, path);
 	if (mkdirat(m->dir, "mail", 0711) < 0 && errno != EEXIST)
 		fatal("%s/mail: %s", path, strerror(errno));
@@ -71,7 +72,7 @@ instance_uid(const struct master *m, enum proc_id proc, uint32_t instance)
 	if (proc_rows[proc].uid == PROC_UID_MAILBOX)
 		return (uid_t)settings_u64(m->settings, SET_general_mailbox_uid_base) + instance;
 	return (uid_t)settings_u64(m->settings, SET_general_daemon_uid_base) +
-	    (uid_t)proc_rows[proc].uid;
+	       (uid_t)proc_rows[proc].uid;
 }
 
 /* Gives what root left in a directory of root's own to uid; follows nothing, crosses no links. */
@@ -94,7 +95,8 @@ adopt(int fd, uid_t uid)
 		sub = openat(fd, e->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 		if (sub < 0)
 			continue; /* a symbolic link or a socket: nobody's business */
-		if (fstat(sub, &st) < 0 || st.st_uid != 0 || (S_ISREG(st.st_mode) && st.st_nlink != 1))
+		if (fstat(sub, &st) < 0 || st.st_uid != 0 ||
+		    (S_ISREG(st.st_mode) && st.st_nlink != 1))
 			r = 0;
 		else if (S_ISDIR(st.st_mode))
 			r = adopt(sub, uid);
@@ -139,7 +141,7 @@ add_listener(struct master *m, const struct listener_row *row, int fd)
 {
 	struct listener *l = xcalloc(1, sizeof(*l));
 
-	*l = (struct listener) { .service = row->service, .proc = row->proc, .fd = fd };
+	*l = (struct listener){ .service = row->service, .proc = row->proc, .fd = fd };
 	STAILQ_INSERT_TAIL(&m->listeners, l, link);
 }
 

@@ -16,14 +16,14 @@
 static void
 answer_done(struct child *asker, uint64_t id, enum ipc_result result)
 {
-	ipc_send_done(asker->ch, id, &(struct ipc_done) { .result = (uint8_t)result });
+	ipc_send_done(asker->ch, id, &(struct ipc_done){ .result = (uint8_t)result });
 }
 
 static void
 refuse(struct child *asker, uint64_t id, enum ipc_result result)
 {
 	ipc_send_mailbox_refused(
-	    asker->ch, id, &(struct ipc_mailbox_refused) { .result = (uint8_t)result });
+	    asker->ch, id, &(struct ipc_mailbox_refused){ .result = (uint8_t)result });
 }
 
 static void
@@ -37,9 +37,9 @@ attach(struct child *mailbox, struct child *asker, uint64_t id, bool deliver_onl
 		return;
 	}
 	mailbox->attached++;
-	ipc_send_mailbox_attach(mailbox->ch, 0,
-	    &(struct ipc_mailbox_attach) { .deliver_only = deliver_only }, sv[0]);
-	ipc_send_mailbox_opened(asker->ch, id, &(struct ipc_mailbox_opened) { 0 }, sv[1]);
+	ipc_send_mailbox_attach(
+	    mailbox->ch, 0, &(struct ipc_mailbox_attach){ .deliver_only = deliver_only }, sv[0]);
+	ipc_send_mailbox_opened(asker->ch, id, &(struct ipc_mailbox_opened){ 0 }, sv[1]);
 }
 
 static void
@@ -69,9 +69,8 @@ wait_for_mailbox(struct child *mailbox, struct child *asker, uint64_t id, bool d
 		return;
 	}
 	r = xcalloc(1, sizeof(*r));
-	*r = (struct open_request) {
-		.asker = asker->serial, .id = id, .deliver_only = deliver_only
-	};
+	*r =
+	    (struct open_request){ .asker = asker->serial, .id = id, .deliver_only = deliver_only };
 	STAILQ_INSERT_TAIL(&mailbox->opens, r, link);
 	mailbox->opens_n++;
 }
@@ -171,7 +170,8 @@ mailbox_create(struct child *asker, uint64_t id, uint32_t account)
 	account_name(name, account);
 	if (mail < 0 || account == 0 ||
 	    (fd = instance_subdir(m, mail, name, instance_uid(m, PROC_mailbox, account))) < 0) {
-		log_error(NULL, "mailbox-create account=%u reason=\"%s\"", account, strerror(errno));
+		log_error(
+		    NULL, "mailbox-create account=%u reason=\"%s\"", account, strerror(errno));
 		result = IPC_TEMP;
 	} else {
 		if (fsync(fd) < 0 || fsync(mail) < 0)
@@ -208,7 +208,8 @@ mailbox_remove(struct child *asker, uint64_t id, uint32_t account)
 	else if (renameat(m->dir, from, m->dir, to) < 0 && errno != ENOENT)
 		result = IPC_TEMP;
 	if (result != IPC_OK)
-		log_error(NULL, "mailbox-remove account=%u reason=\"%s\"", account, strerror(errno));
+		log_error(
+		    NULL, "mailbox-remove account=%u reason=\"%s\"", account, strerror(errno));
 	answer_done(asker, id, result);
 }
 

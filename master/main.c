@@ -69,15 +69,14 @@ master_reload(struct master *m)
 
 	if (!load_settings(m))
 		return false;
-	TAILQ_FOREACH (c, &m->children, link) {
+	TAILQ_FOREACH(c, &m->children, link) {
 		struct buf text;
 
 		if (!child_alive(c))
 			continue;
 		child_settings(m, c->proc, &text);
 		ipc_send_reload(c->ch, 0,
-		    &(struct ipc_reload) {
-			.settings = str_from(buf_data(&text), buf_len(&text)) });
+		    &(struct ipc_reload){ .settings = str_from(buf_data(&text), buf_len(&text)) });
 		buf_free(&text);
 	}
 	log_info(NULL, "reloaded");
@@ -91,7 +90,7 @@ stage_left(struct master *m, int stage)
 {
 	struct child *c;
 
-	TAILQ_FOREACH (c, &m->children, link)
+	TAILQ_FOREACH(c, &m->children, link)
 		if (proc_rows[c->proc].stage <= stage && c->state != CHILD_GONE)
 			return true;
 	return false;
@@ -103,7 +102,7 @@ stop_stage(struct master *m)
 	struct child *c;
 
 again:
-	TAILQ_FOREACH (c, &m->children, link) {
+	TAILQ_FOREACH(c, &m->children, link) {
 		if (proc_rows[c->proc].stage != m->stop_stage || c->state == CHILD_STOPPING ||
 		    c->state == CHILD_GONE)
 			continue;
@@ -148,7 +147,7 @@ announce(struct master *m)
 {
 	struct child *c;
 
-	TAILQ_FOREACH (c, &m->children, link)
+	TAILQ_FOREACH(c, &m->children, link)
 		if (c->state != CHILD_UP && c->proc != PROC_mailbox)
 			return;
 	m->announced = true;
@@ -186,9 +185,9 @@ start_children(struct master *m)
 {
 	/* All are entered first: "ready" must not be said before the last one is. */
 	for (size_t i = 0; i < sizeof(started) / sizeof(started[0]); i++) {
-		uint64_t n = started[i].count < 0 ?
-		    1 :
-		    settings_u64(m->settings, (enum setting)started[i].count);
+		uint64_t n = started[i].count < 0
+				 ? 1
+				 : settings_u64(m->settings, (enum setting)started[i].count);
 
 		for (uint32_t k = 0; k < n; k++)
 			child_new(m, started[i].proc, k);
@@ -246,7 +245,8 @@ main(int argc, char **argv)
 		fatal("%s has errors, nothing was started", m.config_path);
 	instance_open(&m, path);
 	if (!m.root)
-		log_warn(NULL, "not-root: all processes share uid %d; the rest of the sandbox holds",
+		log_warn(NULL,
+		    "not-root: all processes share uid %d; the rest of the sandbox holds",
 		    (int)geteuid());
 	m.loop = io_loop_new();
 	instance_listen(&m);

@@ -41,22 +41,15 @@ enum child_state {
 	CHILD_STATE__MAX
 };
 
-enum child_event {
-	EV_START,
-	EV_READY,
-	EV_EXIT,
-	EV_STOP,
-	EV_TIMEOUT,
-	CHILD_EVENT__MAX
-};
+enum child_event { EV_START, EV_READY, EV_EXIT, EV_STOP, EV_TIMEOUT, CHILD_EVENT__MAX };
 
 enum {
 	START_TIMEOUT_MS = 10000, /* then it counts as hung and is killed */
 	STOP_TIMEOUT_MS = 10000,
-	BACKOFF_FIRST_MS = 10,  /* doubled at each failure in a row ... */
-	BACKOFF_MAX_MS = 1000,  /* ... up to this: every daemon is tried again within a second */
+	BACKOFF_FIRST_MS = 10,    /* doubled at each failure in a row ... */
+	BACKOFF_MAX_MS = 1000,    /* ... up to this: every daemon is tried again within a second */
 	BACKOFF_RESET_MS = 10000, /* up for so long: the next failure is a first one */
-	OPENS_PENDING_MAX = 64, /* requests for one mailbox while it restarts */
+	OPENS_PENDING_MAX = 64,   /* requests for one mailbox while it restarts */
 };
 
 /* A request for a mailbox that cannot be answered before its process is running again. */

@@ -24,7 +24,7 @@ hand(struct child *to, enum ipc_channel_kind channel, bool as_server, const char
     uint32_t instance, int fd)
 {
 	ipc_send_setup_peer(to->ch, 0,
-	    &(struct ipc_setup_peer) {
+	    &(struct ipc_setup_peer){
 		.channel = (uint8_t)channel,
 		.as_server = as_server,
 		.peer = str_of(peer),
@@ -96,7 +96,7 @@ peers_connect(struct child *c)
 		peers_connect_own_log(c->m);
 	else if (logger != NULL && child_alive(logger))
 		connect_log(logger, c);
-	TAILQ_FOREACH (other, &c->m->children, link) {
+	TAILQ_FOREACH(other, &c->m->children, link) {
 		if (other == c || !child_alive(other))
 			continue;
 		if (c->proc == PROC_logger)

@@ -15,8 +15,7 @@
 #include "proc/env.h"
 
 const struct proc_row proc_rows[PROC__MAX] = {
-#define PROCESS(n, u, d, s, what) \
-	[PROC_##n] = { .name = #n, .uid = (u), .dir = (d), .stage = (s) },
+#define PROCESS(n, u, d, s, what) [PROC_##n] = { .name = #n, .uid = (u), .dir = (d), .stage = (s) },
 #include "proc/process_table.h"
 };
 
@@ -49,7 +48,7 @@ only(struct child *c, enum proc_id who, uint64_t id)
 	if (c->proc == who)
 		return true;
 	log_error(NULL, "request-denied program=%s", proc_rows[c->proc].name);
-	ipc_send_done(c->ch, id, &(struct ipc_done) { .result = IPC_DENIED });
+	ipc_send_done(c->ch, id, &(struct ipc_done){ .result = IPC_DENIED });
 	return false;
 }
 
@@ -102,7 +101,7 @@ on_status_query(
 
 	(void)m;
 	(void)fd;
-	TAILQ_FOREACH (c, &asker->m->children, link) {
+	TAILQ_FOREACH(c, &asker->m->children, link) {
 		struct ipc_status_row row = {
 			.last = TAILQ_NEXT(c, link) == NULL,
 			.program = str_of(proc_rows[c->proc].name),
@@ -128,8 +127,7 @@ on_reload_request(
 	(void)fd;
 	if (only(c, PROC_control, id))
 		ipc_send_done(ch, id,
-		    &(struct ipc_done) {
-			.result = master_reload(c->m) ? IPC_OK : IPC_INVALID });
+		    &(struct ipc_done){ .result = master_reload(c->m) ? IPC_OK : IPC_INVALID });
 }
 
 /* Whatever ended the channel, the process must end too: its exit then drives the table. */
@@ -213,7 +211,7 @@ send_setup(struct child *c)
 
 	child_settings(c->m, c->proc, &text);
 	ipc_send_setup(c->ch, 0,
-	    &(struct ipc_setup) {
+	    &(struct ipc_setup){
 		.instance = c->instance,
 		.uid = uid,
 		.gid = uid,
@@ -233,13 +231,14 @@ open_dir(struct child *c)
 
 	if (c->proc != PROC_mailbox)
 		return instance_subdir(c->m, c->m->dir, row->dir, uid);
-	if ((mail = openat(c->m->dir, row->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
+	if ((mail = openat(c->m->dir, row->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) <
+	    0)
 		return -errno;
 	snprintf(name, sizeof(name), "%u", c->instance);
 	/* Made by mailbox_create only: a removed account must not come back. */
-	fd = faccessat(mail, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 ?
-	    -errno :
-	    instance_subdir(c->m, mail, name, uid);
+	fd = faccessat(mail, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0
+		 ? -errno
+		 : instance_subdir(c->m, mail, name, uid);
 	close(mail);
 	return fd;
 }
@@ -257,7 +256,7 @@ send_dir(struct child *c)
 		return -1;
 	}
 	ipc_send_setup_dir(
-	    c->ch, 0, &(struct ipc_setup_dir) { .name = str_of(proc_rows[c->proc].dir) }, fd);
+	    c->ch, 0, &(struct ipc_setup_dir){ .name = str_of(proc_rows[c->proc].dir) }, fd);
 	return 0;
 }
 
@@ -267,15 +266,15 @@ send_listeners(struct child *c)
 	struct listener *l;
 	int fd;
 
-	STAILQ_FOREACH (l, &c->m->listeners, link) {
+	STAILQ_FOREACH(l, &c->m->listeners, link) {
 		if (l->proc != c->proc)
 			continue;
 		if ((fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 0)) < 0)
-			log_error(NULL, "listener service=%s reason=\"%s\"", l->service,
-			    strerror(errno));
+			log_error(
+			    NULL, "listener service=%s reason=\"%s\"", l->service, strerror(errno));
 		else
 			ipc_send_setup_listener(c->ch, 0,
-			    &(struct ipc_setup_listener) { .service = str_of(l->service) }, fd);
+			    &(struct ipc_setup_listener){ .service = str_of(l->service) }, fd);
 	}
 }
 
@@ -304,6 +303,6 @@ child_spawn(struct child *c)
 	send_listeners(c);
 	c->state = CHILD_STARTING; /* counts as alive for its peers from here */
 	peers_connect(c);
-	ipc_send_setup_done(c->ch, 0, &(struct ipc_setup_done) { 0 });
+	ipc_send_setup_done(c->ch, 0, &(struct ipc_setup_done){ 0 });
 	return 0;
 }

@@ -92,7 +92,7 @@ arena_str(struct arena *a, struct str s)
 	char *p = arena_alloc(a, s.n + 1);
 
 	if (p == NULL)
-		return (struct str) { NULL, 0 };
+		return (struct str){ NULL, 0 };
 	if (s.n > 0)
 		memcpy(p, s.p, s.n);
 	return str_from(p, s.n);

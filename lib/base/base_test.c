@@ -197,8 +197,10 @@ test_log_escape(void **state)
 	assert_string_equal(log_escape(out, sizeof(out), STR("a\nb")), "a\\x0ab");
 	assert_string_equal(log_escape(out, sizeof(out), STR("\"\\")), "\\x22\\x5c");
 	assert_string_equal(log_escape(out, sizeof(out), STR("1234567890123")), "1234567890123");
-	assert_string_equal(log_escape(out, sizeof(out), STR("1234567890123456")), "123456789012...");
-	assert_string_equal(log_escape(out, sizeof(out), STR("\x1b\x1b\x1b\x1b")), "\\x1b\\x1b\\x1b...");
+	assert_string_equal(
+	    log_escape(out, sizeof(out), STR("1234567890123456")), "123456789012...");
+	assert_string_equal(
+	    log_escape(out, sizeof(out), STR("\x1b\x1b\x1b\x1b")), "\\x1b\\x1b\\x1b...");
 }
 
 /* One datagram a line, control characters gone; a full socket is counted, not waited for. */

@@ -13,14 +13,14 @@ enum { BUF_FIRST = 256 };
 void
 buf_init(struct buf *b, size_t max)
 {
-	*b = (struct buf) { .max = max };
+	*b = (struct buf){ .max = max };
 }
 
 void
 buf_free(struct buf *b)
 {
 	free(b->data);
-	*b = (struct buf) { .max = b->max };
+	*b = (struct buf){ .max = b->max };
 }
 
 void

@@ -38,6 +38,6 @@ void fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn))
  */
 const char *log_escape(char *out, size_t outsize, struct str s);
 /* For one log call: a compound literal on the caller's stack. */
-#define LOGS(s) log_escape((char[LOG_ESCAPED_MAX]) { 0 }, LOG_ESCAPED_MAX, (s))
+#define LOGS(s) log_escape((char[LOG_ESCAPED_MAX]){ 0 }, LOG_ESCAPED_MAX, (s))
 
 #endif

@@ -80,7 +80,7 @@ insert(struct map *m, uint64_t key, void *value)
 		i = (i + 1) & (m->size - 1);
 	if (m->slot[i].value == DELETED)
 		m->marks--;
-	m->slot[i] = (struct slot) { key, value };
+	m->slot[i] = (struct slot){ key, value };
 	m->count++;
 }
 

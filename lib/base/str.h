@@ -13,20 +13,20 @@ struct str {
 	size_t n;
 };
 
-#define STR(lit) ((struct str) { "" lit, sizeof(lit) - 1 })
+#define STR(lit) ((struct str){ "" lit, sizeof(lit) - 1 })
 /* For printf's "%.*s"; only for bytes known to be harmless. */
 #define STRF(s) (int)(s).n, (s).p
 
 static inline struct str
 str_of(const char *z)
 {
-	return (struct str) { z, z ? strlen(z) : 0 };
+	return (struct str){ z, z ? strlen(z) : 0 };
 }
 
 static inline struct str
 str_from(const void *p, size_t n)
 {
-	return (struct str) { p, n };
+	return (struct str){ p, n };
 }
 
 /* ASCII only: independent of the locale, bytes >= 0x80 are left as they are. */

@@ -130,8 +130,8 @@ command_row(struct ipc_channel *ch, uint64_t id, size_t n, const char *const cel
 		buf_put(&b, cells[i], len < room ? len : room);
 		buf_putc(&b, '\0');
 	}
-	ipc_send_admin_row(ch, id,
-	    &(struct ipc_admin_row) { .cells = str_from(buf_data(&b), buf_len(&b)) });
+	ipc_send_admin_row(
+	    ch, id, &(struct ipc_admin_row){ .cells = str_from(buf_data(&b), buf_len(&b)) });
 	buf_free(&b);
 }
 
@@ -144,6 +144,6 @@ command_end(struct ipc_channel *ch, uint64_t id, enum ipc_result result, const c
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	ipc_send_admin_end(ch, id,
-	    &(struct ipc_admin_end) { .result = (uint8_t)result, .message = str_of(text) });
+	ipc_send_admin_end(
+	    ch, id, &(struct ipc_admin_end){ .result = (uint8_t)result, .message = str_of(text) });
 }

@@ -128,8 +128,8 @@ setup(struct daemon *d)
 
 	buf_init(&storage, 64 << 10);
 	while (!d->setup_over) {
-		if (ipc_call_more(DAEMON_MASTER_FD, IPC_CH_master, 0, &storage, &type, &m, &fd,
-			10000) < 0)
+		if (ipc_call_more(
+			DAEMON_MASTER_FD, IPC_CH_master, 0, &storage, &type, &m, &fd, 10000) < 0)
 			fatal("set-up by master ended early");
 		setup_frame(d, type, &m, fd);
 	}
@@ -182,7 +182,8 @@ on_reload(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_reloa
 }
 
 static void
-on_setup_peer(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_setup_peer *m, int fd)
+on_setup_peer(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_setup_peer *m, int fd)
 {
 	struct daemon *d = arg;
 	char peer[33];
@@ -358,12 +359,12 @@ daemon_main(int argc, char **argv, const struct daemon_spec *spec)
 	d.loop = io_loop_new();
 	enter_sandbox(&d);
 	d.give_up = io_timer_new(d.loop, give_up, &d);
-	d.master = ipc_channel_new(
-	    d.loop, DAEMON_MASTER_FD, IPC_CH_master, IPC_CLIENT, &master_ops, &d);
+	d.master =
+	    ipc_channel_new(d.loop, DAEMON_MASTER_FD, IPC_CH_master, IPC_CLIENT, &master_ops, &d);
 	if (spec->start != NULL)
 		spec->start(&d);
 	hand_over(&d);
-	ipc_send_ready(d.master, 0, &(struct ipc_ready) { .sandbox = str_of(d.sandbox) });
+	ipc_send_ready(d.master, 0, &(struct ipc_ready){ .sandbox = str_of(d.sandbox) });
 	io_loop_run(d.loop);
 	daemon_free(&d);
 	return 0;

@@ -19,7 +19,8 @@
 
 enum {
 	DAEMON_MASTER_FD = 3,
-	DAEMON_LOCK_FD = 4, /* held open only: its flock ends with the last process of the instance */
+	DAEMON_LOCK_FD =
+	    4, /* held open only: its flock ends with the last process of the instance */
 	DAEMON_FIRST_FD = 5,
 };
 

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "io/io.h"
+#include "io/stream_priv.h"
 
 enum { IN_MAX = 4096, OUT_MAX = 1 << 20 };
 
@@ -89,7 +90,8 @@ on_end(void *arg, enum io_end why)
 }
 
 static const struct io_stream_ops OPS = {
-    .on_data = on_data, .on_drained = on_drained, .on_end = on_end};
+	.on_data = on_data, .on_drained = on_drained, .on_end = on_end
+};
 
 static void
 stop_loop(void *arg)
@@ -108,7 +110,7 @@ run(struct fixture *f, uint64_t ms)
 static void
 open_pair(struct fixture *f, uint64_t stall_ms)
 {
-	struct io_stream_limits limits = {IN_MAX, OUT_MAX, stall_ms};
+	struct io_stream_limits limits = { IN_MAX, OUT_MAX, stall_ms };
 	int fds[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
@@ -380,11 +382,12 @@ static void
 test_finish_lingers(void **state)
 {
 	struct fixture *f = *state;
-	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	struct io_stream_limits limits = {IN_MAX, OUT_MAX, 0};
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct io_stream_limits limits = { IN_MAX, OUT_MAX, 0 };
 	socklen_t len = sizeof(sa);
 	int l = socket(AF_INET, SOCK_STREAM, 0), fd;
-	char tmp[16 * 1024] = {0};
+	char tmp[16 * 1024] = { 0 };
 	bool eof;
 
 	io_stream_free(&f->s);
@@ -416,8 +419,8 @@ test_finish_lingers(void **state)
 static void
 test_free_in_callback(void **state)
 {
-	static const enum act acts[] = {FREE, FINISH};
-	static const enum at places[] = {ON_DATA, ON_DRAINED, ON_END};
+	static const enum act acts[] = { FREE, FINISH };
+	static const enum at places[] = { ON_DATA, ON_DRAINED, ON_END };
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < 6; i++) {
@@ -453,9 +456,9 @@ free_other(void *arg, struct buf *in)
 static void
 test_free_other(void **state)
 {
-	static const struct io_stream_ops ops = {.on_data = free_other, .on_end = on_end};
+	static const struct io_stream_ops ops = { .on_data = free_other, .on_end = on_end };
 	struct fixture *f = *state;
-	struct io_stream_limits limits = {IN_MAX, OUT_MAX, 0};
+	struct io_stream_limits limits = { IN_MAX, OUT_MAX, 0 };
 	struct io_stream *a;
 	int fds[2];
 
@@ -469,6 +472,140 @@ test_free_other(void **state)
 	assert_null(f->s);
 	io_stream_free(&a);
 	close(fds[1]);
+}
+
+/* --- a transport that flips each byte; its handshake is one byte each way ------------------------ */
+struct flip {
+	struct fixture *f;
+	int fd;
+	bool silent; /* the handshake never ends */
+	bool freed, said_goodbye;
+	size_t hidden; /* bytes it holds back inside, as TLS does with the rest of a record */
+	char inside[4096];
+};
+
+static int
+flip_handshake(void *state)
+{
+	struct flip *x = state;
+	char c;
+
+	if (x->silent || recv(x->fd, &c, 1, MSG_DONTWAIT) != 1)
+		return IO_T_READABLE;
+	return c == 'H' ? 1 : IO_T_FAILED;
+}
+
+static ssize_t
+flip_read(void *state, void *p, size_t n)
+{
+	struct flip *x = state;
+	ssize_t got = 0;
+
+	if (x->hidden == 0) {
+		got = recv(x->fd, x->inside, sizeof(x->inside), MSG_DONTWAIT);
+		if (got <= 0)
+			return got == 0 ? 0 : IO_T_READABLE;
+		x->hidden = (size_t)got;
+	}
+	/* Ten bytes at a time. */
+	n = n < 10 ? n : 10;
+	n = n < x->hidden ? n : x->hidden;
+	for (size_t i = 0; i < n; i++)
+		((char *)p)[i] = (char)~x->inside[i];
+	x->hidden -= n;
+	memmove(x->inside, x->inside + n, x->hidden);
+	return (ssize_t)n;
+}
+
+static ssize_t
+flip_write(void *state, const void *p, size_t n)
+{
+	struct flip *x = state;
+	char c = (char)~*(const char *)p;
+
+	assert_true(n > 0);
+	return send(x->fd, &c, 1, MSG_DONTWAIT) == 1 ? 1 : IO_T_WRITABLE;
+}
+
+static bool
+flip_pending(void *state)
+{
+	return ((struct flip *)state)->hidden > 0;
+}
+
+static void
+flip_shutdown(void *state)
+{
+	((struct flip *)state)->said_goodbye = true;
+}
+
+static void
+flip_free(void *state)
+{
+	((struct flip *)state)->freed = true;
+}
+
+static const struct io_transport flip_transport = { flip_handshake, flip_read, flip_write,
+	flip_pending, flip_shutdown, flip_free };
+
+static void
+test_transport(void **state)
+{
+	struct fixture *f = *state;
+	struct flip x = { .f = f, .fd = io_stream_fd(f->s) };
+	char tmp[3000], want[3000];
+
+	io_stream_write(f->s, "plain", 5);
+	assert_int_equal(io_stream_upgrade(f->s, &flip_transport, &x, 1000), IO_UPGRADE_OK);
+	io_stream_write(f->s, "AB", 2);
+	run(f, 10);
+	assert_int_equal(recv(f->peer, tmp, sizeof(tmp), MSG_DONTWAIT), 5);
+	assert_false(io_stream_is_tls(f->s));
+	/* Handshake and data in one go: what is behind it is not lost. */
+	memset(want, (char)~'d', sizeof(want));
+	want[0] = 'H';
+	assert_int_equal(send(f->peer, want, sizeof(want), 0), sizeof(want));
+	run(f, 20);
+	assert_true(io_stream_is_tls(f->s));
+	assert_int_equal(f->got, sizeof(want) - 1);
+	assert_int_equal(f->bytes[0], 'd');
+	assert_int_equal(recv(f->peer, tmp, sizeof(tmp), MSG_DONTWAIT), 2);
+	assert_int_equal(tmp[0], (char)~'A');
+	/* Bytes that wait inside are offered after a pause, though no event tells of them. */
+	f->act = PAUSE;
+	f->act_at = ON_DATA;
+	f->got = 0;
+	assert_int_equal(send(f->peer, want, 100, 0), 100);
+	run(f, 10);
+	x.hidden = 50;
+	memset(x.inside, 'x', 50);
+	f->act_at = 0;
+	io_stream_pause(f->s, false);
+	run(f, 10);
+	assert_int_equal(f->got, 150);
+	io_stream_finish(&f->s);
+	run(f, 10);
+	assert_true(x.said_goodbye);
+	assert_true(x.freed);
+}
+
+static void
+test_handshake_deadline(void **state)
+{
+	struct fixture *f = *state;
+	struct flip x = { .f = f, .fd = io_stream_fd(f->s), .silent = true };
+
+	f->stop_at = ON_END;
+	f->act = FREE;
+	f->act_at = ON_END;
+	assert_int_equal(io_stream_upgrade(f->s, &flip_transport, &x, 30), IO_UPGRADE_OK);
+	/* A client that keeps sending does not move it. */
+	peer_send(f, "Hxxxxxx");
+	run(f, 2000);
+	assert_int_equal(f->nend, 1);
+	assert_int_equal(f->why, IO_END_TIMEOUT);
+	assert_true(x.freed);
+	assert_false(x.said_goodbye);
 }
 
 static int hooks;
@@ -516,7 +653,8 @@ static void
 test_listener(void **state)
 {
 	struct fixture *f = *state;
-	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(sa);
 	struct io_listener *l = NULL;
 	int fd = socket(AF_INET, SOCK_STREAM, 0), c[3];
@@ -578,22 +716,24 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    T(test_echo),
-	    T(test_half_close),
-	    T(test_shutdown),
-	    T(test_input_limit),
-	    T(test_pause),
-	    T(test_output_limit),
-	    T(test_stall),
-	    T(test_deadline),
-	    T(test_reset),
-	    T(test_finish_bounded),
-	    T(test_finish_lingers),
-	    T(test_free_in_callback),
-	    T(test_free_other),
-	    T(test_hooks_and_signals),
-	    T(test_listener),
-	    T(test_watch),
+		T(test_echo),
+		T(test_half_close),
+		T(test_shutdown),
+		T(test_input_limit),
+		T(test_pause),
+		T(test_output_limit),
+		T(test_stall),
+		T(test_deadline),
+		T(test_reset),
+		T(test_finish_bounded),
+		T(test_finish_lingers),
+		T(test_free_in_callback),
+		T(test_free_other),
+		T(test_transport),
+		T(test_handshake_deadline),
+		T(test_hooks_and_signals),
+		T(test_listener),
+		T(test_watch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

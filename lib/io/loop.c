@@ -130,7 +130,7 @@ io_loop_after_turn(struct io_loop *loop, void (*fn)(void *arg), void *arg)
 		if (loop->hooks[i].fn == fn && loop->hooks[i].arg == arg)
 			return;
 	loop->hooks = xrealloc(loop->hooks, (loop->nhooks + 1) * sizeof(*loop->hooks));
-	loop->hooks[loop->nhooks++] = (struct io_hook){fn, arg};
+	loop->hooks[loop->nhooks++] = (struct io_hook){ fn, arg };
 }
 
 static void
@@ -210,7 +210,7 @@ io_timer_new(struct io_loop *loop, io_timer_fn *fn, void *arg)
 void
 io_timer_set(struct io_timer *t, uint64_t ms)
 {
-	struct timeval tv = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
+	struct timeval tv = { (time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000) };
 
 	evtimer_add(&t->ev, &tv);
 }

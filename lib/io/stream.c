@@ -140,7 +140,7 @@ timer_update(struct io_stream *s)
 		return;
 	now = io_now_ms(s->loop);
 	ms = at > now ? at - now : 1;
-	tv = (struct timeval){(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
+	tv = (struct timeval){ (time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000) };
 	s->timer_at = at;
 	evtimer_add(&s->timer_ev, &tv);
 }
@@ -594,7 +594,8 @@ io_stream_new(struct io_loop *loop, int fd, const struct io_stream_ops *ops,
 	struct io_stream *s = xcalloc(1, sizeof(*s));
 	int one = 1;
 
-	*s = (struct io_stream){.loop = loop, .fd = fd, .ops = ops, .limits = *limits, .arg = arg};
+	*s =
+	    (struct io_stream){ .loop = loop, .fd = fd, .ops = ops, .limits = *limits, .arg = arg };
 	buf_init(&s->in, limits->in_max);
 	buf_init(&s->out, limits->out_max);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));

@@ -44,8 +44,8 @@ send_all(int sock, const struct buf *out, int64_t until)
 	int r;
 
 	while (done < buf_len(out)) {
-		ssize_t n = ipc_send_fd(
-		    sock, buf_data(out) + done, buf_len(out) - done, -1, MSG_DONTWAIT);
+		ssize_t n =
+		    ipc_send_fd(sock, buf_data(out) + done, buf_len(out) - done, -1, MSG_DONTWAIT);
 
 		if (n > 0)
 			done += (size_t)n;
@@ -95,8 +95,8 @@ recv_frame(int sock, enum ipc_channel_kind kind, struct buf *in, struct ipc_fram
 }
 
 static int
-receive(int sock, enum ipc_channel_kind kind, uint64_t id, struct buf *storage,
-    enum ipc_type *got, union ipc_any *reply, int *fd, int64_t until)
+receive(int sock, enum ipc_channel_kind kind, uint64_t id, struct buf *storage, enum ipc_type *got,
+    union ipc_any *reply, int *fd, int64_t until)
 {
 	struct ipc_frame f;
 	int r;
@@ -104,7 +104,8 @@ receive(int sock, enum ipc_channel_kind kind, uint64_t id, struct buf *storage,
 	buf_clear(storage);
 	*fd = -1;
 	r = recv_frame(sock, kind, storage, &f, fd, until);
-	if (r == 0 && (f.id != id || f.fd != (*fd >= 0) || ipc_decode(f.type, f.payload, reply) < 0))
+	if (r == 0 &&
+	    (f.id != id || f.fd != (*fd >= 0) || ipc_decode(f.type, f.payload, reply) < 0))
 		r = CALL_BROKEN;
 	if (r < 0 && *fd >= 0) {
 		close(*fd);

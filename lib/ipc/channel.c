@@ -351,7 +351,7 @@ ipc_send(struct ipc_channel *ch, enum ipc_type type, uint64_t id, const void *m,
 	}
 	if (fd >= 0) {
 		f = xmalloc(sizeof(*f));
-		*f = (struct fd_out) { .at = at, .fd = fd };
+		*f = (struct fd_out){ .at = at, .fd = fd };
 		STAILQ_INSERT_TAIL(&ch->fds_out, f, link);
 	}
 	if (buf_len(&ch->out) > IPC_OUT_LOW)

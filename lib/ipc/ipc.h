@@ -95,8 +95,8 @@ struct ipc_channel;
 union ipc_handler {
 	void *any;
 #define IPC_BEGIN(name, channel, from, states, fd, once, reply) \
-	void (*name)(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_##name *m, \
-	    int fd);
+	void (*name)( \
+	    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_##name *m, int fd);
 #include "ipc/ipc_noop_fields.h"
 #include "ipc/ipc_table.h"
 #include "ipc/ipc_undef.h"
@@ -116,9 +116,9 @@ struct ipc_ops {
 
 enum {
 	IPC_HEADER = 16,
-	IPC_OUT_LOW = 256 << 10,   /* above this a producer should wait for on_drained */
-	IPC_OUT_MAX = 16 << 20,    /* above this the peer counts as dead and is cut off */
-	IPC_FDS_PENDING_MAX = 16,  /* descriptors received whose frame has not come yet */
+	IPC_OUT_LOW = 256 << 10,  /* above this a producer should wait for on_drained */
+	IPC_OUT_MAX = 16 << 20,   /* above this the peer counts as dead and is cut off */
+	IPC_FDS_PENDING_MAX = 16, /* descriptors received whose frame has not come yet */
 };
 
 /* Takes over fd (made non-blocking). arg goes to all callbacks. */

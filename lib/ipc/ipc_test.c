@@ -82,8 +82,7 @@ test_round_trip(void **state)
 			buf_init(&b, 1 << 20);
 			fill(t, &m, part);
 			assert_int_equal(ipc_encode(&b, t, 7, &m), 0);
-			payload =
-			    str_from(buf_data(&b) + IPC_HEADER, buf_len(&b) - IPC_HEADER);
+			payload = str_from(buf_data(&b) + IPC_HEADER, buf_len(&b) - IPC_HEADER);
 			if (part == 1)
 				assert_int_equal(payload.n, ipc_row(t)->most);
 			memset(&back, 0xff, sizeof(back));
@@ -112,8 +111,7 @@ test_cut_and_trailing(void **state)
 			assert_true(
 			    ipc_decode(t, str_from(buf_data(&b) + IPC_HEADER, cut), &back) < 0);
 		buf_putc(&b, 0);
-		assert_int_equal(
-		    ipc_decode(t, str_from(buf_data(&b) + IPC_HEADER, n + 1), &back),
+		assert_int_equal(ipc_decode(t, str_from(buf_data(&b) + IPC_HEADER, n + 1), &back),
 		    IPC_ERR_TRAILING);
 		buf_free(&b);
 	}
@@ -156,8 +154,8 @@ take(struct end *e, int fd)
 }
 
 #define IPC_BEGIN(n, chan, f, st, hasfd, o, r) \
-	static void on_##n(void *arg, struct ipc_channel *ch, uint64_t id, \
-	    const struct ipc_##n *m, int fd) \
+	static void on_##n( \
+	    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_##n *m, int fd) \
 	{ \
 		(void)ch; \
 		(void)m; \
@@ -254,10 +252,10 @@ play(enum ipc_type t, enum trick trick)
 		ipc_encode(&b, t, 42, &m);
 		break;
 	case TOO_LONG:
-		memcpy(p, &(uint32_t) { row->most + 1 }, 4);
+		memcpy(p, &(uint32_t){ row->most + 1 }, 4);
 		break;
 	case TRAILING:
-		memcpy(p, &(uint32_t) { (uint32_t)(buf_len(&b) - IPC_HEADER + 1) }, 4);
+		memcpy(p, &(uint32_t){ (uint32_t)(buf_len(&b) - IPC_HEADER + 1) }, 4);
 		buf_putc(&b, 0);
 		break;
 	case FD_FLIPPED:
@@ -283,9 +281,9 @@ play(enum ipc_type t, enum trick trick)
 		break;
 	}
 	assert_int_equal(ipc_pair(sv), 0);
-	setsockopt(sv[1], SOL_SOCKET, SO_SNDBUF, &(int) { 1 << 20 }, sizeof(int));
-	e.ch = ipc_channel_new(
-	    e.loop, sv[0], kind, side, trick == NOBODY ? &deaf_ops : &all_ops, &e);
+	setsockopt(sv[1], SOL_SOCKET, SO_SNDBUF, &(int){ 1 << 20 }, sizeof(int));
+	e.ch =
+	    ipc_channel_new(e.loop, sv[0], kind, side, trick == NOBODY ? &deaf_ops : &all_ops, &e);
 	send_bytes(sv[1], &b, give);
 	if (give >= 0)
 		close(give);
@@ -400,7 +398,7 @@ test_descriptors_in_order(void **state)
 	b = ipc_channel_new(o.loop, sv[1], IPC_CH_master, IPC_CLIENT, &ops, &o);
 	for (unsigned i = 0; i < 200; i++) {
 		if (i % 3 == 0) {
-			ipc_send_done(a, i, &(struct ipc_done) { 0 });
+			ipc_send_done(a, i, &(struct ipc_done){ 0 });
 		} else {
 			char proc[64];
 			int fd;
@@ -409,7 +407,7 @@ test_descriptors_in_order(void **state)
 			snprintf(proc, sizeof(proc), "/proc/self/fd/%d", file);
 			fd = open(proc, O_RDONLY);
 			lseek(fd, i, SEEK_SET);
-			ipc_send_mailbox_opened(a, i, &(struct ipc_mailbox_opened) { 0 }, fd);
+			ipc_send_mailbox_opened(a, i, &(struct ipc_mailbox_opened){ 0 }, fd);
 		}
 	}
 	io_loop_run(o.loop);
@@ -436,28 +434,28 @@ test_call(void **state)
 	buf_init(&answer, 1 << 20);
 	assert_int_equal(ipc_pair(sv), 0);
 	ipc_encode(&answer, IPC_key_signature, 9,
-	    &(struct ipc_key_signature) { .result = 3, .signature = STR("abc") });
+	    &(struct ipc_key_signature){ .result = 3, .signature = STR("abc") });
 	send_bytes(sv[1], &answer, -1);
 	assert_int_equal(ipc_call(sv[0], IPC_CH_keys, IPC_key_sign, 9,
-			     &(struct ipc_key_sign) { .key = 1, .digest = STR("d") }, &storage, &got,
+			     &(struct ipc_key_sign){ .key = 1, .digest = STR("d") }, &storage, &got,
 			     &reply, &fd, 1000),
 	    0);
 	assert_int_equal(got, IPC_key_signature);
 	assert_true(str_eq(reply.key_signature.signature, STR("abc")));
 	/* Nobody answers: bounded. */
 	assert_int_equal(ipc_call(sv[0], IPC_CH_keys, IPC_key_sign, 10,
-			     &(struct ipc_key_sign) { .key = 1 }, &storage, &got, &reply, &fd, 20),
+			     &(struct ipc_key_sign){ .key = 1 }, &storage, &got, &reply, &fd, 20),
 	    -2);
 	/* An answer to something else is a violation. */
 	buf_clear(&answer);
-	ipc_encode(&answer, IPC_key_signature, 77, &(struct ipc_key_signature) { 0 });
+	ipc_encode(&answer, IPC_key_signature, 77, &(struct ipc_key_signature){ 0 });
 	send_bytes(sv[1], &answer, -1);
 	assert_int_equal(ipc_call(sv[0], IPC_CH_keys, IPC_key_sign, 11,
-			     &(struct ipc_key_sign) { .key = 1 }, &storage, &got, &reply, &fd, 1000),
+			     &(struct ipc_key_sign){ .key = 1 }, &storage, &got, &reply, &fd, 1000),
 	    -1);
 	close(sv[1]);
 	assert_int_equal(ipc_call(sv[0], IPC_CH_keys, IPC_key_sign, 12,
-			     &(struct ipc_key_sign) { .key = 1 }, &storage, &got, &reply, &fd, 1000),
+			     &(struct ipc_key_sign){ .key = 1 }, &storage, &got, &reply, &fd, 1000),
 	    -1);
 	close(sv[0]);
 	buf_free(&storage);

@@ -12,6 +12,7 @@
  *
  * A text default of "" means: not set.
  */
+/* clang-format off: it takes the hyphens of keys for minus signs */
 SETTING(general_domain, general, domain, DOMAIN, NONE, "", 0, 253,
     SP_MASTER | SP_ACCOUNTS | SP_SMTPD, RESTART,
     "First mail domain; created in the accounts when the instance starts for the first time.")
@@ -119,3 +120,4 @@ SETTING(auth_cache_age, auth, cache-age, U64, SECONDS, 3600, 0, 86400, SP_AUTH, 
     "Time for which a proven login is remembered.")
 SETTING(auth_exchange_time, auth, exchange-time, U64, SECONDS, 60, 5, 600, SP_AUTH, RELOAD,
     "Longest time of one exchange.")
+/* clang-format on */
