@@ -41,7 +41,7 @@ row(struct directory *d, struct str line)
 		(void)directory_apply(d, str_from(line.p, (size_t)eq),
 		    str_from(line.p + eq + 1, line.n - (size_t)eq - 1));
 	else if (line.n > 1 && line.p[line.n - 1] == '-')
-		(void)directory_apply(d, str_from(line.p, line.n - 1), (struct str){NULL, 0});
+		(void)directory_apply(d, str_from(line.p, line.n - 1), (struct str){ NULL, 0 });
 }
 
 int

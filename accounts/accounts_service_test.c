@@ -171,14 +171,14 @@ on_close(void *arg, struct ipc_channel *ch)
 }
 
 static const union ipc_handler handlers[IPC__MAX] = {
-    IPC_ON(address_is, on_address_is),
-    IPC_ON(verifier_is, on_verifier_is),
-    IPC_ON(login_opened, on_login_opened),
-    IPC_ON(login_refused, on_login_refused),
-    IPC_ON(admin_row, on_admin_row),
-    IPC_ON(admin_end, on_admin_end),
+	IPC_ON(address_is, on_address_is),
+	IPC_ON(verifier_is, on_verifier_is),
+	IPC_ON(login_opened, on_login_opened),
+	IPC_ON(login_refused, on_login_refused),
+	IPC_ON(admin_row, on_admin_row),
+	IPC_ON(admin_end, on_admin_end),
 };
-static const struct ipc_ops ops = {.handlers = handlers, .on_close = on_close};
+static const struct ipc_ops ops = { .handlers = handlers, .on_close = on_close };
 
 static void
 connect_peer(enum ipc_channel_kind kind, struct ipc_channel **ch)
@@ -285,10 +285,10 @@ command(enum command_id verb, const char *a, const char *b, const char *secret)
 		assert_int_equal(buf_put(&args, b, strlen(b) + 1), 0);
 	got.rows[0] = got.text[0] = 0;
 	ipc_send_admin_request(admin, ++id,
-	    &(struct ipc_admin_request){.verb = verb,
+	    &(struct ipc_admin_request){ .verb = verb,
 		.args =
 		    str_from(buf_len(&args) ? (const char *)buf_data(&args) : "", buf_len(&args)),
-		.secret = str_of(secret ? secret : "")});
+		.secret = str_of(secret ? secret : "") });
 	buf_free(&args);
 	wait_reply();
 	if (got.type != IPC_admin_end)
@@ -301,7 +301,7 @@ static enum ipc_result
 look_up(const char *address)
 {
 	ipc_send_address_lookup(
-	    lookup, 77, &(struct ipc_address_lookup){.address = str_of(address)});
+	    lookup, 77, &(struct ipc_address_lookup){ .address = str_of(address) });
 	got.n = 0;
 	wait_reply();
 	assert_int_equal(got.type, IPC_address_is);
@@ -312,7 +312,7 @@ look_up(const char *address)
 static enum ipc_result
 verifier(const char *login)
 {
-	ipc_send_verifier_get(auth, 88, &(struct ipc_verifier_get){.login = str_of(login)});
+	ipc_send_verifier_get(auth, 88, &(struct ipc_verifier_get){ .login = str_of(login) });
 	wait_reply();
 	assert_int_equal(got.type, IPC_verifier_is);
 	assert_int_equal(got.id, 88);
@@ -324,7 +324,7 @@ login_open(uint32_t account, uint64_t generation)
 {
 	got.fd = -1;
 	ipc_send_login_open(
-	    auth, 99, &(struct ipc_login_open){.account = account, .generation = generation});
+	    auth, 99, &(struct ipc_login_open){ .account = account, .generation = generation });
 	wait_reply();
 }
 
@@ -538,12 +538,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_user_life, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_lists, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_owed, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_peer_gone, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_violation, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_user_life, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lists, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_owed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_peer_gone, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_violation, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,32 +94,32 @@ test_lookup(void **state)
 	static const struct {
 		const char *address, *want;
 	} cases[] = {
-	    {"alice@example.test", "1"},
-	    {"ALICE@Example.TEST", "1"},
-	    {"alice+lists@example.test", "1"},
-	    {"alice+@example.test", "1"},
-	    {"+alice@example.test", NO},
-	    {"\"alice\"@example.test", "1"},
-	    {"bob@example.test", "2"},
-	    {"carol@example.test", NO},
-	    {"alice@other.test", NOT_LOCAL},
-	    {"alice@sub.example.test", NOT_LOCAL},
-	    {"alice@[127.0.0.1]", NOT_LOCAL},
-	    {"postmaster", "1"},
-	    {"PostMaster", "1"},
-	    {"postmaster@example.test", "1"},
-	    {"Abuse+x@example.test", "1"},
-	    {"postmaster@other.test", NOT_LOCAL},
-	    {"alice", INVALID},
-	    {"alice@", INVALID},
-	    {"", INVALID},
-	    {"../x@example.test", INVALID},
-	    {"a/b@example.test", NO},
-	    {"%u%n@example.test", NO},
-	    {"alice@example.test ", INVALID},
-	    {"alice@example.test.", INVALID},
-	    {"alice@d@example.test", INVALID},
-	    {"\xff@example.test", INVALID},
+		{ "alice@example.test", "1" },
+		{ "ALICE@Example.TEST", "1" },
+		{ "alice+lists@example.test", "1" },
+		{ "alice+@example.test", "1" },
+		{ "+alice@example.test", NO },
+		{ "\"alice\"@example.test", "1" },
+		{ "bob@example.test", "2" },
+		{ "carol@example.test", NO },
+		{ "alice@other.test", NOT_LOCAL },
+		{ "alice@sub.example.test", NOT_LOCAL },
+		{ "alice@[127.0.0.1]", NOT_LOCAL },
+		{ "postmaster", "1" },
+		{ "PostMaster", "1" },
+		{ "postmaster@example.test", "1" },
+		{ "Abuse+x@example.test", "1" },
+		{ "postmaster@other.test", NOT_LOCAL },
+		{ "alice", INVALID },
+		{ "alice@", INVALID },
+		{ "", INVALID },
+		{ "../x@example.test", INVALID },
+		{ "a/b@example.test", NO },
+		{ "%u%n@example.test", NO },
+		{ "alice@example.test ", INVALID },
+		{ "alice@example.test.", INVALID },
+		{ "alice@d@example.test", INVALID },
+		{ "\xff@example.test", INVALID },
 	};
 
 	(void)state;
@@ -354,8 +354,8 @@ export_line(void *arg, struct str key, struct str value)
 static void
 test_export_import(void **state)
 {
-	static const char *const bad[] = {
-	    "zz 00\n", "642f 0\n", "642f2e 00\n", "6d2f6e657874\n", "782f78 00\n"};
+	static const char *const bad[] = { "zz 00\n", "642f 0\n", "642f2e 00\n", "6d2f6e657874\n",
+		"782f78 00\n" };
 	uint32_t id;
 	uint8_t todo;
 	FILE *f;
@@ -426,14 +426,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_lookup, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_aliases, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_alias_limits, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_users, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_numbers_run_out, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_domains, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_export_import, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_speed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lookup, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_aliases, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_alias_limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_users, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_numbers_run_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_domains, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_export_import, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_speed, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -226,7 +226,8 @@ list_user(void *arg, struct str key, struct str value)
 	(void)snprintf(address, sizeof(address), "%.*s", STRF(a.address));
 	(void)snprintf(number, sizeof(number), "%u", id);
 	row(arg, 3,
-	    (const char *[]){address, number, a.state == ACCOUNT_ACTIVE ? "active" : "suspended"});
+	    (const char *[]){
+		address, number, a.state == ACCOUNT_ACTIVE ? "active" : "suspended" });
 	return 0;
 }
 
@@ -254,14 +255,14 @@ static int
 list_domain(void *arg, struct str key, struct str value)
 {
 	struct request *q = arg;
-	struct domain_count c = {.domain = str_from(key.p + 2, key.n - 2)};
+	struct domain_count c = { .domain = str_from(key.p + 2, key.n - 2) };
 	char domain[ADDRESS_TEXT_SIZE], number[16];
 
 	(void)value;
 	(void)snprintf(domain, sizeof(domain), "%.*s", STRF(c.domain));
 	(void)store_rows(q->peer->s->store, 'u', count_user, &c);
 	(void)snprintf(number, sizeof(number), "%u", c.n);
-	row(q, 2, (const char *[]){domain, number});
+	row(q, 2, (const char *[]){ domain, number });
 	return 0;
 }
 
@@ -274,7 +275,7 @@ list_alias(void *arg, struct str key, struct str value)
 	for (size_t i = 0; i + 1 < value.n; i++)
 		if (targets[i] == 0)
 			targets[i] = ' ';
-	row(arg, 2, (const char *[]){address, targets});
+	row(arg, 2, (const char *[]){ address, targets });
 	free(targets);
 	return 0;
 }
@@ -289,7 +290,7 @@ export_row(void *arg, struct str key, struct str value)
 	if (import_put_hex(&k, key) == 0 && buf_putc(&k, 0) == 0 &&
 	    import_put_hex(&v, value) == 0 && buf_putc(&v, 0) == 0)
 		row(arg, 2,
-		    (const char *[]){(const char *)buf_data(&k), (const char *)buf_data(&v)});
+		    (const char *[]){ (const char *)buf_data(&k), (const char *)buf_data(&v) });
 	buf_free_secret(&k);
 	buf_free_secret(&v);
 	return 0;
@@ -373,19 +374,19 @@ alias_remove(struct request *q)
  */
 
 static void (*const verbs[CMD__MAX])(struct request *q) = {
-    [CMD_user_add] = user_add,
-    [CMD_user_list] = user_list,
-    [CMD_user_remove] = user_remove,
-    [CMD_user_passwd] = user_passwd,
-    [CMD_user_suspend] = user_suspend,
-    [CMD_user_resume] = user_resume,
-    [CMD_domain_add] = domain_add,
-    [CMD_domain_list] = domain_list,
-    [CMD_domain_remove] = domain_remove,
-    [CMD_alias_add] = alias_add,
-    [CMD_alias_list] = alias_list,
-    [CMD_alias_remove] = alias_remove,
-    [CMD_accounts_export] = accounts_export,
+	[CMD_user_add] = user_add,
+	[CMD_user_list] = user_list,
+	[CMD_user_remove] = user_remove,
+	[CMD_user_passwd] = user_passwd,
+	[CMD_user_suspend] = user_suspend,
+	[CMD_user_resume] = user_resume,
+	[CMD_domain_add] = domain_add,
+	[CMD_domain_list] = domain_list,
+	[CMD_domain_remove] = domain_remove,
+	[CMD_alias_add] = alias_add,
+	[CMD_alias_list] = alias_list,
+	[CMD_alias_remove] = alias_remove,
+	[CMD_accounts_export] = accounts_export,
 };
 
 void
@@ -393,7 +394,7 @@ admin_request(
     void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_admin_request *m, int fd)
 {
 	const char *args[COMMAND_ARGS_MAX];
-	struct request q = {.peer = arg, .id = id, .args = args, .secret = m->secret};
+	struct request q = { .peer = arg, .id = id, .args = args, .secret = m->secret };
 
 	(void)fd;
 	q.nargs = command_arguments(m, args);
@@ -404,4 +405,6 @@ admin_request(
 	buf_init(&q.say, 900);
 	verbs[m->verb](&q);
 	buf_free(&q.say);
+	/* it stands in the channel's buffer, which lives on */
+	sodium_memzero((void *)(uintptr_t)m->secret.p, m->secret.n);
 }

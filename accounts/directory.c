@@ -482,7 +482,7 @@ walk_address(struct walk *w, struct str text, unsigned depth)
 enum ipc_result
 directory_resolve(const struct directory *d, struct str address, struct resolved *out)
 {
-	struct walk w = {.d = d, .out = out};
+	struct walk w = { .d = d, .out = out };
 	char key[ADDRESS_TEXT_SIZE];
 	struct address a;
 
@@ -511,7 +511,7 @@ directory_bad_alias(const struct directory *d, const char **why)
 
 	while ((n = map_next(d->names, &it, &key)) != NULL) {
 		for (; n; n = n->next) {
-			struct walk w = {.d = d, .out = &out};
+			struct walk w = { .d = d, .out = &out };
 
 			if (n->kind != NAME_ALIAS)
 				continue;

@@ -20,7 +20,7 @@ import_put_hex(struct buf *out, struct str bytes)
 
 	for (size_t i = 0; i < bytes.n; i++) {
 		unsigned char c = (unsigned char)bytes.p[i];
-		char two[2] = {digits[c >> 4], digits[c & 15]};
+		char two[2] = { digits[c >> 4], digits[c & 15] };
 
 		if (buf_put(out, two, 2) != 0)
 			return BUF_LIMIT;
@@ -124,7 +124,7 @@ import_file(struct import *im, FILE *f, struct buf *why)
 static int
 import_all(struct store *s, FILE *f, struct buf *why)
 {
-	struct import im = {.s = s};
+	struct import im = { .s = s };
 	int rc = db_begin(s->db, true, &im.txn);
 
 	if (rc != 0) {

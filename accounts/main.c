@@ -18,18 +18,18 @@ ask(void *arg, enum service_request what, uint64_t id, uint32_t account)
 
 	switch (what) {
 	case SERVICE_OPEN:
-		ipc_send_mailbox_open(master, id, &(struct ipc_mailbox_open){.account = account});
+		ipc_send_mailbox_open(master, id, &(struct ipc_mailbox_open){ .account = account });
 		break;
 	case SERVICE_CREATE:
 		ipc_send_mailbox_create(
-		    master, id, &(struct ipc_mailbox_create){.account = account});
+		    master, id, &(struct ipc_mailbox_create){ .account = account });
 		break;
 	case SERVICE_REMOVE:
 		ipc_send_mailbox_remove(
-		    master, id, &(struct ipc_mailbox_remove){.account = account});
+		    master, id, &(struct ipc_mailbox_remove){ .account = account });
 		break;
 	case SERVICE_KICK:
-		ipc_send_mailbox_kick(master, id, &(struct ipc_mailbox_kick){.account = account});
+		ipc_send_mailbox_kick(master, id, &(struct ipc_mailbox_kick){ .account = account });
 		break;
 	}
 }
@@ -103,14 +103,14 @@ on_done(struct daemon *d, uint64_t id, enum ipc_result result)
 }
 
 static const struct daemon_spec spec = {
-    .name = "accounts",
-    .preload = preload,
-    .start = start,
-    .on_peer = on_peer,
-    .on_reload = on_reload,
-    .on_stop = on_stop,
-    .on_mailbox_opened = on_mailbox_opened,
-    .on_done = on_done,
+	.name = "accounts",
+	.preload = preload,
+	.start = start,
+	.on_peer = on_peer,
+	.on_reload = on_reload,
+	.on_stop = on_stop,
+	.on_mailbox_opened = on_mailbox_opened,
+	.on_done = on_done,
 };
 
 int

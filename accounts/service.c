@@ -45,7 +45,7 @@ pending_free(struct pending *p)
 static void
 refuse_login(struct ipc_channel *ch, uint64_t id, enum ipc_result result)
 {
-	ipc_send_login_refused(ch, id, &(struct ipc_login_refused){.result = (uint8_t)result});
+	ipc_send_login_refused(ch, id, &(struct ipc_login_refused){ .result = (uint8_t)result });
 }
 
 void
@@ -64,7 +64,8 @@ service_opened(struct service *s, uint64_t id, enum ipc_result result, int fd)
 		if (fd >= 0)
 			close(fd);
 	} else if (fd >= 0) {
-		ipc_send_login_opened(p->peer->ch, p->their_id, &(struct ipc_login_opened){0}, fd);
+		ipc_send_login_opened(
+		    p->peer->ch, p->their_id, &(struct ipc_login_opened){ 0 }, fd);
 	} else {
 		log_warn(NULL, "mailbox account=%u open=refused result=%d", p->account, result);
 		refuse_login(p->peer->ch, p->their_id, IPC_TEMP);
@@ -122,9 +123,9 @@ on_address_lookup(
 	for (unsigned i = 0; i < found.n && r == IPC_OK; i++)
 		(void)record_put_u32(&accounts, found.accounts[i]);
 	ipc_send_address_is(ch, id,
-	    &(struct ipc_address_is){.result = (uint8_t)r,
+	    &(struct ipc_address_is){ .result = (uint8_t)r,
 		.accounts = str_from(buf_len(&accounts) ? (const char *)buf_data(&accounts) : "",
-		    buf_len(&accounts))});
+		    buf_len(&accounts)) });
 	buf_free(&accounts);
 }
 
@@ -137,7 +138,7 @@ on_verifier_get(
 {
 	struct peer *peer = arg;
 	const struct account *a = directory_by_name(store_directory(peer->s->store), m->login);
-	struct ipc_verifier_is is = {.result = IPC_NO, .verifier = STR("")};
+	struct ipc_verifier_is is = { .result = IPC_NO, .verifier = STR("") };
 
 	(void)fd;
 	if (a && a->state == ACCOUNT_SUSPENDED) {
@@ -192,18 +193,18 @@ on_close(void *arg, struct ipc_channel *ch)
 }
 
 static const union ipc_handler lookup_handlers[IPC__MAX] = {
-    IPC_ON(address_lookup, on_address_lookup),
+	IPC_ON(address_lookup, on_address_lookup),
 };
 static const union ipc_handler auth_handlers[IPC__MAX] = {
-    IPC_ON(verifier_get, on_verifier_get),
-    IPC_ON(login_open, on_login_open),
+	IPC_ON(verifier_get, on_verifier_get),
+	IPC_ON(login_open, on_login_open),
 };
 static const union ipc_handler admin_handlers[IPC__MAX] = {
-    IPC_ON(admin_request, admin_request),
+	IPC_ON(admin_request, admin_request),
 };
-static const struct ipc_ops lookup_ops = {.handlers = lookup_handlers, .on_close = on_close};
-static const struct ipc_ops auth_ops = {.handlers = auth_handlers, .on_close = on_close};
-static const struct ipc_ops admin_ops = {.handlers = admin_handlers, .on_close = on_close};
+static const struct ipc_ops lookup_ops = { .handlers = lookup_handlers, .on_close = on_close };
+static const struct ipc_ops auth_ops = { .handlers = auth_handlers, .on_close = on_close };
+static const struct ipc_ops admin_ops = { .handlers = admin_handlers, .on_close = on_close };
 
 void
 service_peer(struct service *s, enum ipc_channel_kind kind, int fd)

@@ -18,7 +18,7 @@ struct change {
 	struct str key, value;
 };
 
-static const struct str gone = {NULL, 0};
+static const struct str gone = { NULL, 0 };
 
 /* ---- transactions -----------------------------------------------------------------------------
  */
@@ -190,7 +190,7 @@ int
 store_rows(
     struct store *s, int letter, int (*fn)(void *arg, struct str key, struct str value), void *arg)
 {
-	char prefix[2] = {(char)letter, '/'};
+	char prefix[2] = { (char)letter, '/' };
 
 	return db_range(s->db, letter ? str_from(prefix, 2) : STR(""), fn, arg);
 }
@@ -230,7 +230,7 @@ store_domain_add(struct store *s, struct str text, struct buf *say)
 	buf_init(&value, 8);
 	(void)record_put_u64(&value, now_s());
 	r = commit(
-	    s, &(struct change){record_key(key, 'd', domain), text_of(&value)}, 1, true, say);
+	    s, &(struct change){ record_key(key, 'd', domain), text_of(&value) }, 1, true, say);
 	buf_free(&value);
 	return r;
 }
@@ -275,7 +275,7 @@ enum ipc_result
 store_domain_remove(struct store *s, struct str text, struct buf *say)
 {
 	char normal[ADDRESS_DOMAIN_MAX], key[RECORD_KEY_SIZE];
-	struct domain_use use = {.who = ""};
+	struct domain_use use = { .who = "" };
 	enum ipc_result r;
 
 	if ((r = domain_parse(text, normal, &use.domain, say)) != IPC_OK)
@@ -289,7 +289,7 @@ store_domain_remove(struct store *s, struct str text, struct buf *say)
 		(void)buf_printf(say, "it is still used by %s; remove that first", use.who);
 		return IPC_DENIED;
 	}
-	return commit(s, &(struct change){record_key(key, 'd', use.domain), gone}, 1, false, say);
+	return commit(s, &(struct change){ record_key(key, 'd', use.domain), gone }, 1, false, say);
 }
 
 /* ---- aliases ----------------------------------------------------------------------------------
@@ -390,7 +390,7 @@ store_alias_add(struct store *s, struct str address, struct str targets, struct 
 		r = alias_try(s, row_key, text_of(&value), is_new ? gone : text_of(&old), say);
 	}
 	if (r == IPC_OK)
-		r = commit(s, &(struct change){row_key, text_of(&value)}, 1, true, say);
+		r = commit(s, &(struct change){ row_key, text_of(&value) }, 1, true, say);
 	buf_free(&value);
 	buf_free(&old);
 	return r;
@@ -424,7 +424,7 @@ store_alias_remove(struct store *s, struct str address, struct buf *say)
 	}
 	(void)directory_apply(s->directory, row_key, old);
 	if (r == IPC_OK)
-		r = commit(s, &(struct change){row_key, gone}, 1, false, say);
+		r = commit(s, &(struct change){ row_key, gone }, 1, false, say);
 	buf_free(&value);
 	return r;
 }
@@ -489,8 +489,8 @@ store_user_number(struct store *s, uint32_t *id, struct buf *say)
 	*id = (uint32_t)n;
 	buf_init(&value, 4);
 	(void)record_put_u32(&value, *id + 1);
-	c[0] = (struct change){STR("m/next"), text_of(&value)};
-	c[1] = (struct change){record_key_id(key, 't', *id), str_from("r", 1)};
+	c[0] = (struct change){ STR("m/next"), text_of(&value) };
+	c[1] = (struct change){ record_key_id(key, 't', *id), str_from("r", 1) };
 	r = commit(s, c, 2, true, say);
 	buf_free(&value);
 	return r;
@@ -513,8 +513,8 @@ account_change(struct store *s, uint32_t id, const struct record_account *r,
 	buf_init(&ac->generation, 8);
 	(void)record_put_account(&ac->account, &fresh);
 	(void)record_put_u64(&ac->generation, fresh.generation);
-	c[0] = (struct change){record_key_id(ac->key, 'u', id), text_of(&ac->account)};
-	c[1] = (struct change){STR("m/generation"), text_of(&ac->generation)};
+	c[0] = (struct change){ record_key_id(ac->key, 'u', id), text_of(&ac->account) };
+	c[1] = (struct change){ STR("m/generation"), text_of(&ac->generation) };
 }
 
 static void
@@ -542,10 +542,10 @@ store_user_add(
 		return IPC_INVALID;
 	account_change(s, id,
 	    &(struct record_account){
-		.created = now_s(), .state = ACCOUNT_ACTIVE, .address = str_from(text, (size_t)n)},
+		.created = now_s(), .state = ACCOUNT_ACTIVE, .address = str_from(text, (size_t)n) },
 	    &ac, c);
-	c[2] = (struct change){record_key_id(vkey, 'v', id), verifier};
-	c[3] = (struct change){record_key_id(tkey, 't', id), gone};
+	c[2] = (struct change){ record_key_id(vkey, 'v', id), verifier };
+	c[3] = (struct change){ record_key_id(tkey, 't', id), gone };
 	r = commit(s, c, 4, true, say);
 	account_change_free(&ac);
 	return r;
@@ -593,7 +593,7 @@ enum ipc_result
 store_user_remove(struct store *s, struct str address, uint32_t *id, struct buf *say)
 {
 	char ukey[RECORD_KEY_SIZE], vkey[RECORD_KEY_SIZE], tkey[RECORD_KEY_SIZE];
-	struct alias_use use = {.s = s, .who = ""};
+	struct alias_use use = { .s = s, .who = "" };
 	struct change c[3];
 	enum ipc_result r;
 
@@ -605,9 +605,9 @@ store_user_remove(struct store *s, struct str address, uint32_t *id, struct buf 
 		return IPC_DENIED;
 	}
 	*id = use.account->id;
-	c[0] = (struct change){record_key_id(vkey, 'v', *id), gone};
-	c[1] = (struct change){record_key_id(ukey, 'u', *id), gone};
-	c[2] = (struct change){record_key_id(tkey, 't', *id), str_from("r", 1)};
+	c[0] = (struct change){ record_key_id(vkey, 'v', *id), gone };
+	c[1] = (struct change){ record_key_id(ukey, 'u', *id), gone };
+	c[2] = (struct change){ record_key_id(tkey, 't', *id), str_from("r", 1) };
 	return commit(s, c, 3, false, say);
 }
 
@@ -615,7 +615,8 @@ static struct record_account
 record_of(const struct account *a)
 {
 	return (struct record_account){
-	    .created = a->created, .state = a->state, .address = str_of(a->address)};
+		.created = a->created, .state = a->state, .address = str_of(a->address)
+	};
 }
 
 enum ipc_result
@@ -634,7 +635,7 @@ store_user_verifier(
 	*id = a->id;
 	r = record_of(a);
 	account_change(s, *id, &r, &ac, c);
-	c[2] = (struct change){record_key_id(vkey, 'v', *id), verifier};
+	c[2] = (struct change){ record_key_id(vkey, 'v', *id), verifier };
 	result = commit(s, c, 3, true, say);
 	account_change_free(&ac);
 	return result;
@@ -687,7 +688,7 @@ find_todo(void *arg, struct str key, struct str value)
 bool
 store_todo_next(struct store *s, bool none, uint32_t after, uint32_t *id, uint8_t *todo)
 {
-	struct todo_find f = {.none = none, .after = after};
+	struct todo_find f = { .none = none, .after = after };
 
 	if (store_rows(s, 't', find_todo, &f) != 1)
 		return false;
@@ -703,7 +704,7 @@ store_todo_done(struct store *s, uint32_t id)
 	struct buf say;
 
 	buf_init(&say, 256);
-	if (commit(s, &(struct change){record_key_id(key, 't', id), gone}, 1, false, &say) !=
+	if (commit(s, &(struct change){ record_key_id(key, 't', id), gone }, 1, false, &say) !=
 	    IPC_OK)
 		log_warn(NULL, "note of account %u stays: %.*s", id, STRF(text_of(&say)));
 	buf_free(&say);

@@ -36,7 +36,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static bool ready;
-	struct exchange_input in = {.service = "imap", .hostname = "h.test", .check = check};
+	struct exchange_input in = { .service = "imap", .hostname = "h.test", .check = check };
 	struct exchange_output out;
 	enum exchange_result r;
 	const uint8_t *p, *end;

@@ -57,9 +57,9 @@ struct step {
 	const char *p;
 	size_t n;
 };
-#define S(lit)                                                                                     \
-	{                                                                                          \
-		lit, sizeof(lit) - 1                                                               \
+#define S(lit) \
+	{ \
+		lit, sizeof(lit) - 1 \
 	}
 #define GOOD "alice@example.test"
 
@@ -75,63 +75,65 @@ test_exchanges(void **state)
 		enum exchange_result want;
 		const char *text; /* login, or the challenge */
 	} cases[] = {
-	    /* PLAIN, rfc4616 */
-	    {"PLAIN", true, 1, {S("\0" GOOD "\0secret")}, NULL, EXCHANGE_NEED, GOOD},
-	    {"PLAIN", true, 1, {S("\0" GOOD "\0secret")}, GOOD, EXCHANGE_PROVEN, GOOD},
-	    {"plain", true, 1, {S("\0" GOOD "\0secret")}, GOOD, EXCHANGE_PROVEN, GOOD},
-	    {"PLAIN", false, 0, {S("")}, NULL, EXCHANGE_CHALLENGE, ""},
-	    {"PLAIN", false, 1, {S("\0" GOOD "\0secret")}, GOOD, EXCHANGE_PROVEN, GOOD},
-	    {"PLAIN", true, 1, {S(GOOD "\0" GOOD "\0secret")}, GOOD, EXCHANGE_PROVEN, GOOD},
-	    {"PLAIN", true, 1, {S("bob@example.test\0" GOOD "\0secret")}, GOOD, EXCHANGE_FAILED,
-		GOOD},
-	    {"PLAIN", true, 1, {S("\0" GOOD "\0wrong")}, GOOD, EXCHANGE_FAILED, GOOD},
-	    {"PLAIN", true, 1, {S("\0" GOOD "\0secre")}, GOOD, EXCHANGE_FAILED, GOOD},
-	    {"PLAIN", true, 1, {S("\0" GOOD "\0secrett")}, GOOD, EXCHANGE_FAILED, GOOD},
-	    /* another login than the verifier is for */
-	    {"PLAIN", true, 1, {S("\0" GOOD "\0secret")}, "bob@example.test", EXCHANGE_TEMP, GOOD},
-	    /* malformed: NULs missing or too many, empty parts */
-	    {"PLAIN", true, 1, {S("")}, GOOD, EXCHANGE_FAILED, ""},
-	    {"PLAIN", true, 1, {S("\0")}, GOOD, EXCHANGE_FAILED, ""},
-	    {"PLAIN", true, 1, {S("\0\0")}, GOOD, EXCHANGE_FAILED, ""},
-	    {"PLAIN", true, 1, {S("\0\0secret")}, GOOD, EXCHANGE_FAILED, ""},
-	    {"PLAIN", true, 1, {S(GOOD "\0secret")}, GOOD, EXCHANGE_FAILED, ""},
-	    {"PLAIN", true, 1, {S("secret")}, GOOD, EXCHANGE_FAILED, ""},
-	    {"PLAIN", true, 1, {S("\0" GOOD "\0secret\0")}, GOOD, EXCHANGE_FAILED, ""},
-	    {"PLAIN", true, 1, {S("\0" GOOD "\0sec\0ret")}, GOOD, EXCHANGE_FAILED, ""},
-	    /* names that are trimmed or cut elsewhere */
-	    {"PLAIN", true, 1, {S("\0" GOOD " \0secret")}, GOOD, EXCHANGE_FAILED, ""},
-	    {"PLAIN", true, 1, {S("\0 " GOOD "\0secret")}, GOOD, EXCHANGE_FAILED, ""},
-	    {"PLAIN", true, 1, {S("\0a\nb\0secret")}, GOOD, EXCHANGE_FAILED, ""},
-	    /* input behind the end */
-	    {"PLAIN", true, 2, {S("\0" GOOD "\0secret"), S("x")}, GOOD, EXCHANGE_FAILED, GOOD},
-	    /* LOGIN */
-	    {"LOGIN", false, 0, {S("")}, NULL, EXCHANGE_CHALLENGE, "Username:"},
-	    {"LOGIN", false, 1, {S(GOOD)}, NULL, EXCHANGE_CHALLENGE, "Password:"},
-	    {"LOGIN", false, 2, {S(GOOD), S("secret")}, NULL, EXCHANGE_NEED, GOOD},
-	    {"LOGIN", false, 2, {S(GOOD), S("secret")}, GOOD, EXCHANGE_PROVEN, GOOD},
-	    {"LOGIN", true, 2, {S(GOOD), S("secret")}, GOOD, EXCHANGE_PROVEN, GOOD},
-	    {"LOGIN", false, 2, {S(GOOD), S("wrong")}, GOOD, EXCHANGE_FAILED, GOOD},
-	    {"LOGIN", false, 2, {S(""), S("secret")}, GOOD, EXCHANGE_FAILED, ""},
-	    {"LOGIN", false, 2, {S(GOOD), S("")}, GOOD, EXCHANGE_FAILED, NULL},
-	    /* others are not there, whatever the library could load */
-	    {"ANONYMOUS", true, 1, {S("x")}, GOOD, EXCHANGE_FAILED, ""},
-	    {"CRAM-MD5", false, 0, {S("")}, GOOD, EXCHANGE_FAILED, ""},
-	    {"SCRAM-SHA-256", true, 1, {S("n,,n=a,r=b")}, GOOD, EXCHANGE_FAILED, ""},
-	    {"EXTERNAL", true, 1, {S(GOOD)}, GOOD, EXCHANGE_FAILED, ""},
-	    {"", false, 0, {S("")}, GOOD, EXCHANGE_FAILED, ""},
+		/* PLAIN, rfc4616 */
+		{ "PLAIN", true, 1, { S("\0" GOOD "\0secret") }, NULL, EXCHANGE_NEED, GOOD },
+		{ "PLAIN", true, 1, { S("\0" GOOD "\0secret") }, GOOD, EXCHANGE_PROVEN, GOOD },
+		{ "plain", true, 1, { S("\0" GOOD "\0secret") }, GOOD, EXCHANGE_PROVEN, GOOD },
+		{ "PLAIN", false, 0, { S("") }, NULL, EXCHANGE_CHALLENGE, "" },
+		{ "PLAIN", false, 1, { S("\0" GOOD "\0secret") }, GOOD, EXCHANGE_PROVEN, GOOD },
+		{ "PLAIN", true, 1, { S(GOOD "\0" GOOD "\0secret") }, GOOD, EXCHANGE_PROVEN, GOOD },
+		{ "PLAIN", true, 1, { S("bob@example.test\0" GOOD "\0secret") }, GOOD,
+		    EXCHANGE_FAILED, GOOD },
+		{ "PLAIN", true, 1, { S("\0" GOOD "\0wrong") }, GOOD, EXCHANGE_FAILED, GOOD },
+		{ "PLAIN", true, 1, { S("\0" GOOD "\0secre") }, GOOD, EXCHANGE_FAILED, GOOD },
+		{ "PLAIN", true, 1, { S("\0" GOOD "\0secrett") }, GOOD, EXCHANGE_FAILED, GOOD },
+		/* another login than the verifier is for */
+		{ "PLAIN", true, 1, { S("\0" GOOD "\0secret") }, "bob@example.test", EXCHANGE_TEMP,
+		    GOOD },
+		/* malformed: NULs missing or too many, empty parts */
+		{ "PLAIN", true, 1, { S("") }, GOOD, EXCHANGE_FAILED, "" },
+		{ "PLAIN", true, 1, { S("\0") }, GOOD, EXCHANGE_FAILED, "" },
+		{ "PLAIN", true, 1, { S("\0\0") }, GOOD, EXCHANGE_FAILED, "" },
+		{ "PLAIN", true, 1, { S("\0\0secret") }, GOOD, EXCHANGE_FAILED, "" },
+		{ "PLAIN", true, 1, { S(GOOD "\0secret") }, GOOD, EXCHANGE_FAILED, "" },
+		{ "PLAIN", true, 1, { S("secret") }, GOOD, EXCHANGE_FAILED, "" },
+		{ "PLAIN", true, 1, { S("\0" GOOD "\0secret\0") }, GOOD, EXCHANGE_FAILED, "" },
+		{ "PLAIN", true, 1, { S("\0" GOOD "\0sec\0ret") }, GOOD, EXCHANGE_FAILED, "" },
+		/* names that are trimmed or cut elsewhere */
+		{ "PLAIN", true, 1, { S("\0" GOOD " \0secret") }, GOOD, EXCHANGE_FAILED, "" },
+		{ "PLAIN", true, 1, { S("\0 " GOOD "\0secret") }, GOOD, EXCHANGE_FAILED, "" },
+		{ "PLAIN", true, 1, { S("\0a\nb\0secret") }, GOOD, EXCHANGE_FAILED, "" },
+		/* input behind the end */
+		{ "PLAIN", true, 2, { S("\0" GOOD "\0secret"), S("x") }, GOOD, EXCHANGE_FAILED,
+		    GOOD },
+		/* LOGIN */
+		{ "LOGIN", false, 0, { S("") }, NULL, EXCHANGE_CHALLENGE, "Username:" },
+		{ "LOGIN", false, 1, { S(GOOD) }, NULL, EXCHANGE_CHALLENGE, "Password:" },
+		{ "LOGIN", false, 2, { S(GOOD), S("secret") }, NULL, EXCHANGE_NEED, GOOD },
+		{ "LOGIN", false, 2, { S(GOOD), S("secret") }, GOOD, EXCHANGE_PROVEN, GOOD },
+		{ "LOGIN", true, 2, { S(GOOD), S("secret") }, GOOD, EXCHANGE_PROVEN, GOOD },
+		{ "LOGIN", false, 2, { S(GOOD), S("wrong") }, GOOD, EXCHANGE_FAILED, GOOD },
+		{ "LOGIN", false, 2, { S(""), S("secret") }, GOOD, EXCHANGE_FAILED, "" },
+		{ "LOGIN", false, 2, { S(GOOD), S("") }, GOOD, EXCHANGE_FAILED, NULL },
+		/* others are not there, whatever the library could load */
+		{ "ANONYMOUS", true, 1, { S("x") }, GOOD, EXCHANGE_FAILED, "" },
+		{ "CRAM-MD5", false, 0, { S("") }, GOOD, EXCHANGE_FAILED, "" },
+		{ "SCRAM-SHA-256", true, 1, { S("n,,n=a,r=b") }, GOOD, EXCHANGE_FAILED, "" },
+		{ "EXTERNAL", true, 1, { S(GOOD) }, GOOD, EXCHANGE_FAILED, "" },
+		{ "", false, 0, { S("") }, GOOD, EXCHANGE_FAILED, "" },
 	};
 	struct exchange_output out;
 
 	(void)state;
 	buf_init(&out.challenge, EXCHANGE_OUTPUT_MAX);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct exchange_input in = {.service = "imap",
-		    .hostname = "mail.example.test",
-		    .mechanism = cases[i].mechanism,
-		    .has_initial = cases[i].initial,
-		    .n = cases[i].n,
-		    .known = cases[i].known,
-		    .check = check};
+		struct exchange_input in = { .service = "imap",
+			.hostname = "mail.example.test",
+			.mechanism = cases[i].mechanism,
+			.has_initial = cases[i].initial,
+			.n = cases[i].n,
+			.known = cases[i].known,
+			.check = check };
 		enum exchange_result got;
 		const char *text;
 
@@ -157,14 +159,14 @@ static void
 test_trouble(void **state)
 {
 	static const char message[] = "\0" GOOD "\0secret";
-	struct exchange_input in = {.service = "imap",
-	    .hostname = "h",
-	    .mechanism = "PLAIN",
-	    .has_initial = true,
-	    .n = 1,
-	    .known = GOOD,
-	    .check = check,
-	    .arg = &checks};
+	struct exchange_input in = { .service = "imap",
+		.hostname = "h",
+		.mechanism = "PLAIN",
+		.has_initial = true,
+		.n = 1,
+		.known = GOOD,
+		.check = check,
+		.arg = &checks };
 	struct exchange_output out;
 	char big[EXCHANGE_INPUT_MAX];
 
@@ -195,12 +197,12 @@ test_many(void **state)
 	(void)state;
 	buf_init(&out.challenge, EXCHANGE_OUTPUT_MAX);
 	for (int i = 0; i < 3000; i++) {
-		struct exchange_input in = {.service = "imap",
-		    .hostname = "h",
-		    .mechanism = i % 2 ? "LOGIN" : "PLAIN",
-		    .n = (unsigned)i % 3,
-		    .known = i % 5 ? GOOD : NULL,
-		    .check = check};
+		struct exchange_input in = { .service = "imap",
+			.hostname = "h",
+			.mechanism = i % 2 ? "LOGIN" : "PLAIN",
+			.n = (unsigned)i % 3,
+			.known = i % 5 ? GOOD : NULL,
+			.check = check };
 
 		in.input[0] = STR(GOOD);
 		in.input[1] = i % 7 ? STR("secret") : STR("wrong");
@@ -268,15 +270,15 @@ test_verify(void **state)
 static void
 test_damaged(void **state)
 {
-	static const char *const bad[] = {"", "x", "$argon2id$", "$argon2id$v=19$m=8192,t=1,p=1$",
-	    "$argon2id$v=19$m=8192,t=1,p=1$AAAA$", "$argon2i$v=19$m=8192,t=1,p=1$AAAA$AAAA",
-	    "$argon2id$v=19$m=4194304,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAA"
-	    "AAAAAAAAAAAAAAAAA",
-	    "$argon2id$v=19$m=8192,t=4000000,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAA"
-	    "AAAAAAAAAAAAAAAAAAA",
-	    "plain:secret"};
+	static const char *const bad[] = { "", "x", "$argon2id$", "$argon2id$v=19$m=8192,t=1,p=1$",
+		"$argon2id$v=19$m=8192,t=1,p=1$AAAA$", "$argon2i$v=19$m=8192,t=1,p=1$AAAA$AAAA",
+		"$argon2id$v=19$m=4194304,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAA"
+		"AAAAAAAAAAAAAAAAA",
+		"$argon2id$v=19$m=8192,t=4000000,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAA"
+		"AAAAAAAAAAAAAAAAAAA",
+		"plain:secret" };
 	struct verify *v = verify_new(0, 8 << 20, 1);
-	struct verify_facts f = {.result = IPC_OK, .account = 1};
+	struct verify_facts f = { .result = IPC_OK, .account = 1 };
 	char longest[VERIFY_PASSWORD_MAX + 2];
 
 	(void)state;
@@ -357,7 +359,7 @@ static void
 test_same_time(void **state)
 {
 	struct verify *v = verify_new(0, 8 << 20, 1);
-	struct verify_facts known, unknown = {.result = IPC_NO};
+	struct verify_facts known, unknown = { .result = IPC_NO };
 	double a[21], b[21];
 
 	(void)state;
@@ -377,13 +379,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_exchanges),
-	    cmocka_unit_test(test_trouble),
-	    cmocka_unit_test(test_many),
-	    cmocka_unit_test(test_verify),
-	    cmocka_unit_test(test_damaged),
-	    cmocka_unit_test(test_cache),
-	    cmocka_unit_test(test_same_time),
+		cmocka_unit_test(test_exchanges),
+		cmocka_unit_test(test_trouble),
+		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_verify),
+		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_cache),
+		cmocka_unit_test(test_same_time),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -111,14 +111,14 @@ on_imapd_close(void *arg, struct ipc_channel *ch)
 }
 
 static const union ipc_handler imapd_handlers[IPC__MAX] = {
-    IPC_ON(auth_challenge, on_challenge),
-    IPC_ON(auth_failed, on_failed),
-    IPC_ON(auth_ok, on_ok),
+	IPC_ON(auth_challenge, on_challenge),
+	IPC_ON(auth_failed, on_failed),
+	IPC_ON(auth_ok, on_ok),
 };
 static const struct ipc_ops imapd_ops = {
-    .handlers = imapd_handlers,
-    .state = imapd_state,
-    .on_close = on_imapd_close,
+	.handlers = imapd_handlers,
+	.state = imapd_state,
+	.on_close = on_imapd_close,
 };
 
 static void
@@ -135,10 +135,10 @@ on_verifier_get(
 	if (acc.verifier_result == LATE)
 		return;
 	ipc_send_verifier_is(ch, id,
-	    &(struct ipc_verifier_is){.result = (uint8_t)result,
+	    &(struct ipc_verifier_is){ .result = (uint8_t)result,
 		.account = result == IPC_OK ? 7 : 0,
 		.generation = result == IPC_OK ? acc.generation : 0,
-		.verifier = str_of(result == IPC_OK ? acc.verifier : "")});
+		.verifier = str_of(result == IPC_OK ? acc.verifier : "") });
 }
 
 static void
@@ -152,10 +152,10 @@ on_login_open(
 	assert_int_equal(m->account, 7);
 	if (acc.open_result == IPC_OK)
 		ipc_send_login_opened(
-		    ch, id, &(struct ipc_login_opened){0}, open("/dev/null", O_RDONLY));
+		    ch, id, &(struct ipc_login_opened){ 0 }, open("/dev/null", O_RDONLY));
 	else if (acc.open_result != LATE)
 		ipc_send_login_refused(
-		    ch, id, &(struct ipc_login_refused){.result = (uint8_t)acc.open_result});
+		    ch, id, &(struct ipc_login_refused){ .result = (uint8_t)acc.open_result });
 }
 
 static void
@@ -166,12 +166,12 @@ on_accounts_close(void *arg, struct ipc_channel *ch)
 }
 
 static const union ipc_handler accounts_handlers[IPC__MAX] = {
-    IPC_ON(verifier_get, on_verifier_get),
-    IPC_ON(login_open, on_login_open),
+	IPC_ON(verifier_get, on_verifier_get),
+	IPC_ON(login_open, on_login_open),
 };
 static const struct ipc_ops accounts_ops = {
-    .handlers = accounts_handlers,
-    .on_close = on_accounts_close,
+	.handlers = accounts_handlers,
+	.on_close = on_accounts_close,
 };
 
 static void
@@ -263,17 +263,17 @@ static void
 start(struct ipc_channel *ch, uint64_t id, const char *mechanism, bool initial, struct str bytes)
 {
 	ipc_send_auth_start(ch, id,
-	    &(struct ipc_auth_start){.service = STR("imap"),
+	    &(struct ipc_auth_start){ .service = STR("imap"),
 		.mechanism = str_of(mechanism),
 		.client_address = STR("192.0.2.1"),
 		.has_initial = initial,
-		.initial = initial ? bytes : STR("")});
+		.initial = initial ? bytes : STR("") });
 }
 
 static void
 respond(uint64_t id, struct str bytes)
 {
-	ipc_send_auth_continue(imapd, id, &(struct ipc_auth_continue){.response = bytes});
+	ipc_send_auth_continue(imapd, id, &(struct ipc_auth_continue){ .response = bytes });
 }
 
 static void
@@ -325,17 +325,17 @@ test_refusals(void **state)
 		int verifier_result, open_result;
 		unsigned temp;
 	} cases[] = {
-	    {{"\0" ALICE "\0wrong", 25}, IPC_OK, IPC_OK, 0},
-	    {{"\0nobody@example.test\0secret", 27}, IPC_OK, IPC_OK, 0},
-	    {{PLAIN_GOOD, sizeof(PLAIN_GOOD) - 1}, IPC_SUSPENDED, IPC_OK, 0},
-	    {{PLAIN_GOOD, sizeof(PLAIN_GOOD) - 1}, IPC_NO, IPC_OK, 0},
-	    {{PLAIN_GOOD, sizeof(PLAIN_GOOD) - 1}, IPC_TEMP, IPC_OK, 1},
-	    {{PLAIN_GOOD, sizeof(PLAIN_GOOD) - 1}, 99, IPC_OK, 1},
-	    /* the account was locked or changed between proof and door */
-	    {{PLAIN_GOOD, sizeof(PLAIN_GOOD) - 1}, IPC_OK, IPC_NO, 0},
-	    {{PLAIN_GOOD, sizeof(PLAIN_GOOD) - 1}, IPC_OK, IPC_TEMP, 1},
-	    {{"bob\0" ALICE "\0secret", 29}, IPC_OK, IPC_OK, 0},
-	    {{"junk", 4}, IPC_OK, IPC_OK, 0},
+		{ { "\0" ALICE "\0wrong", 25 }, IPC_OK, IPC_OK, 0 },
+		{ { "\0nobody@example.test\0secret", 27 }, IPC_OK, IPC_OK, 0 },
+		{ { PLAIN_GOOD, sizeof(PLAIN_GOOD) - 1 }, IPC_SUSPENDED, IPC_OK, 0 },
+		{ { PLAIN_GOOD, sizeof(PLAIN_GOOD) - 1 }, IPC_NO, IPC_OK, 0 },
+		{ { PLAIN_GOOD, sizeof(PLAIN_GOOD) - 1 }, IPC_TEMP, IPC_OK, 1 },
+		{ { PLAIN_GOOD, sizeof(PLAIN_GOOD) - 1 }, 99, IPC_OK, 1 },
+		/* the account was locked or changed between proof and door */
+		{ { PLAIN_GOOD, sizeof(PLAIN_GOOD) - 1 }, IPC_OK, IPC_NO, 0 },
+		{ { PLAIN_GOOD, sizeof(PLAIN_GOOD) - 1 }, IPC_OK, IPC_TEMP, 1 },
+		{ { "bob\0" ALICE "\0secret", 29 }, IPC_OK, IPC_OK, 0 },
+		{ { "junk", 4 }, IPC_OK, IPC_OK, 0 },
 	};
 
 	(void)state;
@@ -385,7 +385,7 @@ test_exchanges_bound(void **state)
 	assert_int_equal(got.challenges, SERVER_EXCHANGES_MAX);
 	assert_int_equal(got.temp, 10);
 	for (uint64_t id = 1; id <= SERVER_EXCHANGES_MAX; id++)
-		ipc_send_auth_cancel(imapd, id, &(struct ipc_auth_cancel){0});
+		ipc_send_auth_cancel(imapd, id, &(struct ipc_auth_cancel){ 0 });
 	wait_answers(1, 300);
 	assert_int_equal(server_exchanges(server), 0);
 }
@@ -399,13 +399,13 @@ test_gone(void **state)
 	start(imapd, 1, "PLAIN", true, STR(PLAIN_GOOD));
 	wait_answers(1, 200);
 	assert_int_equal(server_exchanges(server), 1);
-	ipc_send_auth_cancel(imapd, 1, &(struct ipc_auth_cancel){0});
+	ipc_send_auth_cancel(imapd, 1, &(struct ipc_auth_cancel){ 0 });
 	wait_answers(1, 200);
 	assert_int_equal(server_exchanges(server), 0);
 	ipc_send_verifier_is(accounts, acc.last_id,
-	    &(struct ipc_verifier_is){.result = IPC_OK, .verifier = STR("")});
+	    &(struct ipc_verifier_is){ .result = IPC_OK, .verifier = STR("") });
 	ipc_send_login_opened(
-	    accounts, 4711, &(struct ipc_login_opened){0}, open("/dev/null", O_RDONLY));
+	    accounts, 4711, &(struct ipc_login_opened){ 0 }, open("/dev/null", O_RDONLY));
 	wait_answers(1, 200);
 
 	/* imapd dies with exchanges in every state */
@@ -466,7 +466,7 @@ test_violation(void **state)
 {
 	(void)state;
 	connect_imapd(&imapd2);
-	ipc_send_auth_continue(imapd2, 9, &(struct ipc_auth_continue){.response = STR("x")});
+	ipc_send_auth_continue(imapd2, 9, &(struct ipc_auth_continue){ .response = STR("x") });
 	wait_answers(1, 2000);
 	assert_int_equal(got.closed, 1);
 	assert_null(imapd2);
@@ -531,15 +531,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_login, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_queue_bound, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_exchanges_bound, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_accounts_gone, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_too_late, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_violation, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_speed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_login, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_queue_bound, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_exchanges_bound, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_accounts_gone, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_too_late, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_violation, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_speed, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);

@@ -49,7 +49,7 @@ void
 cache_digest(const struct cache *c, struct str login, uint32_t account, uint64_t generation,
     struct str password, uint8_t out[CACHE_DIGEST])
 {
-	uint64_t head[3] = {account, generation, login.n};
+	uint64_t head[3] = { account, generation, login.n };
 	crypto_generichash_state st;
 
 	/* the login's length stands before it: no two inputs run together alike */

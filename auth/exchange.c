@@ -41,11 +41,11 @@ on_getopt(void *context, const char *plugin, const char *option, const char **re
 	static const struct {
 		const char *option, *value;
 	} options[] = {
-	    {"mech_list", "PLAIN LOGIN"},
-	    {"auxprop_plugin", "none"}, /* no sasldb */
-	    {"pwcheck_method", "none"}, /* only our callback answers */
-	    {"auto_transition", "no"},
-	    {"log_level", "0"},
+		{ "mech_list", "PLAIN LOGIN" },
+		{ "auxprop_plugin", "none" }, /* no sasldb */
+		{ "pwcheck_method", "none" }, /* only our callback answers */
+		{ "auto_transition", "no" },
+		{ "log_level", "0" },
 	};
 
 	(void)context;
@@ -142,19 +142,19 @@ on_authorize(sasl_conn_t *conn, void *context, const char *requested, unsigned r
 /* ---- the library ------------------------------------------------------------------------------
  */
 
-#define CALLBACK(id, fn, context)                                                                  \
-	{                                                                                          \
-		(id), (int (*)(void))(uintptr_t)(fn), (context)                                    \
+#define CALLBACK(id, fn, context) \
+	{ \
+		(id), (int (*)(void))(uintptr_t)(fn), (context) \
 	}
 
 int
 exchange_init(struct buf *why)
 {
 	static sasl_callback_t callbacks[] = {
-	    CALLBACK(SASL_CB_VERIFYFILE, on_verify_file, NULL),
-	    CALLBACK(SASL_CB_GETOPT, on_getopt, NULL),
-	    CALLBACK(SASL_CB_LOG, on_log, NULL),
-	    CALLBACK(SASL_CB_LIST_END, NULL, NULL),
+		CALLBACK(SASL_CB_VERIFYFILE, on_verify_file, NULL),
+		CALLBACK(SASL_CB_GETOPT, on_getopt, NULL),
+		CALLBACK(SASL_CB_LOG, on_log, NULL),
+		CALLBACK(SASL_CB_LIST_END, NULL, NULL),
 	};
 	const char **mechs;
 	int rc, found = 0;
@@ -213,14 +213,14 @@ is_proven(sasl_conn_t *conn, const struct run *r)
 enum exchange_result
 exchange_run(const struct exchange_input *in, struct exchange_output *out)
 {
-	struct run r = {.in = in, .out = out};
+	struct run r = { .in = in, .out = out };
 	sasl_callback_t callbacks[] = {
-	    CALLBACK(SASL_CB_GETOPT, on_getopt, NULL),
-	    CALLBACK(SASL_CB_LOG, on_log, NULL),
-	    CALLBACK(SASL_CB_CANON_USER, on_canon_user, NULL),
-	    CALLBACK(SASL_CB_PROXY_POLICY, on_authorize, NULL),
-	    CALLBACK(SASL_CB_SERVER_USERDB_CHECKPASS, on_checkpass, &r),
-	    CALLBACK(SASL_CB_LIST_END, NULL, NULL),
+		CALLBACK(SASL_CB_GETOPT, on_getopt, NULL),
+		CALLBACK(SASL_CB_LOG, on_log, NULL),
+		CALLBACK(SASL_CB_CANON_USER, on_canon_user, NULL),
+		CALLBACK(SASL_CB_PROXY_POLICY, on_authorize, NULL),
+		CALLBACK(SASL_CB_SERVER_USERDB_CHECKPASS, on_checkpass, &r),
+		CALLBACK(SASL_CB_LIST_END, NULL, NULL),
 	};
 	enum exchange_result result = EXCHANGE_FAILED;
 	sasl_conn_t *conn = NULL;

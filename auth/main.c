@@ -62,12 +62,12 @@ on_stop(struct daemon *d)
 }
 
 static const struct daemon_spec spec = {
-    .name = "auth",
-    .preload = preload,
-    .start = start,
-    .on_peer = on_peer,
-    .on_reload = on_reload,
-    .on_stop = on_stop,
+	.name = "auth",
+	.preload = preload,
+	.start = start,
+	.on_peer = on_peer,
+	.on_reload = on_reload,
+	.on_stop = on_stop,
 };
 
 int

@@ -109,7 +109,7 @@ fail(struct exchange *x, enum ipc_result result)
 {
 	result = result == IPC_TEMP ? IPC_TEMP : IPC_NO;
 	ipc_send_auth_failed(x->peer->ch, x->id,
-	    &(struct ipc_auth_failed){.result = (uint8_t)result, .login = str_of(x->login)});
+	    &(struct ipc_auth_failed){ .result = (uint8_t)result, .login = str_of(x->login) });
 	exchange_free(x);
 }
 
@@ -171,7 +171,7 @@ ask_verifier(struct exchange *x)
 	(void)map_put(s->asking, x->ask_id, x);
 	set_state(x, EX_VERIFIER);
 	ipc_send_verifier_get(
-	    s->accounts, x->ask_id, &(struct ipc_verifier_get){.login = str_of(x->login)});
+	    s->accounts, x->ask_id, &(struct ipc_verifier_get){ .login = str_of(x->login) });
 }
 
 static void
@@ -191,7 +191,7 @@ ask_mailbox(struct exchange *x)
 	set_state(x, EX_OPEN);
 	ipc_send_login_open(s->accounts, x->ask_id,
 	    &(struct ipc_login_open){
-		.account = x->facts.account, .generation = x->facts.generation});
+		.account = x->facts.account, .generation = x->facts.generation });
 }
 
 static void
@@ -201,21 +201,21 @@ send_challenge(struct exchange *x, const struct buf *challenge)
 	ipc_send_auth_challenge(x->peer->ch, x->id,
 	    &(struct ipc_auth_challenge){
 		.challenge = str_from(buf_len(challenge) ? (const char *)buf_data(challenge) : "",
-		    buf_len(challenge))});
+		    buf_len(challenge)) });
 }
 
 static enum exchange_result
 run(struct exchange *x, struct exchange_output *out)
 {
 	const char *hostname = settings_text(x->peer->s->settings, SET_general_hostname);
-	struct exchange_input in = {.service = x->service,
-	    .hostname = hostname[0] ? hostname : "localhost",
-	    .mechanism = x->mechanism,
-	    .has_initial = x->has_initial,
-	    .n = x->n,
-	    .known = x->known ? x->login : NULL,
-	    .check = check,
-	    .arg = x};
+	struct exchange_input in = { .service = x->service,
+		.hostname = hostname[0] ? hostname : "localhost",
+		.mechanism = x->mechanism,
+		.has_initial = x->has_initial,
+		.n = x->n,
+		.known = x->known ? x->login : NULL,
+		.check = check,
+		.arg = x };
 
 	for (unsigned i = 0; i < x->n; i++)
 		in.input[i] = str_from(buf_data(&x->input[i]), buf_len(&x->input[i]) - 1);
@@ -334,6 +334,7 @@ on_auth_continue(
 	(void)ch;
 	(void)fd;
 	if (x->n >= EXCHANGE_INPUTS_MAX) {
+		sodium_memzero((void *)(uintptr_t)m->response.p, m->response.n);
 		fail(x, IPC_NO);
 		return;
 	}
@@ -379,14 +380,14 @@ on_peer_close(void *arg, struct ipc_channel *ch)
 }
 
 static const union ipc_handler auth_handlers[IPC__MAX] = {
-    IPC_ON(auth_start, on_auth_start),
-    IPC_ON(auth_continue, on_auth_continue),
-    IPC_ON(auth_cancel, on_auth_cancel),
+	IPC_ON(auth_start, on_auth_start),
+	IPC_ON(auth_continue, on_auth_continue),
+	IPC_ON(auth_cancel, on_auth_cancel),
 };
 static const struct ipc_ops auth_ops = {
-    .handlers = auth_handlers,
-    .state = session_state,
-    .on_close = on_peer_close,
+	.handlers = auth_handlers,
+	.state = session_state,
+	.on_close = on_peer_close,
 };
 
 /* ---- answers of accounts ----------------------------------------------------------------------
@@ -439,7 +440,7 @@ on_login_opened(
 		return;
 	}
 	ipc_send_auth_ok(x->peer->ch, x->id,
-	    &(struct ipc_auth_ok){.account = x->facts.account, .login = str_of(x->login)}, fd);
+	    &(struct ipc_auth_ok){ .account = x->facts.account, .login = str_of(x->login) }, fd);
 	exchange_free(x);
 }
 
@@ -471,13 +472,13 @@ on_accounts_close(void *arg, struct ipc_channel *ch)
 }
 
 static const union ipc_handler accounts_handlers[IPC__MAX] = {
-    IPC_ON(verifier_is, on_verifier_is),
-    IPC_ON(login_opened, on_login_opened),
-    IPC_ON(login_refused, on_login_refused),
+	IPC_ON(verifier_is, on_verifier_is),
+	IPC_ON(login_opened, on_login_opened),
+	IPC_ON(login_refused, on_login_refused),
 };
 static const struct ipc_ops accounts_ops = {
-    .handlers = accounts_handlers,
-    .on_close = on_accounts_close,
+	.handlers = accounts_handlers,
+	.on_close = on_accounts_close,
 };
 
 /* ---- life -------------------------------------------------------------------------------------

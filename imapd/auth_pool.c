@@ -118,12 +118,12 @@ on_close(void *arg, struct ipc_channel *ch)
 }
 
 static const union ipc_handler handlers[IPC__MAX] = {
-    IPC_ON(auth_challenge, on_challenge),
-    IPC_ON(auth_failed, on_failed),
-    IPC_ON(auth_ok, on_ok),
+	IPC_ON(auth_challenge, on_challenge),
+	IPC_ON(auth_failed, on_failed),
+	IPC_ON(auth_ok, on_ok),
 };
 
-static const struct ipc_ops ops = {.handlers = handlers, .state = state_of, .on_close = on_close};
+static const struct ipc_ops ops = { .handlers = handlers, .state = state_of, .on_close = on_close };
 
 /* --- to auth ------------------------------------------------------------------------------------
  */
@@ -134,8 +134,8 @@ least_busy(struct auth_pool *p)
 	struct worker *w, *best = NULL;
 
 	TAILQ_FOREACH(w, &p->workers, entry)
-	if (best == NULL || map_count(w->exchanges) < map_count(best->exchanges))
-		best = w;
+		if (best == NULL || map_count(w->exchanges) < map_count(best->exchanges))
+			best = w;
 	return best;
 }
 
@@ -148,14 +148,14 @@ auth_start(struct auth_pool *p, struct client *c, const struct imap_pre_auth *au
 	if (w == NULL)
 		return NULL;
 	x = xcalloc(1, sizeof(*x));
-	*x = (struct auth_exchange){.worker = w, .client = c, .id = ++w->last_id};
+	*x = (struct auth_exchange){ .worker = w, .client = c, .id = ++w->last_id };
 	map_put(w->exchanges, x->id, x);
 	ipc_send_auth_start(w->channel, x->id,
-	    &(struct ipc_auth_start){.service = STR("imap"),
+	    &(struct ipc_auth_start){ .service = STR("imap"),
 		.mechanism = auth->mechanism,
 		.client_address = str_of(c->address),
 		.has_initial = auth->has_initial,
-		.initial = auth->has_initial ? auth->data : STR("")});
+		.initial = auth->has_initial ? auth->data : STR("") });
 	return x;
 }
 
@@ -163,7 +163,7 @@ void
 auth_continue(struct auth_exchange *x, struct str response)
 {
 	ipc_send_auth_continue(
-	    x->worker->channel, x->id, &(struct ipc_auth_continue){.response = response});
+	    x->worker->channel, x->id, &(struct ipc_auth_continue){ .response = response });
 }
 
 void
@@ -174,7 +174,7 @@ auth_cancel(struct auth_exchange **xp)
 	if (x == NULL)
 		return;
 	*xp = NULL;
-	ipc_send_auth_cancel(x->worker->channel, x->id, &(struct ipc_auth_cancel){0});
+	ipc_send_auth_cancel(x->worker->channel, x->id, &(struct ipc_auth_cancel){ 0 });
 	map_del(x->worker->exchanges, x->id);
 	free(x);
 }

@@ -36,7 +36,7 @@ address_of(const struct sockaddr *sa, char text[IMAPD_ADDRESS_MAX])
 		}
 		memcpy(&four, six.sin6_addr.s6_addr + 12, sizeof(four));
 	} else {
-		struct sockaddr_in in = {0};
+		struct sockaddr_in in = { 0 };
 
 		if (sa->sa_family == AF_INET)
 			memcpy(&in, sa, sizeof(in));
@@ -327,10 +327,10 @@ on_tls(void *arg)
 static void
 on_end(void *arg, enum io_end why)
 {
-	static const char *const names[] = {[IO_END_EOF] = "closed by client",
-	    [IO_END_ERROR] = "connection lost",
-	    [IO_END_TIMEOUT] = "login timeout",
-	    [IO_END_STALLED] = "client takes no output"};
+	static const char *const names[] = { [IO_END_EOF] = "closed by client",
+		[IO_END_ERROR] = "connection lost",
+		[IO_END_TIMEOUT] = "login timeout",
+		[IO_END_STALLED] = "client takes no output" };
 	struct client *c = arg;
 	const char *error = tls_stream_error(c->stream);
 
@@ -343,7 +343,8 @@ on_end(void *arg, enum io_end why)
 }
 
 static const struct io_stream_ops stream_ops = {
-    .on_data = on_data, .on_drained = on_drained, .on_end = on_end, .on_tls = on_tls};
+	.on_data = on_data, .on_drained = on_drained, .on_end = on_end, .on_tls = on_tls
+};
 
 /* --- the beginning ------------------------------------------------------------------------------
  */
@@ -385,8 +386,8 @@ over_limit(struct imapd *d, uint64_t key)
 void
 client_new(struct imapd *d, bool implicit_tls, int fd, const struct sockaddr *sa)
 {
-	static const struct io_stream_limits limits = {
-	    IMAPD_STRANGER_IN, IMAPD_TO_CLIENT, IMAPD_STALL_MS};
+	static const struct io_stream_limits limits = { IMAPD_STRANGER_IN, IMAPD_TO_CLIENT,
+		IMAPD_STALL_MS };
 	char address[IMAPD_ADDRESS_MAX] = "";
 	uint64_t key = address_of(sa, address);
 	const char *why = over_limit(d, key);

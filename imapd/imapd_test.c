@@ -83,16 +83,16 @@ auth_answer(struct fake_auth *a, uint64_t id)
 		assert_int_equal(ipc_pair(sv), 0);
 		a->mailbox = sv[0];
 		ipc_send_auth_ok(a->ch, id,
-		    &(struct ipc_auth_ok){.account = 7, .login = STR("alice@a.test")}, sv[1]);
+		    &(struct ipc_auth_ok){ .account = 7, .login = STR("alice@a.test") }, sv[1]);
 		break;
 	case ANSWER_CHALLENGE:
 		a->answer = ANSWER_OK;
-		ipc_send_auth_challenge(a->ch, id, &(struct ipc_auth_challenge){STR(""), 0});
+		ipc_send_auth_challenge(a->ch, id, &(struct ipc_auth_challenge){ STR(""), 0 });
 		break;
 	default:
 		ipc_send_auth_failed(a->ch, id,
 		    &(struct ipc_auth_failed){
-			.result = a->answer == ANSWER_NO ? IPC_NO : IPC_TEMP, .login = STR("x")});
+			.result = a->answer == ANSWER_NO ? IPC_NO : IPC_TEMP, .login = STR("x") });
 		break;
 	}
 }
@@ -163,16 +163,17 @@ static void
 auth_add(int i, enum answer answer)
 {
 	static const union ipc_handler handlers[IPC__MAX] = {
-	    IPC_ON(auth_start, on_start),
-	    IPC_ON(auth_continue, on_continue),
-	    IPC_ON(auth_cancel, on_cancel),
+		IPC_ON(auth_start, on_start),
+		IPC_ON(auth_continue, on_continue),
+		IPC_ON(auth_cancel, on_cancel),
 	};
 	static const struct ipc_ops ops = {
-	    .handlers = handlers, .state = any_state, .on_close = on_close};
+		.handlers = handlers, .state = any_state, .on_close = on_close
+	};
 	int sv[2];
 
 	assert_int_equal(ipc_pair(sv), 0);
-	auth[i] = (struct fake_auth){.answer = answer, .mailbox = -1};
+	auth[i] = (struct fake_auth){ .answer = answer, .mailbox = -1 };
 	auth[i].ch = ipc_channel_new(loop, sv[0], IPC_CH_auth, IPC_SERVER, &ops, &auth[i]);
 	auth_pool_add(d->auth, (uint32_t)i, sv[1]);
 }
@@ -183,10 +184,10 @@ auth_add(int i, enum answer answer)
 static void
 peer_open(struct peer *p, bool implicit_tls, uint32_t address)
 {
-	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(address)};
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(address) };
 	int sv[2];
 
-	*p = (struct peer){.fd = -1};
+	*p = (struct peer){ .fd = -1 };
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv), 0);
 	p->fd = sv[1];
 	imapd_accept(d, implicit_tls, sv[0], (struct sockaddr *)&sa, sizeof(sa));
@@ -746,21 +747,21 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    T(test_login_unread),
-	    T(test_authenticate),
-	    T(test_starttls),
-	    T(test_refusals),
-	    T(test_too_many_failures),
-	    T(test_least_busy),
-	    T(test_cancel),
-	    T(test_relay),
-	    T(test_back_pressure),
-	    T(test_mailbox_gone),
-	    T(test_half_close),
-	    T(test_client_lost),
-	    T(test_limits),
-	    T(test_rubbish),
-	    T(test_stop),
+		T(test_login_unread),
+		T(test_authenticate),
+		T(test_starttls),
+		T(test_refusals),
+		T(test_too_many_failures),
+		T(test_least_busy),
+		T(test_cancel),
+		T(test_relay),
+		T(test_back_pressure),
+		T(test_mailbox_gone),
+		T(test_half_close),
+		T(test_client_lost),
+		T(test_limits),
+		T(test_rubbish),
+		T(test_stop),
 	};
 	int r;
 

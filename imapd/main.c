@@ -77,13 +77,13 @@ int
 main(int argc, char **argv)
 {
 	static const struct daemon_spec spec = {
-	    .name = "imapd",
-	    .preload = preload,
-	    .start = start,
-	    .on_peer = on_peer,
-	    .on_listener = on_listener,
-	    .on_reload = on_reload,
-	    .on_stop = on_stop,
+		.name = "imapd",
+		.preload = preload,
+		.start = start,
+		.on_peer = on_peer,
+		.on_listener = on_listener,
+		.on_reload = on_reload,
+		.on_stop = on_stop,
 	};
 
 	return daemon_main(argc, argv, &spec);

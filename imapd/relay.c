@@ -117,7 +117,8 @@ on_mailbox_end(void *arg, enum io_end why)
 }
 
 static const struct io_stream_ops mailbox_ops = {
-    .on_data = on_mailbox_data, .on_drained = on_mailbox_drained, .on_end = on_mailbox_end};
+	.on_data = on_mailbox_data, .on_drained = on_mailbox_drained, .on_end = on_mailbox_end
+};
 
 /* --- the hand-over -------------------------------------------------------------------------------
  */
@@ -127,14 +128,14 @@ send_handover(struct client *c, struct str login, struct str tag)
 {
 	char tls[TLS_DESCRIPTION_MAX];
 	struct buf *in = io_stream_in(c->stream), out;
-	struct ipc_session_handover m = {.protocol = STR("imap"),
-	    .login = login,
-	    .tag = tag,
-	    .session = str_of(c->id),
-	    .client_address = str_of(c->address),
-	    .tls = str_of(tls_stream_describe(c->stream, tls)),
-	    .hidden_capabilities = STR(""),
-	    .unread = str_from(buf_data(in), buf_len(in))};
+	struct ipc_session_handover m = { .protocol = STR("imap"),
+		.login = login,
+		.tag = tag,
+		.session = str_of(c->id),
+		.client_address = str_of(c->address),
+		.tls = str_of(tls_stream_describe(c->stream, tls)),
+		.hidden_capabilities = STR(""),
+		.unread = str_from(buf_data(in), buf_len(in)) };
 
 	buf_init(&out, IMAPD_TO_MAILBOX);
 	ipc_encode(&out, IPC_session_handover, 0, &m);
@@ -147,10 +148,10 @@ send_handover(struct client *c, struct str login, struct str tag)
 void
 relay_start(struct client *c, int fd, struct str login, struct str tag)
 {
-	static const struct io_stream_limits to_mailbox = {
-	    IMAPD_TO_MAILBOX, IMAPD_TO_MAILBOX, IMAPD_PEER_STALL_MS};
-	static const struct io_stream_limits to_client = {
-	    IMAPD_TO_MAILBOX, IMAPD_TO_CLIENT, IMAPD_STALL_MS};
+	static const struct io_stream_limits to_mailbox = { IMAPD_TO_MAILBOX, IMAPD_TO_MAILBOX,
+		IMAPD_PEER_STALL_MS };
+	static const struct io_stream_limits to_client = { IMAPD_TO_MAILBOX, IMAPD_TO_CLIENT,
+		IMAPD_STALL_MS };
 
 	c->mailbox = io_stream_new(c->d->loop, fd, &mailbox_ops, &to_mailbox, c);
 	io_stream_deadline(c->stream, 0);

@@ -179,7 +179,7 @@ static void
 load_pair(struct keyring *r, int dirfd, const char *name)
 {
 	char path[NAME_LENGTH_MAX + 8];
-	struct entry e = {.is_default = strcmp(name, "default") == 0};
+	struct entry e = { .is_default = strcmp(name, "default") == 0 };
 	const char *why = NULL;
 	X509 *leaf;
 
@@ -258,7 +258,7 @@ keyring_get(const struct keyring *r, size_t i, struct keyring_entry *e)
 {
 	const struct entry *from = &r->list[i];
 
-	*e = (struct keyring_entry){from->id, from->is_default, str_of(from->chain)};
+	*e = (struct keyring_entry){ from->id, from->is_default, str_of(from->chain) };
 }
 
 /* --- signing ------------------------------------------------------------------------------------
@@ -271,9 +271,9 @@ static const struct algorithm {
 	const char *hash;
 	size_t length;
 } algorithms[] = {
-#define X(name, number, type, padding, hash, length)                                               \
-	{number, KEY_TYPE_##type, KEY_PADDING_##padding, hash, length},
-    KEY_ALGORITHMS(X)
+#define X(name, number, type, padding, hash, length) \
+	{ number, KEY_TYPE_##type, KEY_PADDING_##padding, hash, length },
+	KEY_ALGORITHMS(X)
 #undef X
 };
 
@@ -291,9 +291,9 @@ signing_context(EVP_PKEY *key, const struct algorithm *a)
 {
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
 	char *hash = (char *)(uintptr_t)a->hash;
-	OSSL_PARAM params[] = {
-	    OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST, hash, 0),
-	    OSSL_PARAM_construct_end()};
+	OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string(
+				    OSSL_SIGNATURE_PARAM_DIGEST, hash, 0),
+		OSSL_PARAM_construct_end() };
 	bool ok = ctx != NULL && EVP_PKEY_sign_init(ctx) == 1;
 
 	if (ok && a->padding == KEY_PADDING_PSS)

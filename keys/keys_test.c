@@ -69,8 +69,8 @@ write_pair(const char *name, EVP_PKEY *key, EVP_PKEY *other, bool key_in_crt)
 static void
 remove_all(void)
 {
-	static const char *const names[] = {
-	    "default", "rsa", "small", "wrong", "alone", "big", "junk", ".hidden"};
+	static const char *const names[] = { "default", "rsa", "small", "wrong", "alone", "big",
+		"junk", ".hidden" };
 	char path[64];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -180,13 +180,13 @@ test_sign(void **state)
 		const char *hash;
 		size_t length;
 	} rows[] = {
-#define X(name, number, type, padding, hash, length)                                               \
-	{number, KEY_TYPE_##type, KEY_PADDING_##padding, hash, length},
-	    KEY_ALGORITHMS(X)
+#define X(name, number, type, padding, hash, length) \
+	{ number, KEY_TYPE_##type, KEY_PADDING_##padding, hash, length },
+		KEY_ALGORITHMS(X)
 #undef X
 	};
 	struct keyring *r = keyring_load(dirfd_);
-	uint8_t digest[128] = {1, 2, 3}, sig[KEY_SIGNATURE_MAX];
+	uint8_t digest[128] = { 1, 2, 3 }, sig[KEY_SIGNATURE_MAX];
 	size_t n;
 
 	(void)state;
@@ -294,8 +294,8 @@ ask_list(int sock, bool is_default, int *count)
 
 	buf_init(&storage, 1 << 18);
 	*count = 0;
-	r = ipc_call(sock, IPC_CH_keys, IPC_key_list, 7, &(struct ipc_key_list){0}, &storage, &got,
-	    &m, &fd, 2000);
+	r = ipc_call(sock, IPC_CH_keys, IPC_key_list, 7, &(struct ipc_key_list){ 0 }, &storage,
+	    &got, &m, &fd, 2000);
 	for (;;) {
 		assert_int_equal(r, 0);
 		assert_int_equal(got, IPC_key_info);
@@ -316,7 +316,8 @@ ask_sign(int sock, uint32_t key, uint8_t algorithm, size_t length)
 {
 	static const char digest[KEY_DIGEST_MAX];
 	struct ipc_key_sign ask = {
-	    .key = key, .algorithm = algorithm, .digest = str_from(digest, length)};
+		.key = key, .algorithm = algorithm, .digest = str_from(digest, length)
+	};
 	enum ipc_type got;
 	union ipc_any m;
 	struct buf storage;
@@ -342,7 +343,7 @@ ask_tickets(int sock, uint8_t out[160])
 
 	buf_init(&storage, 1 << 18);
 	assert_int_equal(ipc_call(sock, IPC_CH_keys, IPC_ticket_keys, 3,
-			     &(struct ipc_ticket_keys){0}, &storage, &got, &m, &fd, 2000),
+			     &(struct ipc_ticket_keys){ 0 }, &storage, &got, &m, &fd, 2000),
 	    0);
 	assert_int_equal(got, IPC_ticket_keys_are);
 	assert_int_equal(m.ticket_keys_are.current.n, 80);
@@ -392,7 +393,7 @@ test_tickets(void **state)
 static bool
 is_cut(int sock)
 {
-	struct pollfd p = {.fd = sock, .events = POLLIN};
+	struct pollfd p = { .fd = sock, .events = POLLIN };
 	char tmp[65536];
 	ssize_t n;
 
@@ -414,14 +415,14 @@ test_malformed(void **state)
 		uint8_t bytes[40];
 		size_t n;
 	} rows[] = {
-	    {"zeros", {0}, 40},
-	    {"huge length", {0xff, 0xff, 0xff, 0x7f, IPC_key_sign}, 16},
-	    {"trailing bytes", {3, 0, 0, 0, IPC_key_list, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3},
-		19},
-	    {"short request", {2, 0, 0, 0, IPC_key_sign, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 2},
-		18},
-	    {"our own answer", {0, 0, 0, 0, IPC_key_changed}, 16},
-	    {"another channel", {0, 0, 0, 0, IPC_auth_cancel}, 16},
+		{ "zeros", { 0 }, 40 },
+		{ "huge length", { 0xff, 0xff, 0xff, 0x7f, IPC_key_sign }, 16 },
+		{ "trailing bytes",
+		    { 3, 0, 0, 0, IPC_key_list, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3 }, 19 },
+		{ "short request",
+		    { 2, 0, 0, 0, IPC_key_sign, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 2 }, 18 },
+		{ "our own answer", { 0, 0, 0, 0, IPC_key_changed }, 16 },
+		{ "another channel", { 0, 0, 0, 0, IPC_auth_cancel }, 16 },
 	};
 	int n;
 
@@ -445,8 +446,8 @@ static void
 test_flood(void **state)
 {
 	struct fixture *f = *state;
-	struct ipc_key_sign ask = {.algorithm = KEY_RSA_PSS_SHA256};
-	char digest[32] = {0};
+	struct ipc_key_sign ask = { .algorithm = KEY_RSA_PSS_SHA256 };
+	char digest[32] = { 0 };
 	struct buf out;
 	int n;
 
@@ -490,13 +491,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    T(test_load),
-	    T(test_sign),
-	    S(test_requests),
-	    S(test_tickets),
-	    S(test_malformed),
-	    S(test_flood),
-	    S(test_reload),
+		T(test_load),
+		T(test_sign),
+		S(test_requests),
+		S(test_tickets),
+		S(test_malformed),
+		S(test_flood),
+		S(test_reload),
 	};
 	int r;
 

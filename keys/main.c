@@ -33,7 +33,7 @@ static void
 add_admin(struct daemon *d, int fd)
 {
 	static const union ipc_handler none[IPC__MAX];
-	static const struct ipc_ops ops = {.handlers = none, .on_close = on_admin_close};
+	static const struct ipc_ops ops = { .handlers = none, .on_close = on_admin_close };
 
 	ipc_channel_free(&admin);
 	admin = ipc_channel_new(daemon_loop(d), fd, IPC_CH_admin, IPC_SERVER, &ops, NULL);
@@ -62,11 +62,11 @@ int
 main(int argc, char **argv)
 {
 	static const struct daemon_spec spec = {
-	    .name = "keys",
-	    .preload = preload,
-	    .start = start,
-	    .on_peer = on_peer,
-	    .on_reload = on_reload,
+		.name = "keys",
+		.preload = preload,
+		.start = start,
+		.on_peer = on_peer,
+		.on_reload = on_reload,
 	};
 
 	return daemon_main(argc, argv, &spec);

@@ -63,8 +63,8 @@ service_get(struct keys_server *s, const char *name)
 	struct service *v;
 
 	TAILQ_FOREACH(v, &s->services, entry)
-	if (strcmp(v->name, name) == 0)
-		return v;
+		if (strcmp(v->name, name) == 0)
+			return v;
 	v = xcalloc(1, sizeof(*v));
 	strncpy(v->name, name, SERVICE_MAX - 1);
 	random_bytes(v->current);
@@ -79,8 +79,7 @@ on_rotation(void *arg)
 	struct keys_server *s = arg;
 	struct service *v;
 
-	TAILQ_FOREACH(v, &s->services, entry)
-	{
+	TAILQ_FOREACH(v, &s->services, entry) {
 		memcpy(v->previous, v->current, TICKET_BYTES);
 		random_bytes(v->current);
 	}
@@ -97,26 +96,26 @@ answer_list(struct client *c, uint64_t id)
 	size_t n = keyring_count(r);
 
 	if (n == 0)
-		ipc_send_key_info(c->channel, id, &(struct ipc_key_info){.last = 1});
+		ipc_send_key_info(c->channel, id, &(struct ipc_key_info){ .last = 1 });
 	for (size_t i = 0; i < n; i++) {
 		struct keyring_entry e;
 
 		keyring_get(r, i, &e);
 		ipc_send_key_info(c->channel, id,
-		    &(struct ipc_key_info){.last = i + 1 == n,
+		    &(struct ipc_key_info){ .last = i + 1 == n,
 			.key = e.key,
 			.is_default = e.is_default,
-			.chain = e.chain});
+			.chain = e.chain });
 	}
 }
 
 static void
 answer_sign(struct client *c, const struct request *q)
 {
-	static const enum ipc_result results[] = {[-KEYRING_OK] = IPC_OK,
-	    [-KEYRING_UNKNOWN] = IPC_NO,
-	    [-KEYRING_INVALID] = IPC_INVALID,
-	    [-KEYRING_FAILED] = IPC_TEMP};
+	static const enum ipc_result results[] = { [-KEYRING_OK] = IPC_OK,
+		[-KEYRING_UNKNOWN] = IPC_NO,
+		[-KEYRING_INVALID] = IPC_INVALID,
+		[-KEYRING_FAILED] = IPC_TEMP };
 	uint8_t signature[KEY_SIGNATURE_MAX];
 	size_t n = 0;
 	int r = keyring_sign(
@@ -129,7 +128,7 @@ answer_sign(struct client *c, const struct request *q)
 	}
 	ipc_send_key_signature(c->channel, q->id,
 	    &(struct ipc_key_signature){
-		.result = (uint8_t)results[-r], .signature = str_from(signature, n)});
+		.result = (uint8_t)results[-r], .signature = str_from(signature, n) });
 }
 
 static void
@@ -146,7 +145,7 @@ answer(struct client *c)
 		ipc_send_ticket_keys_are(c->channel, q.id,
 		    &(struct ipc_ticket_keys_are){
 			.current = str_from(c->service->current, TICKET_BYTES),
-			.previous = str_from(c->service->previous, TICKET_BYTES)});
+			.previous = str_from(c->service->previous, TICKET_BYTES) });
 }
 
 /* After each turn: one request of each client; events in between bring the others'. */
@@ -157,8 +156,7 @@ answer_turn(void *arg)
 	struct client *c;
 	bool more = false;
 
-	TAILQ_FOREACH(c, &s->clients, entry)
-	{
+	TAILQ_FOREACH(c, &s->clients, entry) {
 		if (c->n > 0)
 			answer(c);
 		more |= c->n > 0;
@@ -201,17 +199,17 @@ static void
 on_key_list(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_key_list *m, int fd)
 {
 	(void)ch, (void)m, (void)fd;
-	request(arg, &(struct request){.type = IPC_key_list, .id = id});
+	request(arg, &(struct request){ .type = IPC_key_list, .id = id });
 }
 
 static void
 on_key_sign(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_key_sign *m, int fd)
 {
-	struct request q = {.type = IPC_key_sign,
-	    .id = id,
-	    .key = m->key,
-	    .algorithm = m->algorithm,
-	    .digest_n = m->digest.n};
+	struct request q = { .type = IPC_key_sign,
+		.id = id,
+		.key = m->key,
+		.algorithm = m->algorithm,
+		.digest_n = m->digest.n };
 
 	(void)ch, (void)fd;
 	_Static_assert(sizeof(q.digest) >= 64, "the field's limit in ipc_table.h");
@@ -224,16 +222,16 @@ on_ticket_keys(
     void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_ticket_keys *m, int fd)
 {
 	(void)ch, (void)m, (void)fd;
-	request(arg, &(struct request){.type = IPC_ticket_keys, .id = id});
+	request(arg, &(struct request){ .type = IPC_ticket_keys, .id = id });
 }
 
 static const union ipc_handler handlers[IPC__MAX] = {
-    IPC_ON(key_list, on_key_list),
-    IPC_ON(key_sign, on_key_sign),
-    IPC_ON(ticket_keys, on_ticket_keys),
+	IPC_ON(key_list, on_key_list),
+	IPC_ON(key_sign, on_key_sign),
+	IPC_ON(ticket_keys, on_ticket_keys),
 };
 
-static const struct ipc_ops ops = {.handlers = handlers, .on_close = on_close};
+static const struct ipc_ops ops = { .handlers = handlers, .on_close = on_close };
 
 void
 keys_server_add(struct keys_server *s, const char *service, int fd)
@@ -263,7 +261,7 @@ keys_server_reload(struct keys_server *s)
 	keyring_free(&s->ring);
 	s->ring = ring;
 	TAILQ_FOREACH(c, &s->clients, entry)
-	ipc_send_key_changed(c->channel, 0, &(struct ipc_key_changed){0});
+		ipc_send_key_changed(c->channel, 0, &(struct ipc_key_changed){ 0 });
 }
 
 struct keys_server *

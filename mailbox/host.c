@@ -49,6 +49,10 @@ after_turn(void *arg)
 {
 	struct host *h = arg;
 
+	/* Closed in this turn. */
+	if (h->store == NULL)
+		return;
+
 	for (int i = 0; i < HOST_ROUNDS; i++) {
 		bool ran = sessions_run(h);
 
@@ -140,11 +144,11 @@ on_report(void *arg, const char *line)
 static int
 open_store(struct host *h)
 {
-	const struct store_config config = {.dirfd = h->config.dirfd,
-	    .now_ms = host_now_ms,
-	    .folder_gone = on_folder_gone,
-	    .report = on_report,
-	    .arg = h};
+	const struct store_config config = { .dirfd = h->config.dirfd,
+		.now_ms = host_now_ms,
+		.folder_gone = on_folder_gone,
+		.report = on_report,
+		.arg = h };
 
 	return store_open(&config, &h->store);
 }

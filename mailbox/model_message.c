@@ -287,6 +287,8 @@ messages_remove(struct model *m, struct folder *f, struct rec_runs *r)
 	uint32_t from = 0, to = 0;
 	bool first = true;
 
+	if (f->n == 0)
+		return;
 	/* One pass: what stays between two runs moves down once. */
 	while (rec_next_run(r, &run)) {
 		uint32_t lo = model_find(f, run.lo), hi = lo;
@@ -315,12 +317,12 @@ void
 messages_exactly(struct model *m, struct folder *f, struct rec_chunk *r)
 {
 	struct rec_chunk names = *r;
-	uint32_t lo, hi, kept;
+	uint32_t hi, kept;
 	struct rec_message want;
 	bool more = rec_next_chunk_message(&names, &want);
 
 	folder_reserve(f, r->n + 1);
-	lo = hi = kept = model_find(f, r->lo);
+	hi = kept = model_find(f, r->lo);
 	for (; hi < f->n && f->messages[hi].uid <= r->hi; hi++) {
 		while (more && want.uid < f->messages[hi].uid)
 			more = rec_next_chunk_message(&names, &want);

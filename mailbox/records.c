@@ -118,7 +118,7 @@ rec_get_str(struct rec_reader *r, size_t max)
 	if ((size_t)(r->end - r->p) < n)
 		bad(r);
 	if (r->bad)
-		return (struct str){"", 0};
+		return (struct str){ "", 0 };
 	s = str_from(r->p, n);
 	r->p += n;
 	return s;
@@ -134,7 +134,7 @@ put_str(struct buf *b, struct str s)
 static struct rec_reader
 reader(struct str s)
 {
-	return (struct rec_reader){(const uint8_t *)s.p, (const uint8_t *)s.p + s.n, false};
+	return (struct rec_reader){ (const uint8_t *)s.p, (const uint8_t *)s.p + s.n, false };
 }
 
 static int
@@ -367,8 +367,9 @@ rec_get_arrival(struct str s, struct rec_arrival *out)
 		return REC_BAD;
 	out->number = get_fixed(&r, 8);
 	out->origin = get_fixed(&r, 8);
-	if (out->folder == 0 || out->uid == 0 || out->email == 0 || out->modseq > REC_MODSEQ_MAX ||
-	    out->flags & ~REC_FLAGS_MASK || out->zone < -ZONE_MAX || out->zone > ZONE_MAX)
+	if (out->folder == 0 || out->uid == 0 || out->uid == UINT32_MAX || out->email == 0 ||
+	    out->modseq > REC_MODSEQ_MAX || out->flags & ~REC_FLAGS_MASK || out->zone < -ZONE_MAX ||
+	    out->zone > ZONE_MAX)
 		return REC_BAD;
 	return finish(&r);
 }
@@ -508,7 +509,7 @@ rec_get_copy(struct str s, struct rec_copy *out)
 	out->modseq = rec_get_u(&out->rd, REC_MODSEQ_MAX);
 	out->saved = get_time(&out->rd);
 	out->n = (uint32_t)rec_get_u(&out->rd, REC_MESSAGES_MAX);
-	if (out->n == 0 || out->n - 1 > UINT32_MAX - out->first_uid)
+	if (out->n == 0 || out->n > UINT32_MAX - out->first_uid)
 		bad(&out->rd);
 	check = *out;
 	while (rec_next_copy_message(&check, &email, &flags))

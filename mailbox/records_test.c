@@ -155,7 +155,7 @@ static void
 test_arrival(void **state)
 {
 	struct rec_arrival a = {.folder = 1,
-			       .uid = 4294967295u,
+			       .uid = 4294967294u,
 			       .modseq = REC_MODSEQ_MAX,
 			       .flags = 0x1234567800000015,
 			       .saved = 1700000000,

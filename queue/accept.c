@@ -119,7 +119,7 @@ txn_refuse(struct door *d, struct txn *t, enum ipc_result result, const char *wh
 	struct txn *oldest;
 
 	log_warn(NULL, "event=refused reason=\"%s\"", why);
-	ipc_send_msg_refused(d->ch, t->id, &(struct ipc_msg_refused){.result = (uint8_t)result});
+	ipc_send_msg_refused(d->ch, t->id, &(struct ipc_msg_refused){ .result = (uint8_t)result });
 	content_drop(d->accept, t);
 	t->state = TXN_REFUSED;
 	TAILQ_INSERT_TAIL(&d->refused, t, link);
@@ -360,8 +360,7 @@ accept_peer(struct accept *a, int fd)
 	d->accept = a;
 	d->txns = map_new();
 	TAILQ_INIT(&d->refused);
-	d->ch = ipc_channel_new(
-	    a->queue->loop, fd, IPC_CH_queue_accept, IPC_SERVER, &door_ops, d);
+	d->ch = ipc_channel_new(a->queue->loop, fd, IPC_CH_queue_accept, IPC_SERVER, &door_ops, d);
 	TAILQ_INSERT_TAIL(&a->doors, d, link);
 }
 

@@ -1,2 +1,2 @@
-queue_needs := journal command daemon
+queue_needs := daemon journal command settings ipc io base proc
 queue_ldlibs :=

@@ -143,6 +143,12 @@ envelope_deliveries(const struct envelope_writer *w)
 	return (uint32_t)(buf_len(&w->deliveries) / TARGET);
 }
 
+uint32_t
+envelope_writer_account(const struct envelope_writer *w, uint32_t delivery)
+{
+	return load32(buf_data(&w->deliveries) + (size_t)delivery * TARGET);
+}
+
 int
 envelope_end(struct envelope_writer *w, uint64_t number, uint64_t arrival_ms, struct str prepend)
 {
@@ -184,8 +190,7 @@ take_string(struct str *s, struct str *out)
 {
 	struct str len;
 
-	return take(s, 2, &len) &&
-	    take(s, (uint8_t)len.p[0] | (size_t)(uint8_t)len.p[1] << 8, out);
+	return take(s, 2, &len) && take(s, (uint8_t)len.p[0] | (size_t)(uint8_t)len.p[1] << 8, out);
 }
 
 bool

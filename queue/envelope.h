@@ -55,8 +55,10 @@ void envelope_begin(struct envelope_writer *w, const struct ipc_msg_begin *m);
 /* Accounts that an earlier recipient has named get no second delivery. 0, or -1: over a limit. */
 int envelope_recipient(struct envelope_writer *w, const struct ipc_msg_recipient *m);
 uint32_t envelope_deliveries(const struct envelope_writer *w);
+uint32_t envelope_writer_account(const struct envelope_writer *w, uint32_t delivery);
 /* The whole meta in w->bytes. 0, or -1: over a limit. */
-int envelope_end(struct envelope_writer *w, uint64_t number, uint64_t arrival_ms, struct str prepend);
+int envelope_end(
+    struct envelope_writer *w, uint64_t number, uint64_t arrival_ms, struct str prepend);
 
 /* --- reading ----------------------------------------------------------------------------------- */
 /* All borrowed from the bytes. */

@@ -46,7 +46,7 @@ on_tick(void *arg)
 	struct queue *q = arg;
 
 	spool_tick(q->spool);
-	if (q->ticking)
+	if (q->ticking || spool_is_full(q->spool))
 		io_timer_set(q->tick, TICK_MS);
 	q->ticking = false;
 }
@@ -69,12 +69,16 @@ on_done_timer(void *arg)
 	ipc_flush_all();
 }
 
+/* The loop's hook cannot be taken back: it looks here. A process has one queue at a time. */
+static struct queue *current;
+
 static void
 after_turn(void *arg)
 {
-	struct queue *q = arg;
+	struct queue *q = current;
 
-	if (q->spool == NULL)
+	(void)arg;
+	if (q == NULL)
 		return;
 	spool_turn(q->spool);
 	if (spool_dirty(q->spool) && !io_timer_pending(q->done_timer))
@@ -108,7 +112,8 @@ queue_new(struct io_loop *loop, int dirfd, const struct queue_options *o, struct
 	q->accept = accept_new(q);
 	q->deliverer = deliverer_new(q);
 	q->admin = admin_new(q);
-	io_loop_after_turn(loop, after_turn, q);
+	current = q;
+	io_loop_after_turn(loop, after_turn, NULL);
 	spool_start(q->spool);
 	queue_busy(q);
 	*out = q;
@@ -130,7 +135,8 @@ queue_free(struct queue **qp)
 	spool_close(&q->spool);
 	io_timer_free(&q->done_timer);
 	io_timer_free(&q->tick);
-	/* The loop's hook cannot be taken back: what it looks at stays. */
+	current = NULL;
+	free(q);
 	*qp = NULL;
 }
 

@@ -18,17 +18,16 @@ struct queue;
 
 struct queue_options {
 	struct spool_options spool;
-	uint64_t message_max;      /* bytes of one message as received */
+	uint64_t message_max; /* bytes of one message as received */
 	uint64_t retry_min_ms, retry_max_ms;
-	unsigned mailboxes_max;    /* delivered to at one time */
+	unsigned mailboxes_max; /* delivered to at one time */
 	/* Asks for a delivery channel; the answer comes as queue_mailbox_opened. */
 	void (*open_mailbox)(void *arg, uint32_t account);
 	void *arg;
 };
 
 /* 0, or a journal_result (*out is NULL). Deliveries of what is found begin at once. */
-int queue_new(
-    struct io_loop *loop, int dirfd, const struct queue_options *o, struct queue **out);
+int queue_new(struct io_loop *loop, int dirfd, const struct queue_options *o, struct queue **out);
 /* Orderly: commits what waits. */
 void queue_free(struct queue **q);
 void queue_set_options(struct queue *q, const struct queue_options *o);

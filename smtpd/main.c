@@ -75,13 +75,13 @@ int
 main(int argc, char **argv)
 {
 	static const struct daemon_spec spec = {
-	    .name = "smtpd",
-	    .preload = preload,
-	    .start = start,
-	    .on_peer = on_peer,
-	    .on_listener = on_listener,
-	    .on_reload = on_reload,
-	    .on_stop = on_stop,
+		.name = "smtpd",
+		.preload = preload,
+		.start = start,
+		.on_peer = on_peer,
+		.on_listener = on_listener,
+		.on_reload = on_reload,
+		.on_stop = on_stop,
 	};
 
 	return daemon_main(argc, argv, &spec);

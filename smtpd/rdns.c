@@ -20,7 +20,7 @@ ask(struct session *s, uint32_t type, const char *name)
 	s->rdns.question = ++d->last_id;
 	map_put(d->questions, s->rdns.question, s);
 	ipc_send_dns_query(d->resolver, s->rdns.question,
-	    &(struct ipc_dns_query){.type = type, .name = str_of(name)});
+	    &(struct ipc_dns_query){ .type = type, .name = str_of(name) });
 }
 
 void
@@ -171,6 +171,6 @@ on_close(void *arg, struct ipc_channel *ch)
 }
 
 static const union ipc_handler handlers[IPC__MAX] = {
-    IPC_ON(dns_answer, on_dns_answer),
+	IPC_ON(dns_answer, on_dns_answer),
 };
-const struct ipc_ops smtpd_resolver_ops = {.handlers = handlers, .on_close = on_close};
+const struct ipc_ops smtpd_resolver_ops = { .handlers = handlers, .on_close = on_close };

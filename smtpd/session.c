@@ -10,14 +10,14 @@
 #include "base/xalloc.h"
 
 static const char *const close_reason[] = {
-    [SMTP_CLOSE_QUIT] = "quit",
-    [SMTP_CLOSE_ERRORS] = "too-many-errors",
-    [SMTP_CLOSE_SYNTAX] = "bad-line",
-    [SMTP_CLOSE_FOREIGN] = "not-smtp",
-    [SMTP_CLOSE_INJECTION] = "starttls-injection",
-    [SMTP_CLOSE_EARLY] = "data-too-early",
-    [SMTP_CLOSE_OVERSIZE] = "oversize",
-    [SMTP_CLOSE_HOST] = "refused",
+	[SMTP_CLOSE_QUIT] = "quit",
+	[SMTP_CLOSE_ERRORS] = "too-many-errors",
+	[SMTP_CLOSE_SYNTAX] = "bad-line",
+	[SMTP_CLOSE_FOREIGN] = "not-smtp",
+	[SMTP_CLOSE_INJECTION] = "starttls-injection",
+	[SMTP_CLOSE_EARLY] = "data-too-early",
+	[SMTP_CLOSE_OVERSIZE] = "oversize",
+	[SMTP_CLOSE_HOST] = "refused",
 };
 
 /* --- the end
@@ -374,14 +374,14 @@ on_stream_tls(void *arg)
 }
 
 static const struct io_stream_ops stream_ops = {
-    .on_data = on_stream_data,
-    .on_end = on_stream_end,
-    .on_tls = on_stream_tls,
+	.on_data = on_stream_data,
+	.on_end = on_stream_end,
+	.on_tls = on_stream_tls,
 };
 static const struct io_stream_limits stream_limits = {
-    .in_max = SMTPD_IN_MAX,
-    .out_max = SMTPD_OUT_MAX,
-    .stall_ms = SMTPD_STALL_MS,
+	.in_max = SMTPD_IN_MAX,
+	.out_max = SMTPD_OUT_MAX,
+	.stall_ms = SMTPD_STALL_MS,
 };
 
 /* --- the beginning

@@ -41,7 +41,7 @@ transaction_ask_recipient(struct session *s, const struct smtp_rcpt *rcpt)
 	s->lookup = ++d->last_id;
 	map_put(d->lookups, s->lookup, s);
 	ipc_send_address_lookup(
-	    d->accounts, s->lookup, &(struct ipc_address_lookup){.address = str_of(address)});
+	    d->accounts, s->lookup, &(struct ipc_address_lookup){ .address = str_of(address) });
 }
 
 /* A suspended account looks like one that is not there: its state is nobody's business. */
@@ -118,11 +118,11 @@ on_accounts_close(void *arg, struct ipc_channel *ch)
 }
 
 static const union ipc_handler accounts_handlers[IPC__MAX] = {
-    IPC_ON(address_is, on_address_is),
+	IPC_ON(address_is, on_address_is),
 };
 const struct ipc_ops smtpd_accounts_ops = {
-    .handlers = accounts_handlers,
-    .on_close = on_accounts_close,
+	.handlers = accounts_handlers,
+	.on_close = on_accounts_close,
 };
 
 /* --- the message
@@ -140,20 +140,20 @@ begin(struct session *s)
 	s->message = ++s->d->last_id;
 	map_put(s->d->messages, s->message, s);
 	ipc_send_msg_begin(q, s->message,
-	    &(struct ipc_msg_begin){.session = str_of(s->id),
+	    &(struct ipc_msg_begin){ .session = str_of(s->id),
 		.client_address = str_of(s->client),
 		.reverse_path = str_of(s->sender),
 		.envid = str_of(mail->envid),
 		.dsn_ret = (uint8_t)mail->ret,
 		.body_8bit = mail->body_8bit,
 		.smtputf8 = mail->smtputf8,
-		.size_hint = mail->size});
+		.size_hint = mail->size });
 	STAILQ_FOREACH(r, &s->envelope, entry)
-	ipc_send_msg_recipient(q, s->message,
-	    &(struct ipc_msg_recipient){.address = r->address,
-		.accounts = r->accounts,
-		.orcpt = r->orcpt,
-		.notify = (uint8_t)r->notify});
+		ipc_send_msg_recipient(q, s->message,
+		    &(struct ipc_msg_recipient){ .address = r->address,
+			.accounts = r->accounts,
+			.orcpt = r->orcpt,
+			.notify = (uint8_t)r->notify });
 }
 
 /* True when queue can be spoken to about this transaction. */
@@ -180,7 +180,7 @@ transaction_content(struct session *s, struct str run)
 		struct str part = str_from(run.p, run.n < MOST ? run.n : MOST);
 
 		ipc_send_msg_content(
-		    s->d->queue, s->message, &(struct ipc_msg_content){.bytes = part});
+		    s->d->queue, s->message, &(struct ipc_msg_content){ .bytes = part });
 		run = str_from(run.p + part.n, run.n - part.n);
 	}
 }
@@ -227,7 +227,7 @@ commit(struct session *s)
 	snprintf(id, sizeof(id), "%s.%u", s->id, s->transactions);
 	snprintf(only, sizeof(only), "%.*s", STRF(first->address));
 	buf_init(&prepend, SMTP_RECEIVED_MAX);
-	smtp_received_print(&prepend, &(struct smtp_received){.helo = facts.helo,
+	smtp_received_print(&prepend, &(struct smtp_received){ .helo = facts.helo,
 					  .rdns = s->rdns.name,
 					  .ip = s->client,
 					  .by = s->d->hostname,
@@ -236,11 +236,11 @@ commit(struct session *s)
 					  .tls = tls_stream_describe(s->stream, tls),
 					  .id = id,
 					  .only_rcpt = s->recipients == 1 ? only : NULL,
-					  .time = time(NULL)});
+					  .time = time(NULL) });
 	s->committed = true;
 	ipc_send_msg_commit(s->d->queue, s->message,
 	    &(struct ipc_msg_commit){
-		.size = s->size, .prepend = str_from(buf_data(&prepend), buf_len(&prepend))});
+		.size = s->size, .prepend = str_from(buf_data(&prepend), buf_len(&prepend)) });
 	buf_free(&prepend);
 }
 
@@ -301,7 +301,7 @@ transaction_reset(struct session *s)
 	if (s->message != 0) {
 		map_del(s->d->messages, s->message);
 		if (!s->committed && s->trouble == IPC_OK && s->d->queue != NULL)
-			ipc_send_msg_abort(s->d->queue, s->message, &(struct ipc_msg_abort){0});
+			ipc_send_msg_abort(s->d->queue, s->message, &(struct ipc_msg_abort){ 0 });
 	}
 	s->message = 0;
 	s->began = s->committed = s->waits_rdns = false;
@@ -362,8 +362,9 @@ on_msg_refused(
 	struct smtpd *d = arg;
 	struct session *s = map_get(d->messages, id);
 
-	(void)ch;
 	(void)fd;
+	/* No more frames of it follow: queue need not remember it. */
+	ipc_send_msg_abort(ch, id, &(struct ipc_msg_abort){ 0 });
 	if (s != NULL)
 		transaction_failed(s, m->result);
 }
@@ -374,7 +375,7 @@ go_on_all(struct smtpd *d)
 	struct session *s;
 
 	LIST_FOREACH(s, &d->sessions, entry)
-	session_unthrottle(s);
+		session_unthrottle(s);
 }
 
 static void
@@ -399,11 +400,11 @@ on_queue_drained(void *arg, struct ipc_channel *ch)
 }
 
 static const union ipc_handler queue_handlers[IPC__MAX] = {
-    IPC_ON(msg_stored, on_msg_stored),
-    IPC_ON(msg_refused, on_msg_refused),
+	IPC_ON(msg_stored, on_msg_stored),
+	IPC_ON(msg_refused, on_msg_refused),
 };
 const struct ipc_ops smtpd_queue_ops = {
-    .handlers = queue_handlers,
-    .on_close = on_queue_close,
-    .on_drained = on_queue_drained,
+	.handlers = queue_handlers,
+	.on_close = on_queue_close,
+	.on_drained = on_queue_drained,
 };

@@ -102,10 +102,10 @@ static X509 *
 make_ca(const char *domain, EVP_PKEY *key)
 {
 	static const struct extension ext[] = {
-	    {NID_basic_constraints, "critical,CA:TRUE,pathlen:0"},
-	    {NID_key_usage, "critical,keyCertSign,cRLSign"},
-	    {NID_subject_key_identifier, "hash"},
-	    {0, NULL},
+		{ NID_basic_constraints, "critical,CA:TRUE,pathlen:0" },
+		{ NID_key_usage, "critical,keyCertSign,cRLSign" },
+		{ NID_subject_key_identifier, "hash" },
+		{ 0, NULL },
 	};
 	char cn[CN_MAX + 1];
 
@@ -118,13 +118,13 @@ make_server(const char *hostname, EVP_PKEY *key, X509 *ca, EVP_PKEY *ca_key)
 {
 	char san[NAME_MAX_ + 64], cn[CN_MAX + 1];
 	const struct extension ext[] = {
-	    {NID_basic_constraints, "critical,CA:FALSE"},
-	    {NID_key_usage, "critical,digitalSignature"},
-	    {NID_ext_key_usage, "serverAuth"},
-	    {NID_subject_key_identifier, "hash"},
-	    {NID_authority_key_identifier, "keyid:always"},
-	    {NID_subject_alt_name, san},
-	    {0, NULL},
+		{ NID_basic_constraints, "critical,CA:FALSE" },
+		{ NID_key_usage, "critical,digitalSignature" },
+		{ NID_ext_key_usage, "serverAuth" },
+		{ NID_subject_key_identifier, "hash" },
+		{ NID_authority_key_identifier, "keyid:always" },
+		{ NID_subject_alt_name, san },
+		{ 0, NULL },
 	};
 
 	snprintf(san, sizeof(san), "DNS:%s,DNS:localhost,IP:127.0.0.1,IP:::1", hostname);

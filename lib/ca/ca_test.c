@@ -94,7 +94,7 @@ test_create(void **state)
 static void
 test_bad_names(void **state)
 {
-	static const char *const bad[] = {"", "a,DNS:b", "a b", "a\n", "\xc3\xa4.test"};
+	static const char *const bad[] = { "", "a,DNS:b", "a b", "a\n", "\xc3\xa4.test" };
 	char error[CA_ERROR_MAX];
 
 	(void)state;
@@ -110,11 +110,11 @@ test_bad_names(void **state)
 int
 main(void)
 {
-	static const char *const files[] = {
-	    "ca.pem", "keys/ca.key", "keys/default.crt", "keys/default.key"};
+	static const char *const files[] = { "ca.pem", "keys/ca.key", "keys/default.crt",
+		"keys/default.key" };
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_create),
-	    cmocka_unit_test(test_bad_names),
+		cmocka_unit_test(test_create),
+		cmocka_unit_test(test_bad_names),
 	};
 	int r;
 

@@ -199,7 +199,7 @@ static int
 pass(struct reader *r, const char *text)
 {
 	cfg_opt_t *top = xcalloc(SET__MAX + UNKNOWN_MAX + 1, sizeof(*top));
-	cfg_opt_t none[] = {CFG_END()};
+	cfg_opt_t none[] = { CFG_END() };
 	unsigned n = 0, known;
 	cfg_t *cfg;
 	int rc;

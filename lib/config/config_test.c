@@ -146,13 +146,13 @@ test_syntax(void **state)
 	static const struct {
 		const char *text, *want;
 	} cases[] = {
-	    {"smtpd {\n", "postern.conf:1: this section is not closed"},
-	    {"smtpd {\nmax-errors 3\n}\n", "postern.conf:2: missing equal sign"},
-	    {"}\n", "postern.conf:1: unexpected closing brace"},
-	    {"smtpd {\nmax-errors = {1}\n}\n", "postern.conf:2: unexpected token"},
-	    {"foo = 3\n", "postern.conf:1: foo: there is no such section"},
-	    {"smtpd { domain = x }\n", "postern.conf:1: smtpd.domain: there is no such"},
-	    {"general { daemon-uid-base = 66010 }\n", "ranges overlap"},
+		{ "smtpd {\n", "postern.conf:1: this section is not closed" },
+		{ "smtpd {\nmax-errors 3\n}\n", "postern.conf:2: missing equal sign" },
+		{ "}\n", "postern.conf:1: unexpected closing brace" },
+		{ "smtpd {\nmax-errors = {1}\n}\n", "postern.conf:2: unexpected token" },
+		{ "foo = 3\n", "postern.conf:1: foo: there is no such section" },
+		{ "smtpd { domain = x }\n", "postern.conf:1: smtpd.domain: there is no such" },
+		{ "general { daemon-uid-base = 66010 }\n", "ranges overlap" },
 	};
 
 	(void)state;
@@ -181,21 +181,22 @@ test_set(void **state)
 	static const struct {
 		const char *before, *name, *value, *after;
 	} cases[] = {
-	    {"smtpd {\n\tmax-errors = 3 # keep\n}\n", "smtpd.max-errors", "5",
-		"smtpd {\n\tmax-errors = 5 # keep\n}\n"},
-	    {"# max-errors = 1\nsmtpd { max-errors=3 }\n", "smtpd.max-errors", "5",
-		"# max-errors = 1\nsmtpd { max-errors = 5 }\n"},
-	    {"log { debug = no }\n", "smtpd.max-errors", "5",
-		"log { debug = no }\n\nsmtpd {\n\tmax-errors = 5\n}\n"},
-	    {"log {\n\tdebug = no\n}\n", "log.age", "2h", "log {\n\tdebug = no\n\tage = 7200\n}\n"},
-	    {"smtpd {\n\txclient-from = { \"::1\" } /* x */\n}\n", "smtpd.xclient-from",
-		"127.0.0.1,::1",
-		"smtpd {\n\txclient-from = { \"127.0.0.1\", \"::1\" } /* x */\n}\n"},
-	    {"smtpd {\n\txclient-from = { \"::1\" }\n}\n", "smtpd.xclient-from", "",
-		"smtpd {\n\txclient-from = {}\n}\n"},
-	    {"smtpd {\n\tmax-errors = 3 # keep\n}\n", "smtpd.max-errors", NULL,
-		"smtpd {\n\t# max-errors = (default)\n # keep\n}\n"},
-	    {"", "general.domain", "A.test", "\ngeneral {\n\tdomain = \"a.test\"\n}\n"},
+		{ "smtpd {\n\tmax-errors = 3 # keep\n}\n", "smtpd.max-errors", "5",
+		    "smtpd {\n\tmax-errors = 5 # keep\n}\n" },
+		{ "# max-errors = 1\nsmtpd { max-errors=3 }\n", "smtpd.max-errors", "5",
+		    "# max-errors = 1\nsmtpd { max-errors = 5 }\n" },
+		{ "log { debug = no }\n", "smtpd.max-errors", "5",
+		    "log { debug = no }\n\nsmtpd {\n\tmax-errors = 5\n}\n" },
+		{ "log {\n\tdebug = no\n}\n", "log.age", "2h",
+		    "log {\n\tdebug = no\n\tage = 7200\n}\n" },
+		{ "smtpd {\n\txclient-from = { \"::1\" } /* x */\n}\n", "smtpd.xclient-from",
+		    "127.0.0.1,::1",
+		    "smtpd {\n\txclient-from = { \"127.0.0.1\", \"::1\" } /* x */\n}\n" },
+		{ "smtpd {\n\txclient-from = { \"::1\" }\n}\n", "smtpd.xclient-from", "",
+		    "smtpd {\n\txclient-from = {}\n}\n" },
+		{ "smtpd {\n\tmax-errors = 3 # keep\n}\n", "smtpd.max-errors", NULL,
+		    "smtpd {\n\t# max-errors = (default)\n # keep\n}\n" },
+		{ "", "general.domain", "A.test", "\ngeneral {\n\tdomain = \"a.test\"\n}\n" },
 	};
 
 	(void)state;
@@ -257,12 +258,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_load, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_faults, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_syntax, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_set, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_set_refused, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_create, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_load, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_faults, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_syntax, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_set, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_set_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_create, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,7 +108,7 @@ config_open_section(const char *text)
 static struct place
 find_place(const char *t, const struct setting_row *row)
 {
-	struct place p = {0, 0, 0};
+	struct place p = { 0, 0, 0 };
 	bool here = false;
 
 	for (size_t i = skip_blank(t, 0); t[i]; i = skip_blank(t, i)) {

@@ -23,7 +23,7 @@ enum {
 #define DATA_FILE "data.db"
 #define RESERVE_FILE "reserve"
 #define LOCK_FILE "lock"
-static const struct str format_key = {"\0format", 7};
+static const struct str format_key = { "\0format", 7 };
 
 struct db {
 	DB_ENV *env;
@@ -421,7 +421,8 @@ db_put(struct db_txn *txn, struct str key, struct str value)
 int
 db_set_format(struct db_txn *txn, uint32_t format)
 {
-	char v[4] = {(char)(format >> 24), (char)(format >> 16), (char)(format >> 8), (char)format};
+	char v[4] = { (char)(format >> 24), (char)(format >> 16), (char)(format >> 8),
+		(char)format };
 
 	txn->format = format;
 	return put(txn, format_key, str_from(v, sizeof(v)));

@@ -320,7 +320,7 @@ test_kill(void **state)
 	(void)state;
 	srandom((unsigned)getpid());
 	for (int round = 0; round < KILL_ROUNDS; round++) {
-		struct timespec pause = {0, 1000000L * (10 + random() % 60)};
+		struct timespec pause = { 0, 1000000L * (10 + random() % 60) };
 		unsigned a = 0, b = 0, n;
 		int p[2], status;
 		struct db *db;
@@ -429,13 +429,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_basics, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_format, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_strange_files, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_log_removal, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_kill, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_basics, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_format, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_strange_files, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_log_removal, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kill, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,7 @@ imap_append_abort(struct imap_session *s)
 	if (s->append.a != NULL)
 		s->ops->append_abort(&s->append.a);
 	folder_release(s);
-	s->append = (struct imap_append_state){0};
+	s->append = (struct imap_append_state){ 0 };
 }
 
 static bool
@@ -42,7 +42,7 @@ when_parse(struct imap_parse *p, struct arguments *args)
 	if (!mail_time_parse_imap(s, &t))
 		return imap_parse_fail(p, "Invalid date");
 	args->has_when = true;
-	args->when = (struct imap_time){t.seconds, t.zone};
+	args->when = (struct imap_time){ t.seconds, t.zone };
 	return imap_parse_sp(p);
 }
 
@@ -111,7 +111,7 @@ imap_append_literal(struct imap_session *s)
 {
 	struct str cmd = str_from(buf_data(&s->frame.cmd), s->frame.cmd.len), line = cmd;
 	enum imap_append_verdict v;
-	struct arguments args = {0};
+	struct arguments args = { 0 };
 	struct imap_parse p;
 	uint64_t size;
 	size_t at;
@@ -190,6 +190,6 @@ imap_cmd_append(struct imap_session *s, struct imap_parse *p)
 		s->step = append_end;
 	}
 	folder_release(s);
-	*st = (struct imap_append_state){0};
+	*st = (struct imap_append_state){ 0 };
 	return true;
 }

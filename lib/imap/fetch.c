@@ -81,14 +81,14 @@ old_item(struct imap_parse *p, struct fetch *f, struct str word, bool *known)
 		enum imap_section_kind kind;
 		bool peek;
 	} old[] = {
-	    {{"RFC822", 6}, IMAP_SECTION_ALL, false},
-	    {{"RFC822.HEADER", 13}, IMAP_SECTION_HEADER, true},
-	    {{"RFC822.TEXT", 11}, IMAP_SECTION_TEXT, false},
+		{ { "RFC822", 6 }, IMAP_SECTION_ALL, false },
+		{ { "RFC822.HEADER", 13 }, IMAP_SECTION_HEADER, true },
+		{ { "RFC822.TEXT", 11 }, IMAP_SECTION_TEXT, false },
 	};
 
 	for (size_t i = 0; i < sizeof(old) / sizeof(old[0]); i++) {
 		if (str_eq_nocase(word, old[i].name)) {
-			struct imap_section s = {.kind = old[i].kind};
+			struct imap_section s = { .kind = old[i].kind };
 
 			*known = true;
 			return section_add(p, f, old[i].name, old[i].peek, &s);
@@ -105,13 +105,13 @@ simple_item(struct imap_parse *p, struct fetch *f, struct str word)
 		struct str name;
 		enum item_kind kind;
 	} simple[] = {
-	    {{"UID", 3}, ITEM_UID},
-	    {{"FLAGS", 5}, ITEM_FLAGS},
-	    {{"INTERNALDATE", 12}, ITEM_INTERNALDATE},
-	    {{"RFC822.SIZE", 11}, ITEM_SIZE},
-	    {{"ENVELOPE", 8}, ITEM_ENVELOPE},
-	    {{"BODY", 4}, ITEM_BODY},
-	    {{"BODYSTRUCTURE", 13}, ITEM_BODYSTRUCTURE},
+		{ { "UID", 3 }, ITEM_UID },
+		{ { "FLAGS", 5 }, ITEM_FLAGS },
+		{ { "INTERNALDATE", 12 }, ITEM_INTERNALDATE },
+		{ { "RFC822.SIZE", 11 }, ITEM_SIZE },
+		{ { "ENVELOPE", 8 }, ITEM_ENVELOPE },
+		{ { "BODY", 4 }, ITEM_BODY },
+		{ { "BODYSTRUCTURE", 13 }, ITEM_BODYSTRUCTURE },
 	};
 	bool known;
 
@@ -149,9 +149,9 @@ macro_parse(struct imap_parse *p, struct fetch *f, bool *known)
 		struct str name;
 		const char *items;
 	} macros[] = {
-	    {{"ALL", 3}, "FLAGS INTERNALDATE RFC822.SIZE ENVELOPE"},
-	    {{"FAST", 4}, "FLAGS INTERNALDATE RFC822.SIZE"},
-	    {{"FULL", 4}, "FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODY"},
+		{ { "ALL", 3 }, "FLAGS INTERNALDATE RFC822.SIZE ENVELOPE" },
+		{ { "FAST", 4 }, "FLAGS INTERNALDATE RFC822.SIZE" },
+		{ { "FULL", 4 }, "FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODY" },
 	};
 	struct str rest = str_from(p->p, (size_t)(p->end - p->p));
 
@@ -268,7 +268,7 @@ item_put(struct imap_session *s, struct fetch *f, const struct item *it)
 		break;
 	case ITEM_INTERNALDATE:
 		mail_time_format_imap(
-		    (struct mail_time){f->m.m.internal.seconds, f->m.m.internal.zone}, date);
+		    (struct mail_time){ f->m.m.internal.seconds, f->m.m.internal.zone }, date);
 		imap_put(s, " \"%s\"", date);
 		break;
 	case ITEM_ENVELOPE:

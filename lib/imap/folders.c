@@ -108,8 +108,8 @@ imap_cmd_unsubscribe(struct imap_session *s, struct imap_parse *p)
  */
 enum { ST_MESSAGES, ST_RECENT, ST_UIDNEXT, ST_UIDVALIDITY, ST_UNSEEN, ST_N };
 
-static const struct str status_items[ST_N] = {
-    {"MESSAGES", 8}, {"RECENT", 6}, {"UIDNEXT", 7}, {"UIDVALIDITY", 11}, {"UNSEEN", 6}};
+static const struct str status_items[ST_N] = { { "MESSAGES", 8 }, { "RECENT", 6 }, { "UIDNEXT", 7 },
+	{ "UIDVALIDITY", 11 }, { "UNSEEN", 6 } };
 
 static bool
 status_parse(struct imap_parse *p, unsigned *items)
@@ -137,7 +137,8 @@ static void
 status_put(
     struct imap_session *s, struct str name, unsigned items, const struct imap_folder_state *st)
 {
-	uint32_t value[ST_N] = {st->messages, st->recent, st->uidnext, st->uidvalidity, st->unseen};
+	uint32_t value[ST_N] = { st->messages, st->recent, st->uidnext, st->uidvalidity,
+		st->unseen };
 	bool first = true;
 
 	imap_check(s, buf_puts(&s->out, "* STATUS ") | imap_put_name(&s->out, name) |

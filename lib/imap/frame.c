@@ -6,7 +6,7 @@
 void
 imap_frame_init(struct imap_frame *f, size_t max)
 {
-	*f = (struct imap_frame){.max = max};
+	*f = (struct imap_frame){ .max = max };
 	buf_init(&f->cmd, max);
 }
 
@@ -22,7 +22,7 @@ imap_frame_reset(struct imap_frame *f)
 	size_t max = f->max;
 
 	buf_free_secret(&f->cmd);
-	*f = (struct imap_frame){.cmd = f->cmd, .max = max};
+	*f = (struct imap_frame){ .cmd = f->cmd, .max = max };
 }
 
 bool

@@ -52,10 +52,10 @@ say(struct conn *c, const char *text)
 	return c->e = imap_prelogin_run(c->p, &c->in, &c->out);
 }
 
-#define EXPECT(c, text, event, want)                                                               \
-	do {                                                                                       \
-		assert_int_equal(say(c, text), event);                                             \
-		assert_string_equal(got(c), want);                                                 \
+#define EXPECT(c, text, event, want) \
+	do { \
+		assert_int_equal(say(c, text), event); \
+		assert_string_equal(got(c), want); \
 	} while (0)
 
 static void
@@ -89,9 +89,9 @@ test_plain_text(void **state)
 	    "* CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID AUTH=PLAIN AUTH=LOGIN\r\n"
 	    "a OK Capabilities listed\r\n");
 	EXPECT(&c, "a starttls\r\n", IMAP_PRE_INPUT, "a BAD TLS is on already\r\n");
-	EXPECT(&c, "a id NIL\r\n", IMAP_PRE_INPUT,
-	    "* ID (\"name\" \"Postern\")\r\na OK Done\r\n");
-	EXPECT(&c, "a logout\r\nb noop\r\n", IMAP_PRE_CLOSE, "* BYE Logging out\r\na OK Logged out\r\n");
+	EXPECT(&c, "a id NIL\r\n", IMAP_PRE_INPUT, "* ID (\"name\" \"Postern\")\r\na OK Done\r\n");
+	EXPECT(&c, "a logout\r\nb noop\r\n", IMAP_PRE_CLOSE,
+	    "* BYE Logging out\r\na OK Logged out\r\n");
 	close_conn(&c);
 }
 

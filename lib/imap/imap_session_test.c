@@ -66,7 +66,7 @@ open_client(struct client *c)
 {
 	struct imap_session_config config = { &memory_ops, &mem, client_wake, c, { NULL, 0 } };
 
-	*c = (struct client) { 0 };
+	*c = (struct client){ 0 };
 	buf_init(&c->in, 1 << 20);
 	buf_init(&c->got, 1 << 26);
 	c->s = imap_session_new(&config);
@@ -96,10 +96,10 @@ say(struct client *c, const char *text)
 	feed(c, text, strlen(text));
 }
 
-#define EXPECT(c, text, want)                                                                      \
-	do {                                                                                       \
-		say(c, text);                                                                      \
-		assert_string_equal(got(c), want);                                                 \
+#define EXPECT(c, text, want) \
+	do { \
+		say(c, text); \
+		assert_string_equal(got(c), want); \
 	} while (0)
 
 /* A session in INBOX with n simple messages. */
@@ -202,16 +202,15 @@ test_select(void **state)
 static void
 test_fetch(void **state)
 {
-	static const char envelope[] =
-	    "(\"Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\" "
-	    "\"IMAP4rev1 WG mtg summary and minutes\" "
-	    "((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) "
-	    "((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) "
-	    "((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) "
-	    "((NIL NIL \"imap\" \"cac.washington.edu\")) "
-	    "((NIL NIL \"minutes\" \"CNRI.Reston.VA.US\")"
-	    "(\"John Klensin\" NIL \"KLENSIN\" \"MIT.EDU\")) NIL NIL "
-	    "\"<B27397-0100000@cac.washington.edu>\")";
+	static const char envelope[] = "(\"Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\" "
+				       "\"IMAP4rev1 WG mtg summary and minutes\" "
+				       "((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) "
+				       "((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) "
+				       "((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) "
+				       "((NIL NIL \"imap\" \"cac.washington.edu\")) "
+				       "((NIL NIL \"minutes\" \"CNRI.Reston.VA.US\")"
+				       "(\"John Klensin\" NIL \"KLENSIN\" \"MIT.EDU\")) NIL NIL "
+				       "\"<B27397-0100000@cac.washington.edu>\")";
 	struct client c;
 	char want[2048];
 
@@ -223,7 +222,8 @@ test_fetch(void **state)
 	    "23 2))\r\na OK Messages fetched\r\n",
 	    sizeof(simple_msg) - 1, envelope);
 	EXPECT(&c, "a fetch 1 full\r\n", want);
-	EXPECT(&c, "a uid fetch 1:* (uid BODY.PEEK[HEADER.FIELDS (Subject to)] body.peek[text]<6.9>)\r\n",
+	EXPECT(&c,
+	    "a uid fetch 1:* (uid BODY.PEEK[HEADER.FIELDS (Subject to)] body.peek[text]<6.9>)\r\n",
 	    "* 1 FETCH (UID 1 BODY[HEADER.FIELDS (Subject to)] {78}\r\n"
 	    "Subject: IMAP4rev1 WG mtg summary and minutes\r\nTo: imap@cac.washington.edu\r\n\r\n"
 	    " BODY[TEXT]<6> {9}\r\nWorld\r\nLi)\r\na OK Messages fetched\r\n");
@@ -244,8 +244,7 @@ test_fetch(void **state)
 	EXPECT(&c, "a fetch 1 (body[text]<100.5> flags)\r\n",
 	    "* 1 FETCH (BODY[TEXT]<100> {0}\r\n FLAGS (\\Seen \\Recent))\r\na OK Messages fetched\r\n");
 	EXPECT(&c, "a fetch 2 flags\r\n", "a BAD No message has such a number\r\n");
-	EXPECT(&c, "a uid fetch 2:9 flags\r\n",
-	    "a OK Messages fetched\r\n");
+	EXPECT(&c, "a uid fetch 2:9 flags\r\n", "a OK Messages fetched\r\n");
 	EXPECT(&c, "a fetch 1 body[\r\n", "a BAD Missing ']'\r\n");
 	EXPECT(&c, "a fetch 1 body[]<1.0>\r\n", "a BAD Invalid partial range\r\n");
 	EXPECT(&c, "a fetch 1 body[0]\r\n", "a BAD Invalid part number\r\n");
@@ -289,8 +288,8 @@ test_store(void **state)
 	EXPECT(&a, "a store 1 +flags (\\Foo)\r\n", "a BAD Unknown system flag\r\n");
 	EXPECT(&a, "a store 1 +flags (\\*)\r\n", "a BAD Missing or invalid argument\r\n");
 	EXPECT(&a, "a search keyword $junk\r\n", "* SEARCH 1\r\na OK Search completed\r\n");
-	EXPECT(&a, "a search unkeyword nope deleted\r\n",
-	    "* SEARCH 3\r\na OK Search completed\r\n");
+	EXPECT(
+	    &a, "a search unkeyword nope deleted\r\n", "* SEARCH 3\r\na OK Search completed\r\n");
 	close_client(&b);
 	done(&a);
 }
@@ -315,8 +314,7 @@ test_expunge_timing(void **state)
 	run(&i);
 	assert_string_equal(got(&i),
 	    "* 1 FETCH (UID 1 FLAGS (\\Deleted))\r\n* 3 FETCH (UID 3 FLAGS (\\Deleted))\r\n");
-	EXPECT(&a, "a expunge\r\n",
-	    "* 1 EXPUNGE\r\n* 2 EXPUNGE\r\na OK Messages expunged\r\n");
+	EXPECT(&a, "a expunge\r\n", "* 1 EXPUNGE\r\n* 2 EXPUNGE\r\na OK Messages expunged\r\n");
 	run(&i);
 	assert_string_equal(got(&i), "* 1 EXPUNGE\r\n* 2 EXPUNGE\r\n");
 	memory_deliver(&mem, "INBOX", str_of(simple_msg), 0);
@@ -400,7 +398,8 @@ test_append(void **state)
 		    "c NO [TRYCREATE] No such folder\r\n");
 		EXPECT(&c, "c append nowhere {5}\r\n", "c NO [TRYCREATE] No such folder\r\n");
 		EXPECT(&c, "c append Drafts {0+}\r\n\r\n", "c NO The message is empty\r\n");
-		EXPECT(&c, "c append Drafts (\\Seen {5+}\r\nb nop\r\n", "c BAD Missing or invalid argument\r\n");
+		EXPECT(&c, "c append Drafts (\\Seen {5+}\r\nb nop\r\n",
+		    "c BAD Missing or invalid argument\r\n");
 		EXPECT(&c, "c append Drafts {2000000}\r\n",
 		    "c NO [OVERQUOTA] The mailbox is full\r\n");
 		EXPECT(&c, "c append Drafts {3+}\r\nabc {3+}\r\ndef\r\n",
@@ -442,7 +441,8 @@ test_folders(void **state)
 	(void)state;
 	memory_init(&mem);
 	open_client(&c);
-	EXPECT(&c, "a LIST \"\" \"\"\r\n", "* LIST (\\Noselect) \"/\" \"\"\r\na OK Folders listed\r\n");
+	EXPECT(&c, "a LIST \"\" \"\"\r\n",
+	    "* LIST (\\Noselect) \"/\" \"\"\r\na OK Folders listed\r\n");
 	EXPECT(&c, "a create Work/M&APw-ller/\r\n", "a OK Folder created\r\n");
 	EXPECT(&c, "a create work//x\r\n", "a NO [CANNOT] Empty level in folder name\r\n");
 	EXPECT(&c, "a create ../x&AA-\r\n",
@@ -460,8 +460,7 @@ test_folders(void **state)
 	    "* LIST (\\HasNoChildren) \"/\" \"Work/M&APw-ller\"\r\na OK Folders listed\r\n");
 	EXPECT(&c, "a list \"\" inbo%\r\n",
 	    "* LIST (\\HasNoChildren) \"/\" \"INBOX\"\r\na OK Folders listed\r\n");
-	EXPECT(&c, "a delete Work\r\n",
-	    "a NO [HASCHILDREN] There are folders below this one\r\n");
+	EXPECT(&c, "a delete Work\r\n", "a NO [HASCHILDREN] There are folders below this one\r\n");
 	EXPECT(&c, "a subscribe Old/Gone\r\n", "a OK Subscribed\r\n");
 	EXPECT(&c, "a unsubscribe Trash\r\n", "a OK Unsubscribed\r\n");
 	EXPECT(&c, "a lsub \"\" %\r\n",
@@ -501,16 +500,17 @@ test_folders(void **state)
 static void
 test_search(void **state)
 {
-	static const char german[] = "Date: 1 Jan 2020 23:30:00 -0800\r\n"
-				     "From: =?utf-8?Q?J=C3=B6rg?= <j@example.org>\r\n"
-				     "Subject: =?iso-8859-1?Q?Gr=FC=DFe?= aus\r\n =?iso-8859-1?Q?K=D6LN?=\r\n"
-				     "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
-				     "--b\r\nContent-Type: text/plain; charset=windows-1252\r\n"
-				     "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
-				     "F=DCR 5 =80 nach=\r\nnahme\r\n"
-				     "--b\r\nContent-Type: text/plain; charset=utf-8\r\n"
-				     "Content-Transfer-Encoding: base64\r\n\r\n"
-				     "w4RwZmVsIHVuZCBCaXJuZW4=\r\n--b--\r\n";
+	static const char german[] =
+	    "Date: 1 Jan 2020 23:30:00 -0800\r\n"
+	    "From: =?utf-8?Q?J=C3=B6rg?= <j@example.org>\r\n"
+	    "Subject: =?iso-8859-1?Q?Gr=FC=DFe?= aus\r\n =?iso-8859-1?Q?K=D6LN?=\r\n"
+	    "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+	    "--b\r\nContent-Type: text/plain; charset=windows-1252\r\n"
+	    "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+	    "F=DCR 5 =80 nach=\r\nnahme\r\n"
+	    "--b\r\nContent-Type: text/plain; charset=utf-8\r\n"
+	    "Content-Transfer-Encoding: base64\r\n\r\n"
+	    "w4RwZmVsIHVuZCBCaXJuZW4=\r\n--b--\r\n";
 	static const struct {
 		const char *keys, *want;
 	} cases[] = {
@@ -523,7 +523,9 @@ test_search(void **state)
 		{ "new", " 2 3" },
 		{ "old", "" },
 		{ "subject \"wg mtg\"", " 1 2" },
-		{ "subject {10+}\r\nGR\xc3\x9c\xc3\x9f""E AU", " 3" },
+		{ "subject {10+}\r\nGR\xc3\x9c\xc3\x9f"
+		  "E AU",
+		    " 3" },
 		{ "charset iso-8859-1 subject \"aus K\xf6ln\"", " 3" },
 		{ "from J\xc3\x96RG", "" },
 		{ "from \"J\xc3\x96RG\"", " 3" },
@@ -532,8 +534,12 @@ test_search(void **state)
 		{ "body \"f\xc3\xbcr 5 \xe2\x82\xac nachnahme\"", " 3" },
 		{ "body \"\xc3\xa4PFEL\"", " 3" },
 		{ "body grüße", "" },
-		{ "body \"gr\xc3\xbc\xc3\x9f" "e\"", "" },
-		{ "text \"gr\xc3\xbc\xc3\x9f" "e\"", " 3" },
+		{ "body \"gr\xc3\xbc\xc3\x9f"
+		  "e\"",
+		    "" },
+		{ "text \"gr\xc3\xbc\xc3\x9f"
+		  "e\"",
+		    " 3" },
 		{ "text \"hello world\"", " 1 2" },
 		{ "body klensin", "" },
 		{ "sentsince 1-Jan-2020 sentbefore 2-jan-2020", " 3" },
@@ -558,9 +564,11 @@ test_search(void **state)
 		bool bad = strstr(cases[i].keys, "from J") || strstr(cases[i].keys, "body gr\xc3");
 
 		snprintf(line, sizeof(line), "a search %s\r\n", cases[i].keys);
-		snprintf(want, sizeof(want), "* SEARCH%s\r\na OK Search completed\r\n", cases[i].want);
+		snprintf(
+		    want, sizeof(want), "* SEARCH%s\r\na OK Search completed\r\n", cases[i].want);
 		say(&c, line);
-		assert_string_equal(got(&c), bad ? "a BAD Unexpected text at the end of the command\r\n" : want);
+		assert_string_equal(
+		    got(&c), bad ? "a BAD Unexpected text at the end of the command\r\n" : want);
 	}
 	EXPECT(&c, "a search charset x-foo text y\r\n",
 	    "a NO [BADCHARSET (US-ASCII UTF-8 ISO-8859-1 ISO-8859-15 WINDOWS-1252)] Unknown "
@@ -630,7 +638,8 @@ test_bad_input(void **state)
 	feed(&c, "a select \"x\0\"\r\n", 15);
 	assert_string_equal(got(&c), "a BAD Invalid character in a quoted string\r\n");
 	EXPECT(&c, "a select \"x\\n\"\r\n", "a BAD Invalid escape in a quoted string\r\n");
-	EXPECT(&c, "a select {1+}\r\n*\r\n", "a NO [CANNOT] Character not allowed in a folder name\r\n");
+	EXPECT(&c, "a select {1+}\r\n*\r\n",
+	    "a NO [CANNOT] Character not allowed in a folder name\r\n");
 	for (int i = 0; i < 45; i++)
 		say(&c, "a foo\r\n");
 	assert_int_not_equal(c.why, IMAP_RUN_CLOSE);
@@ -696,13 +705,13 @@ test_back_pressure(void **state)
 		total += take;
 		imap_session_sent(c.s, take);
 		if (total > 200000 && total < 320000) /* gone while it is read */
-			memory_take_out(&mem, memory_folder(&mem, STR("INBOX")),
-			    (uint32_t[]) { 1 }, 1);
+			memory_take_out(
+			    &mem, memory_folder(&mem, STR("INBOX")), (uint32_t[]){ 1 }, 1);
 	}
 	total += out->len;
-	assert_int_equal(total,
-	    n + strlen("* 1 FETCH (BODY[] {700000}\r\n)\r\nb OK Messages fetched\r\n"
-	               "* 0 EXPUNGE\r\nc OK Done\r\n"));
+	assert_int_equal(
+	    total, n + strlen("* 1 FETCH (BODY[] {700000}\r\n)\r\nb OK Messages fetched\r\n"
+			      "* 0 EXPUNGE\r\nc OK Done\r\n"));
 	imap_session_sent(c.s, out->len);
 	free(big);
 	done(&c);
@@ -732,8 +741,7 @@ test_many(void **state)
 	EXPECT(&b, "b search 1:8\r\n", "* SEARCH 1 3 5 7\r\nb OK Search completed\r\n");
 	strcpy(p, "b OK Done\r\n");
 	EXPECT(&b, "b noop\r\n", want);
-	EXPECT(&b, "b fetch 1500 uid\r\n",
-	    "* 1500 FETCH (UID 2999)\r\nb OK Messages fetched\r\n");
+	EXPECT(&b, "b fetch 1500 uid\r\n", "* 1500 FETCH (UID 2999)\r\nb OK Messages fetched\r\n");
 	free(want);
 	close_client(&b);
 	done(&a);

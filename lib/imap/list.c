@@ -36,17 +36,17 @@ struct option {
 };
 
 static const struct option select_options[] = {
-    {{"SUBSCRIBED", 10}, SEL_SUBSCRIBED | RET_SUBSCRIBED},
-    {{"RECURSIVEMATCH", 14}, SEL_RECURSIVE},
-    {{"SPECIAL-USE", 11}, SEL_SPECIAL | RET_SPECIAL},
-    {{"REMOTE", 6}, SEL_REMOTE},
-    {{NULL, 0}, 0},
+	{ { "SUBSCRIBED", 10 }, SEL_SUBSCRIBED | RET_SUBSCRIBED },
+	{ { "RECURSIVEMATCH", 14 }, SEL_RECURSIVE },
+	{ { "SPECIAL-USE", 11 }, SEL_SPECIAL | RET_SPECIAL },
+	{ { "REMOTE", 6 }, SEL_REMOTE },
+	{ { NULL, 0 }, 0 },
 };
 static const struct option return_options[] = {
-    {{"SUBSCRIBED", 10}, RET_SUBSCRIBED},
-    {{"CHILDREN", 8}, RET_CHILDREN},
-    {{"SPECIAL-USE", 11}, RET_SPECIAL},
-    {{NULL, 0}, 0},
+	{ { "SUBSCRIBED", 10 }, RET_SUBSCRIBED },
+	{ { "CHILDREN", 8 }, RET_CHILDREN },
+	{ { "SPECIAL-USE", 11 }, RET_SPECIAL },
+	{ { NULL, 0 }, 0 },
 };
 
 /* Behind '(': words up to ')'. */
@@ -190,11 +190,11 @@ special_put(struct imap_session *s, bool *first, enum imap_special special)
 		enum imap_special bit;
 		const char *name;
 	} names[] = {
-	    {IMAP_SPECIAL_ARCHIVE, "\\Archive"},
-	    {IMAP_SPECIAL_DRAFTS, "\\Drafts"},
-	    {IMAP_SPECIAL_JUNK, "\\Junk"},
-	    {IMAP_SPECIAL_SENT, "\\Sent"},
-	    {IMAP_SPECIAL_TRASH, "\\Trash"},
+		{ IMAP_SPECIAL_ARCHIVE, "\\Archive" },
+		{ IMAP_SPECIAL_DRAFTS, "\\Drafts" },
+		{ IMAP_SPECIAL_JUNK, "\\Junk" },
+		{ IMAP_SPECIAL_SENT, "\\Sent" },
+		{ IMAP_SPECIAL_TRASH, "\\Trash" },
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -247,7 +247,7 @@ parent_put(struct imap_session *s, const struct list *l, struct str parent)
 	if (!recursive || !matches(l, parent) || (found && is_selected(l->options, &e)))
 		return;
 	if (!found)
-		e = (struct imap_folder_info){.name = parent};
+		e = (struct imap_folder_info){ .name = parent };
 	e.subscribed = false;
 	entry_put(s, l, &e, (l->options & SEL_RECURSIVE) != 0);
 }

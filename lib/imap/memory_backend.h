@@ -7,6 +7,7 @@
 #define POSTERN_IMAP_MEMORY_BACKEND_H
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,8 +115,8 @@ memory_folder_add(struct memory *mem, struct str name)
 	f->uidnext = f->recent = 1;
 	while (i < mem->nfolders && strcmp(mem->folder[i]->name, f->name) < 0)
 		i++;
-	memmove(&mem->folder[i + 1], &mem->folder[i],
-	    (mem->nfolders++ - i) * sizeof(mem->folder[0]));
+	memmove(
+	    &mem->folder[i + 1], &mem->folder[i], (mem->nfolders++ - i) * sizeof(mem->folder[0]));
 	mem->folder[i] = f;
 	return f;
 }
@@ -132,10 +133,9 @@ memory_end(struct memory *mem, struct imap_session *s, uint32_t token, struct im
 }
 
 static enum imap_result
-memory_result(
-    struct memory *mem, struct imap_session *s, uint32_t token, enum imap_result result)
+memory_result(struct memory *mem, struct imap_session *s, uint32_t token, enum imap_result result)
 {
-	return memory_end(mem, s, token, (struct imap_done) { .result = result });
+	return memory_end(mem, s, token, (struct imap_done){ .result = result });
 }
 
 /* One sync answers all that wait. */
@@ -162,7 +162,7 @@ memory_list(void *be, size_t i, struct imap_folder_info *info)
 
 	if (i >= mem->nfolders)
 		return false;
-	*info = (struct imap_folder_info) { str_of(mem->folder[i]->name), mem->folder[i]->special,
+	*info = (struct imap_folder_info){ str_of(mem->folder[i]->name), mem->folder[i]->special,
 		mem->folder[i]->exists, mem->folder[i]->subscribed };
 	return true;
 }
@@ -205,7 +205,7 @@ memory_state(void *be, struct imap_folder *f, struct imap_folder_state *st)
 {
 	struct memory *mem = be;
 
-	*st = (struct imap_folder_state) { .uidvalidity = f->uidvalidity,
+	*st = (struct imap_folder_state){ .uidvalidity = f->uidvalidity,
 		.uidnext = f->uidnext,
 		.highestmodseq = mem->modseq,
 		.messages = (uint32_t)f->n };
@@ -239,8 +239,8 @@ memory_make(struct memory *mem, struct str name, enum imap_special special)
 }
 
 static enum imap_result
-memory_create(void *be, struct imap_session *s, uint32_t token, struct str name,
-    enum imap_special special)
+memory_create(
+    void *be, struct imap_session *s, uint32_t token, struct str name, enum imap_special special)
 {
 	return memory_result(be, s, token, memory_make(be, name, special));
 }
@@ -349,8 +349,8 @@ memory_rename(void *be, struct imap_session *s, uint32_t token, struct str from,
 			    mem->folder[i]->name[from.n] == '/')
 				strcpy(list[n++], mem->folder[i]->name);
 		for (size_t i = 0; i < n; i++) {
-			int len = snprintf(name, sizeof(name), "%.*s%s", (int)to.n, to.p,
-			    list[i] + from.n);
+			int len = snprintf(
+			    name, sizeof(name), "%.*s%s", (int)to.n, to.p, list[i] + from.n);
 
 			if (len <= IMAP_NAME_MAX)
 				memory_rename_one(
@@ -420,7 +420,7 @@ memory_content(void *be, struct imap_folder *f, uint32_t uid, struct imap_conten
 		return IMAP_NONEXISTENT;
 	mem->opened_contents++;
 	f->msg[i].blob->refs++;
-	*c = (struct imap_content) { f->msg[i].blob->bytes, f->msg[i].blob->n, f->msg[i].blob };
+	*c = (struct imap_content){ f->msg[i].blob->bytes, f->msg[i].blob->n, f->msg[i].blob };
 	return IMAP_DONE;
 }
 
@@ -482,8 +482,8 @@ memory_store(void *be, struct imap_session *s, uint32_t token, struct imap_folde
 			continue;
 		old = f->msg[at].m.flags;
 		f->msg[at].m.flags = mode == IMAP_STORE_REPLACE ? flags
-		    : mode == IMAP_STORE_ADD                    ? old | flags
-		                                                : old & ~flags;
+				     : mode == IMAP_STORE_ADD   ? old | flags
+								: old & ~flags;
 		if (f->msg[at].m.flags == old)
 			continue;
 		f->msg[at].m.modseq = ++mem->modseq;
@@ -524,8 +524,8 @@ memory_expunge(void *be, struct imap_session *s, uint32_t token, struct imap_fol
 
 /* Takes over one reference of the blob. */
 static uint32_t
-memory_put(struct memory *mem, struct imap_folder *f, struct imap_message m,
-    struct memory_blob *blob)
+memory_put(
+    struct memory *mem, struct imap_folder *f, struct imap_message m, struct memory_blob *blob)
 {
 	if (f->n == f->cap) {
 		f->cap = f->cap ? 2 * f->cap : 8;
@@ -535,7 +535,7 @@ memory_put(struct memory *mem, struct imap_folder *f, struct imap_message m,
 	m.modseq = ++mem->modseq;
 	m.size = blob->n;
 	mem->size += blob->n;
-	f->msg[f->n++] = (struct memory_message) { m, blob };
+	f->msg[f->n++] = (struct memory_message){ m, blob };
 	return m.uid;
 }
 
@@ -575,7 +575,7 @@ memory_copy(void *be, struct imap_session *s, uint32_t token, struct imap_folder
 		return memory_result(mem, s, token, IMAP_OVERQUOTA);
 	if (!to->exists)
 		return memory_result(mem, s, token, IMAP_NONEXISTENT);
-	*done = (struct imap_done) { IMAP_DONE, to->uidvalidity, to->uidnext };
+	*done = (struct imap_done){ IMAP_DONE, to->uidvalidity, to->uidnext };
 	for (size_t i = 0; i < n; i++) {
 		struct memory_message m = f->msg[memory_find(be, f, uids[i])];
 
@@ -606,8 +606,7 @@ memory_move_all(struct memory *mem, struct imap_folder *from, struct imap_folder
 
 /* ---- append ----------------------------------------------------------------------------------- */
 static enum imap_result
-memory_append_begin(
-    void *be, struct imap_session *s, struct imap_folder *f, struct imap_append **a)
+memory_append_begin(void *be, struct imap_session *s, struct imap_folder *f, struct imap_append **a)
 {
 	*a = xcalloc(1, sizeof(**a));
 	(*a)->mem = be;
@@ -617,11 +616,11 @@ memory_append_begin(
 }
 
 static enum imap_result
-memory_append_message(struct imap_append *a, imap_flags flags, bool has_when,
-    struct imap_time when, uint64_t size)
+memory_append_message(
+    struct imap_append *a, imap_flags flags, bool has_when, struct imap_time when, uint64_t size)
 {
 	a->m.flags = flags;
-	a->m.internal = has_when ? when : (struct imap_time) { 1000000000, 0 };
+	a->m.internal = has_when ? when : (struct imap_time){ 1000000000, 0 };
 	a->m.email = ++a->mem->email;
 	buf_init(&a->bytes, MEMORY_QUOTA);
 	return size + a->mem->size > MEMORY_QUOTA ? IMAP_OVERQUOTA : IMAP_DONE;
@@ -660,7 +659,7 @@ memory_append_commit(struct imap_append **a, uint32_t token, struct imap_done *d
 	struct imap_session *s = x->s;
 	struct imap_folder *f = x->f;
 
-	*done = (struct imap_done) { f->exists ? IMAP_DONE : IMAP_NONEXISTENT, f->uidvalidity,
+	*done = (struct imap_done){ f->exists ? IMAP_DONE : IMAP_NONEXISTENT, f->uidvalidity,
 		f->uidnext };
 	if (f->exists) {
 		memory_put(mem, f, x->m, memory_blob_new(buf_data(&x->bytes), x->bytes.len));
@@ -719,7 +718,7 @@ memory_init(struct memory *mem)
 		{ "INBOX", IMAP_SPECIAL_NONE }, { "Junk", IMAP_SPECIAL_JUNK },
 		{ "Sent", IMAP_SPECIAL_SENT }, { "Trash", IMAP_SPECIAL_TRASH } };
 
-	*mem = (struct memory) { 0 };
+	*mem = (struct memory){ 0 };
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
 		memory_make(mem, str_of(folders[i].name), folders[i].special);
 		memory_folder(mem, str_of(folders[i].name))->subscribed = true;

@@ -229,7 +229,7 @@ expunge_end(struct imap_session *s)
 bool
 imap_cmd_expunge(struct imap_session *s, struct imap_parse *p)
 {
-	struct imap_set set = {0};
+	struct imap_set set = { 0 };
 	size_t n, keep = 0;
 	uint32_t *uids;
 	bool gone;
@@ -239,7 +239,7 @@ imap_cmd_expunge(struct imap_session *s, struct imap_parse *p)
 			return false;
 	} else {
 		set.r = arena_alloc(s->arena, sizeof(set.r[0]));
-		set.r[0] = (struct imap_range){1, s->view.exists};
+		set.r[0] = (struct imap_range){ 1, s->view.exists };
 		set.n = s->view.exists > 0;
 	}
 	if (!imap_parse_end(p))

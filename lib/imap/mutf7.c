@@ -41,7 +41,7 @@ unit_put(struct utf16 *u, uint32_t unit, struct buf *out)
 static bool
 run_decode(struct str in, struct buf *out)
 {
-	struct utf16 u = {0};
+	struct utf16 u = { 0 };
 	uint32_t bits = 0;
 	unsigned have = 0;
 
@@ -127,13 +127,13 @@ run_close(struct encoder *e)
 	if (e->have > 0)
 		emit(e, alphabet[e->bits << (6 - e->have) & 63]);
 	emit(e, '-');
-	*e = (struct encoder){.out = e->out, .error = e->error};
+	*e = (struct encoder){ .out = e->out, .error = e->error };
 }
 
 int
 imap_mutf7_encode(struct str in, struct buf *out)
 {
-	struct encoder e = {.out = out};
+	struct encoder e = { .out = out };
 
 	while (in.n > 0 && e.error == 0) {
 		uint32_t code = 0xfffd;

@@ -80,7 +80,7 @@ imap_name_parse(struct str wire, struct arena *a, struct str *name)
 bool
 imap_name_matches(struct str name, struct str pattern)
 {
-	bool at[IMAP_NAME_MAX + 2] = {true}; /* at[j]: the first j bytes of the pattern matched */
+	bool at[IMAP_NAME_MAX + 2] = { true }; /* at[j]: the first j bytes of the pattern matched */
 	size_t m = pattern.n;
 
 	if (m > IMAP_NAME_MAX)

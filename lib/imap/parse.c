@@ -10,7 +10,7 @@
 void
 imap_parse_init(struct imap_parse *p, struct str command, struct arena *a)
 {
-	*p = (struct imap_parse){command.p, command.p + command.n, a, NULL};
+	*p = (struct imap_parse){ command.p, command.p + command.n, a, NULL };
 }
 
 bool
@@ -48,8 +48,8 @@ imap_parse_char(struct imap_parse *p, char c)
 	static const struct {
 		char c;
 		const char *why;
-	} texts[] = {{' ', "Missing argument"}, {'(', "Missing '('"}, {')', "Missing ')'"},
-	    {']', "Missing ']'"}, {'>', "Missing '>'"}};
+	} texts[] = { { ' ', "Missing argument" }, { '(', "Missing '('" }, { ')', "Missing ')'" },
+		{ ']', "Missing ']'" }, { '>', "Missing '>'" } };
 
 	if (imap_parse_try(p, c))
 		return true;
@@ -188,7 +188,7 @@ imap_parse_nstring(struct imap_parse *p, struct str *s)
 		return imap_parse_string(p, s);
 	if (!imap_parse_atom(p, s) || !str_eq_nocase(*s, STR("NIL")))
 		return imap_parse_fail(p, "Missing string or NIL");
-	*s = (struct str){NULL, 0};
+	*s = (struct str){ NULL, 0 };
 	return true;
 }
 

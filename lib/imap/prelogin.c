@@ -250,8 +250,8 @@ base64_take(struct imap_prelogin *p, struct str text)
 static bool
 cmd_authenticate(struct imap_prelogin *p, struct imap_parse *c, struct buf *out)
 {
-	static const char *const mechanisms[] = {"PLAIN", "LOGIN"};
-	struct str name, initial = {NULL, 0};
+	static const char *const mechanisms[] = { "PLAIN", "LOGIN" };
+	struct str name, initial = { NULL, 0 };
 
 	if (!imap_parse_sp(c) || !imap_parse_atom(c, &name))
 		return false;
@@ -286,13 +286,13 @@ static const struct {
 	struct str name;
 	command_fn *run;
 } commands[] = {
-    {{"CAPABILITY", 10}, cmd_capability},
-    {{"NOOP", 4}, cmd_noop},
-    {{"LOGOUT", 6}, cmd_logout},
-    {{"ID", 2}, cmd_id},
-    {{"STARTTLS", 8}, cmd_starttls},
-    {{"LOGIN", 5}, cmd_login},
-    {{"AUTHENTICATE", 12}, cmd_authenticate},
+	{ { "CAPABILITY", 10 }, cmd_capability },
+	{ { "NOOP", 4 }, cmd_noop },
+	{ { "LOGOUT", 6 }, cmd_logout },
+	{ { "ID", 2 }, cmd_id },
+	{ { "STARTTLS", 8 }, cmd_starttls },
+	{ { "LOGIN", 5 }, cmd_login },
+	{ { "AUTHENTICATE", 12 }, cmd_authenticate },
 };
 
 static bool

@@ -96,11 +96,11 @@ imap_put_flags(struct buf *out, const struct imap_backend_ops *ops, void *be, st
 		imap_flags bit;
 		struct str name;
 	} system[] = {
-	    {IMAP_ANSWERED, {"\\Answered", 9}},
-	    {IMAP_FLAGGED, {"\\Flagged", 8}},
-	    {IMAP_DELETED, {"\\Deleted", 8}},
-	    {IMAP_SEEN, {"\\Seen", 5}},
-	    {IMAP_DRAFT, {"\\Draft", 6}},
+		{ IMAP_ANSWERED, { "\\Answered", 9 } },
+		{ IMAP_FLAGGED, { "\\Flagged", 8 } },
+		{ IMAP_DELETED, { "\\Deleted", 8 } },
+		{ IMAP_SEEN, { "\\Seen", 5 } },
+		{ IMAP_DRAFT, { "\\Draft", 6 } },
 	};
 	bool first = true;
 	int r = buf_putc(out, '(');

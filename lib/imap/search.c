@@ -74,41 +74,41 @@ static const struct row {
 	enum kind kind;
 	imap_flags flags;
 } rows[] = {
-    {{"ALL", 3}, A_NONE, K_ALL, 0},
-    {{"ANSWERED", 8}, A_FLAG, K_FLAG, IMAP_ANSWERED},
-    {{"BCC", 3}, A_FIELD, K_HEADER, 0},
-    {{"BEFORE", 6}, A_BEFORE, K_DAY, 0},
-    {{"BODY", 4}, A_TEXT, K_BODY, 0},
-    {{"CC", 2}, A_FIELD, K_HEADER, 0},
-    {{"DELETED", 7}, A_FLAG, K_FLAG, IMAP_DELETED},
-    {{"DRAFT", 5}, A_FLAG, K_FLAG, IMAP_DRAFT},
-    {{"FLAGGED", 7}, A_FLAG, K_FLAG, IMAP_FLAGGED},
-    {{"FROM", 4}, A_FIELD, K_HEADER, 0},
-    {{"HEADER", 6}, A_HEADER, K_HEADER, 0},
-    {{"KEYWORD", 7}, A_KEYWORD, K_FLAG, 0},
-    {{"LARGER", 6}, A_SIZE, K_LARGER, 0},
-    {{"NEW", 3}, A_NONE, K_NEW, 0},
-    {{"NOT", 3}, A_NOT, K_NOT, 0},
-    {{"OLD", 3}, A_NONE, K_OLD, 0},
-    {{"ON", 2}, A_ON, K_DAY, 0},
-    {{"OR", 2}, A_OR, K_OR, 0},
-    {{"RECENT", 6}, A_NONE, K_RECENT, 0},
-    {{"SEEN", 4}, A_FLAG, K_FLAG, IMAP_SEEN},
-    {{"SENTBEFORE", 10}, A_BEFORE, K_SENT_DAY, 0},
-    {{"SENTON", 6}, A_ON, K_SENT_DAY, 0},
-    {{"SENTSINCE", 9}, A_SINCE, K_SENT_DAY, 0},
-    {{"SINCE", 5}, A_SINCE, K_DAY, 0},
-    {{"SMALLER", 7}, A_SIZE, K_SMALLER, 0},
-    {{"SUBJECT", 7}, A_FIELD, K_HEADER, 0},
-    {{"TEXT", 4}, A_TEXT, K_TEXT, 0},
-    {{"TO", 2}, A_FIELD, K_HEADER, 0},
-    {{"UID", 3}, A_UID, K_UID, 0},
-    {{"UNANSWERED", 10}, A_NOFLAG, K_NOFLAG, IMAP_ANSWERED},
-    {{"UNDELETED", 9}, A_NOFLAG, K_NOFLAG, IMAP_DELETED},
-    {{"UNDRAFT", 7}, A_NOFLAG, K_NOFLAG, IMAP_DRAFT},
-    {{"UNFLAGGED", 9}, A_NOFLAG, K_NOFLAG, IMAP_FLAGGED},
-    {{"UNKEYWORD", 9}, A_NOKEYWORD, K_NOFLAG, 0},
-    {{"UNSEEN", 6}, A_NOFLAG, K_NOFLAG, IMAP_SEEN},
+	{ { "ALL", 3 }, A_NONE, K_ALL, 0 },
+	{ { "ANSWERED", 8 }, A_FLAG, K_FLAG, IMAP_ANSWERED },
+	{ { "BCC", 3 }, A_FIELD, K_HEADER, 0 },
+	{ { "BEFORE", 6 }, A_BEFORE, K_DAY, 0 },
+	{ { "BODY", 4 }, A_TEXT, K_BODY, 0 },
+	{ { "CC", 2 }, A_FIELD, K_HEADER, 0 },
+	{ { "DELETED", 7 }, A_FLAG, K_FLAG, IMAP_DELETED },
+	{ { "DRAFT", 5 }, A_FLAG, K_FLAG, IMAP_DRAFT },
+	{ { "FLAGGED", 7 }, A_FLAG, K_FLAG, IMAP_FLAGGED },
+	{ { "FROM", 4 }, A_FIELD, K_HEADER, 0 },
+	{ { "HEADER", 6 }, A_HEADER, K_HEADER, 0 },
+	{ { "KEYWORD", 7 }, A_KEYWORD, K_FLAG, 0 },
+	{ { "LARGER", 6 }, A_SIZE, K_LARGER, 0 },
+	{ { "NEW", 3 }, A_NONE, K_NEW, 0 },
+	{ { "NOT", 3 }, A_NOT, K_NOT, 0 },
+	{ { "OLD", 3 }, A_NONE, K_OLD, 0 },
+	{ { "ON", 2 }, A_ON, K_DAY, 0 },
+	{ { "OR", 2 }, A_OR, K_OR, 0 },
+	{ { "RECENT", 6 }, A_NONE, K_RECENT, 0 },
+	{ { "SEEN", 4 }, A_FLAG, K_FLAG, IMAP_SEEN },
+	{ { "SENTBEFORE", 10 }, A_BEFORE, K_SENT_DAY, 0 },
+	{ { "SENTON", 6 }, A_ON, K_SENT_DAY, 0 },
+	{ { "SENTSINCE", 9 }, A_SINCE, K_SENT_DAY, 0 },
+	{ { "SINCE", 5 }, A_SINCE, K_DAY, 0 },
+	{ { "SMALLER", 7 }, A_SIZE, K_SMALLER, 0 },
+	{ { "SUBJECT", 7 }, A_FIELD, K_HEADER, 0 },
+	{ { "TEXT", 4 }, A_TEXT, K_TEXT, 0 },
+	{ { "TO", 2 }, A_FIELD, K_HEADER, 0 },
+	{ { "UID", 3 }, A_UID, K_UID, 0 },
+	{ { "UNANSWERED", 10 }, A_NOFLAG, K_NOFLAG, IMAP_ANSWERED },
+	{ { "UNDELETED", 9 }, A_NOFLAG, K_NOFLAG, IMAP_DELETED },
+	{ { "UNDRAFT", 7 }, A_NOFLAG, K_NOFLAG, IMAP_DRAFT },
+	{ { "UNFLAGGED", 9 }, A_NOFLAG, K_NOFLAG, IMAP_FLAGGED },
+	{ { "UNKEYWORD", 9 }, A_NOKEYWORD, K_NOFLAG, 0 },
+	{ { "UNSEEN", 6 }, A_NOFLAG, K_NOFLAG, IMAP_SEEN },
 };
 
 static const struct imap_key *key_parse(struct reader *r);
@@ -302,7 +302,7 @@ cost(const struct imap_key *k)
 static const struct imap_key *
 and_order(struct imap_key *first)
 {
-	struct imap_key *list[3] = {NULL}, **tail[3] = {&list[0], &list[1], &list[2]};
+	struct imap_key *list[3] = { NULL }, **tail[3] = { &list[0], &list[1], &list[2] };
 
 	while (first != NULL) {
 		int c = cost(first);
@@ -341,7 +341,7 @@ and_parse(struct reader *r, bool paren)
 enum imap_search_error
 imap_search_parse(struct imap_parse *p, const struct imap_view *v, const struct imap_key **key)
 {
-	struct reader r = {.p = p, .v = v, .cs = MAIL_CHARSET_UTF8};
+	struct reader r = { .p = p, .v = v, .cs = MAIL_CHARSET_UTF8 };
 	struct str name;
 
 	if (str_starts_nocase(str_from(p->p, (size_t)(p->end - p->p)), STR("CHARSET "))) {
@@ -367,7 +367,7 @@ enum { SEARCH_TEXT_MAX = 256 * 1024 * 1024, SEARCH_KEEP = 256 * 1024 };
 void
 imap_search_init(struct imap_search *s, const struct imap_view *v)
 {
-	*s = (struct imap_search){.view = v};
+	*s = (struct imap_search){ .view = v };
 	buf_init(&s->text, SEARCH_TEXT_MAX);
 	buf_init(&s->folded, SEARCH_TEXT_MAX);
 }
@@ -485,8 +485,8 @@ charset_of(const struct mime_part *p)
 static struct str
 body_decode(struct imap_search *s, struct str body, enum mime_encoding enc)
 {
-	struct mail_base64 b64 = {0};
-	struct mail_qp qp = {0};
+	struct mail_base64 b64 = { 0 };
+	struct mail_qp qp = { 0 };
 	uint8_t *to;
 	size_t n;
 
@@ -559,7 +559,8 @@ sent_matches(struct str msg, const struct imap_key *k)
 static bool
 internal_matches(const struct imap_seen *m, const struct imap_key *k)
 {
-	int64_t day = mail_time_day((struct mail_time){m->m.internal.seconds, m->m.internal.zone});
+	int64_t day =
+	    mail_time_day((struct mail_time){ m->m.internal.seconds, m->m.internal.zone });
 
 	return day >= k->lo && day < k->hi;
 }

@@ -107,8 +107,8 @@ partial_parse(struct imap_parse *p, struct imap_section *s)
 static int
 text_put(struct buf *out, const struct imap_section *s)
 {
-	static const char *const names[] = {
-	    "", "HEADER", "HEADER.FIELDS", "HEADER.FIELDS.NOT", "TEXT", "MIME"};
+	static const char *const names[] = { "", "HEADER", "HEADER.FIELDS", "HEADER.FIELDS.NOT",
+		"TEXT", "MIME" };
 	int r = buf_putc(out, '[');
 
 	for (size_t i = 0; i < s->depth; i++)
@@ -132,7 +132,7 @@ imap_section_parse(struct imap_parse *p, struct imap_section *s)
 	struct buf text;
 	int r;
 
-	*s = (struct imap_section){0};
+	*s = (struct imap_section){ 0 };
 	if (!imap_parse_char(p, '[') || !path_parse(p, s) || !kind_parse(p, s) ||
 	    !imap_parse_char(p, ']') || !partial_parse(p, s))
 		return false;

@@ -39,10 +39,10 @@ command_end(struct imap_session *s)
 	s->cleanup = NULL;
 	s->step = NULL;
 	s->cmd = NULL;
-	s->chunk = (struct str){0};
+	s->chunk = (struct str){ 0 };
 	s->by_uid = s->hold_expunge = s->bad = s->logout = false;
 	s->replied = 0;
-	s->tag = (struct str){0};
+	s->tag = (struct str){ 0 };
 	buf_free(&s->reply);
 	if (s->scratch.cap > IMAP_SCRATCH_KEEP)
 		buf_free(&s->scratch);
@@ -141,14 +141,14 @@ imap_reply_result(struct imap_session *s, enum imap_result r, const char *text)
 		enum imap_result r;
 		const char *text;
 	} texts[] = {
-	    {IMAP_NONEXISTENT, "NO [NONEXISTENT] No such folder or message"},
-	    {IMAP_EXISTS, "NO [ALREADYEXISTS] A folder with this name exists"},
-	    {IMAP_LIMIT, "NO [LIMIT] Too many"},
-	    {IMAP_OVERQUOTA, "NO [OVERQUOTA] The mailbox is full"},
-	    {IMAP_HASCHILDREN, "NO [HASCHILDREN] There are folders below this one"},
-	    {IMAP_CANNOT, "NO [CANNOT] This is not possible"},
-	    {IMAP_CORRUPTION, "NO [CORRUPTION] Stored data is damaged"},
-	    {IMAP_TOOBIG, "NO [TOOBIG] The message is too large"},
+		{ IMAP_NONEXISTENT, "NO [NONEXISTENT] No such folder or message" },
+		{ IMAP_EXISTS, "NO [ALREADYEXISTS] A folder with this name exists" },
+		{ IMAP_LIMIT, "NO [LIMIT] Too many" },
+		{ IMAP_OVERQUOTA, "NO [OVERQUOTA] The mailbox is full" },
+		{ IMAP_HASCHILDREN, "NO [HASCHILDREN] There are folders below this one" },
+		{ IMAP_CANNOT, "NO [CANNOT] This is not possible" },
+		{ IMAP_CORRUPTION, "NO [CORRUPTION] Stored data is damaged" },
+		{ IMAP_TOOBIG, "NO [TOOBIG] The message is too large" },
 	};
 
 	if (r == IMAP_DONE) {
@@ -357,7 +357,7 @@ tag_guess(struct imap_session *s)
 
 	imap_parse_init(&p, cmd, s->arena);
 	if (s->tag.n == 0 && (!imap_parse_tag(&p, &s->tag) || !imap_parse_sp(&p)))
-		s->tag = (struct str){0};
+		s->tag = (struct str){ 0 };
 }
 
 static void
@@ -369,7 +369,7 @@ command_run(struct imap_session *s)
 	s->phase = IMAP_PHASE_STEP;
 	imap_parse_init(&p, cmd, s->arena);
 	if (!imap_parse_tag(&p, &s->tag)) {
-		s->tag = (struct str){0};
+		s->tag = (struct str){ 0 };
 	} else if (imap_parse_sp(&p) && imap_cmd_dispatch(s, &p)) {
 		s->bad_run = 0;
 		return;

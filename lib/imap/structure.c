@@ -22,9 +22,9 @@ enum field {
 	F_N
 };
 
-static const struct str envelope_fields[F_N] = {{"Date", 4}, {"Subject", 7}, {"From", 4},
-    {"Sender", 6}, {"Reply-To", 8}, {"To", 2}, {"Cc", 2}, {"Bcc", 3}, {"In-Reply-To", 11},
-    {"Message-ID", 10}};
+static const struct str envelope_fields[F_N] = { { "Date", 4 }, { "Subject", 7 }, { "From", 4 },
+	{ "Sender", 6 }, { "Reply-To", 8 }, { "To", 2 }, { "Cc", 2 }, { "Bcc", 3 },
+	{ "In-Reply-To", 11 }, { "Message-ID", 10 } };
 
 static int
 put_nil(struct buf *out)
@@ -128,7 +128,7 @@ or_from(struct str value, struct str from, struct arena *a)
 int
 imap_put_envelope(struct buf *out, struct str header, struct arena *a)
 {
-	struct str v[F_N] = {0};
+	struct str v[F_N] = { 0 };
 	size_t before = out->len;
 	int r;
 
@@ -159,9 +159,9 @@ struct writer {
 
 enum mfield { M_ID, M_DESCRIPTION, M_ENCODING, M_MD5, M_DISPOSITION, M_LANGUAGE, M_LOCATION, M_N };
 
-static const struct str mime_fields[M_N] = {{"Content-ID", 10}, {"Content-Description", 19},
-    {"Content-Transfer-Encoding", 25}, {"Content-MD5", 11}, {"Content-Disposition", 19},
-    {"Content-Language", 16}, {"Content-Location", 16}};
+static const struct str mime_fields[M_N] = { { "Content-ID", 10 }, { "Content-Description", 19 },
+	{ "Content-Transfer-Encoding", 25 }, { "Content-MD5", 11 }, { "Content-Disposition", 19 },
+	{ "Content-Language", 16 }, { "Content-Location", 16 } };
 
 static void
 mime_read(struct str header, struct str value[static M_N])
@@ -211,7 +211,7 @@ put_disposition(struct writer *w, struct str value)
 static int
 put_language(struct writer *w, struct str value)
 {
-	struct mail_lex l = {value.p, value.p + value.n};
+	struct mail_lex l = { value.p, value.p + value.n };
 	struct str tag[16];
 	size_t n = 0;
 	int r = 0;
@@ -274,7 +274,7 @@ static int put_part(struct writer *w, const struct mime_part *p);
 static int
 put_multipart(struct writer *w, const struct mime_part *p)
 {
-	struct str v[M_N] = {0}, type, subtype;
+	struct str v[M_N] = { 0 }, type, subtype;
 	struct mail_lex params;
 	int r = 0;
 
@@ -308,7 +308,7 @@ static int
 put_single(struct writer *w, const struct mime_part *p)
 {
 	bool rfc822 = is_rfc822(p), whole = rfc822 && p->kind == MIME_MESSAGE;
-	struct str v[M_N] = {0};
+	struct str v[M_N] = { 0 };
 	int r;
 
 	mime_read(mime_header(w->msg, p), v);
@@ -349,7 +349,7 @@ int
 imap_put_structure(
     struct buf *out, struct str msg, const struct mime_tree *t, bool extended, struct arena *a)
 {
-	struct writer w = {out, msg, t, extended, a};
+	struct writer w = { out, msg, t, extended, a };
 	size_t before = out->len;
 
 	if (put_part(&w, &t->parts[0]) == 0)

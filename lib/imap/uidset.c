@@ -38,7 +38,7 @@ merge(struct imap_uidset *s, const uint32_t *uids, size_t n)
 		to[k++] = least;
 	}
 	free(s->uid);
-	*s = (struct imap_uidset){.uid = to, .end = k, .cap = have + n};
+	*s = (struct imap_uidset){ .uid = to, .end = k, .cap = have + n };
 }
 
 void
@@ -94,5 +94,5 @@ void
 imap_uidset_clear(struct imap_uidset *s)
 {
 	free(s->uid);
-	*s = (struct imap_uidset){0};
+	*s = (struct imap_uidset){ 0 };
 }

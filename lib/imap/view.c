@@ -5,7 +5,7 @@ void
 imap_view_open(
     struct imap_view *v, const struct imap_backend_ops *ops, void *be, struct imap_folder *folder)
 {
-	*v = (struct imap_view){.ops = ops, .be = be, .folder = folder};
+	*v = (struct imap_view){ .ops = ops, .be = be, .folder = folder };
 }
 
 void
@@ -13,7 +13,7 @@ imap_view_close(struct imap_view *v)
 {
 	imap_uidset_clear(&v->gone);
 	imap_uidset_clear(&v->changed);
-	*v = (struct imap_view){0};
+	*v = (struct imap_view){ 0 };
 }
 
 /* How many of the ascending uids the client knows. */
@@ -148,7 +148,7 @@ imap_walk_uids(const struct imap_view *v, struct imap_walk *w, uint32_t lo, uint
 void
 imap_walk_seqs(const struct imap_view *v, struct imap_walk *w, uint32_t lo, uint32_t hi)
 {
-	*w = (struct imap_walk){1, 0};
+	*w = (struct imap_walk){ 1, 0 };
 	if (hi > v->exists)
 		hi = v->exists;
 	if (lo == 0 || lo > hi)
@@ -173,7 +173,7 @@ imap_walk_next(const struct imap_view *v, struct imap_walk *w, struct imap_seen 
 	seen->gone =
 	    g < imap_uidset_count(&v->gone) && (!live || imap_uidset_at(&v->gone, g) < seen->m.uid);
 	if (seen->gone)
-		seen->m = (struct imap_message){.uid = imap_uidset_at(&v->gone, g)};
+		seen->m = (struct imap_message){ .uid = imap_uidset_at(&v->gone, g) };
 	else if (!live)
 		return false;
 	if (seen->m.uid > w->hi)

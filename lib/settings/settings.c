@@ -15,9 +15,9 @@ struct settings {
 };
 
 static const struct setting_row rows[] = {
-#define SETTING(id, section, key, type, unit, def, min, max, who, when, help)                      \
-	{#section "." #key, #section, #key, ST_##type, SU_##unit, DEFAULT_##type(def), min, max,   \
-	    who, SW_##when, help},
+#define SETTING(id, section, key, type, unit, def, min, max, who, when, help) \
+	{ #section "." #key, #section, #key, ST_##type, SU_##unit, DEFAULT_##type(def), min, max, \
+		who, SW_##when, help },
 #define DEFAULT_BOOL(d) ((d) ? "yes" : "no")
 #define DEFAULT_U64(d) #d
 #define DEFAULT_STRING(d) d
@@ -33,17 +33,17 @@ static const struct {
 	const char *name;
 	unsigned bit;
 } programs[] = {
-    {"master", SP_MASTER},
-    {"control", SP_CONTROL},
-    {"logger", SP_LOGGER},
-    {"keys", SP_KEYS},
-    {"resolver", SP_RESOLVER},
-    {"accounts", SP_ACCOUNTS},
-    {"auth", SP_AUTH},
-    {"smtpd", SP_SMTPD},
-    {"queue", SP_QUEUE},
-    {"imapd", SP_IMAPD},
-    {"mailbox", SP_MAILBOX},
+	{ "master", SP_MASTER },
+	{ "control", SP_CONTROL },
+	{ "logger", SP_LOGGER },
+	{ "keys", SP_KEYS },
+	{ "resolver", SP_RESOLVER },
+	{ "accounts", SP_ACCOUNTS },
+	{ "auth", SP_AUTH },
+	{ "smtpd", SP_SMTPD },
+	{ "queue", SP_QUEUE },
+	{ "imapd", SP_IMAPD },
+	{ "mailbox", SP_MAILBOX },
 };
 
 const struct setting_row *
@@ -127,8 +127,8 @@ parse_u64(const struct setting_row *row, struct str v, uint64_t *out, const char
 static int
 parse_bool(struct str v, uint64_t *out, const char **why)
 {
-	static const char *const yes[] = {"yes", "true", "on", "1"};
-	static const char *const no[] = {"no", "false", "off", "0"};
+	static const char *const yes[] = { "yes", "true", "on", "1" };
+	static const char *const no[] = { "no", "false", "off", "0" };
 
 	for (size_t i = 0; i < 4; i++) {
 		if (str_eq_nocase(v, str_of(yes[i])) || str_eq_nocase(v, str_of(no[i]))) {
@@ -452,8 +452,9 @@ describe_number(uint64_t n, enum setting_unit unit, struct buf *out)
 		enum setting_unit unit;
 		uint64_t factor;
 		char suffix;
-	} scales[] = {{SU_BYTES, 1073741824, 'G'}, {SU_BYTES, 1048576, 'M'}, {SU_BYTES, 1024, 'K'},
-	    {SU_SECONDS, 86400, 'd'}, {SU_SECONDS, 3600, 'h'}, {SU_SECONDS, 60, 'm'}};
+	} scales[] = { { SU_BYTES, 1073741824, 'G' }, { SU_BYTES, 1048576, 'M' },
+		{ SU_BYTES, 1024, 'K' }, { SU_SECONDS, 86400, 'd' }, { SU_SECONDS, 3600, 'h' },
+		{ SU_SECONDS, 60, 'm' } };
 
 	for (size_t i = 0; i < sizeof(scales) / sizeof(scales[0]); i++) {
 		if (unit == scales[i].unit && n > 0 && n % scales[i].factor == 0) {
@@ -468,8 +469,8 @@ describe_number(uint64_t n, enum setting_unit unit, struct buf *out)
 void
 setting_describe(enum setting s, struct buf *out)
 {
-	static const char *const units[] = {
-	    "", "a number", "a number of bytes (K, M, G)", "a time (s, m, h, d)"};
+	static const char *const units[] = { "", "a number", "a number of bytes (K, M, G)",
+		"a time (s, m, h, d)" };
 	const struct setting_row *row = &rows[s];
 
 	switch (row->type) {

@@ -12,7 +12,8 @@
  *
  * A text default of "" means: not set.
  */
-/* clang-format off: it takes the hyphens of keys for minus signs */
+/* The formatter would take the hyphens of keys for minus signs. */
+/* clang-format off */
 SETTING(general_domain, general, domain, DOMAIN, NONE, "", 0, 253,
     SP_MASTER | SP_ACCOUNTS | SP_SMTPD, RESTART,
     "First mail domain; created in the accounts when the instance starts for the first time.")
@@ -25,8 +26,8 @@ SETTING(general_port_base, general, port-base, U64, COUNT, 0, 0, 64000, SP_MASTE
     "Added to every port number, for tests and trials; 0 gives the real ports.")
 SETTING(general_daemon_uid_base, general, daemon-uid-base, U64, COUNT, 65600, 1000, 2000000000,
     SP_MASTER, RESTART, "First of the 100 user numbers of the daemons; needs root.")
-SETTING(general_mailbox_uid_base, general, mailbox-uid-base, U64, COUNT, 66000, 1000, 2000000000,
-    SP_MASTER, RESTART,
+SETTING(general_mailbox_uid_base, general, mailbox-uid-base, U64, COUNT, 66000, 1000,
+    2000000000, SP_MASTER, RESTART,
     "User number of a mailbox is this plus the number of its account; never changed later.")
 SETTING(general_mailbox_uid_count, general, mailbox-uid-count, U64, COUNT, 34000, 100, 1000000,
     SP_MASTER | SP_ACCOUNTS, RESTART,
@@ -57,18 +58,18 @@ SETTING(smtpd_xclient_from, smtpd, xclient-from, ADDRS, NONE, "", 0, 16, SP_SMTP
     "Clients that may tell another client's address by XCLIENT (proxies, tests).")
 SETTING(smtpd_workers, smtpd, workers, U64, COUNT, 1, 1, 8, SP_MASTER, RESTART,
     "Processes that serve port 25.")
-SETTING(smtpd_max_connections, smtpd, max-connections, U64, COUNT, 1000, 1, 20000, SP_SMTPD, RELOAD,
-    "Sessions at one time in one process; further clients get 421.")
-SETTING(smtpd_max_connections_per_address, smtpd, max-connections-per-address, U64, COUNT, 100, 1,
-    20000, SP_SMTPD, RELOAD, "Sessions at one time from one address (IPv6: one /64).")
+SETTING(smtpd_max_connections, smtpd, max-connections, U64, COUNT, 1000, 1, 20000, SP_SMTPD,
+    RELOAD, "Sessions at one time in one process; further clients get 421.")
+SETTING(smtpd_max_connections_per_address, smtpd, max-connections-per-address, U64, COUNT,
+    100, 1, 20000, SP_SMTPD, RELOAD, "Sessions at one time from one address (IPv6: one /64).")
 SETTING(smtpd_max_recipients, smtpd, max-recipients, U64, COUNT, 100, 100, 1000, SP_SMTPD, RELOAD,
     "Recipients of one message; further ones get 452 (rfc5321:4.5.3.1.10).")
 SETTING(smtpd_max_errors, smtpd, max-errors, U64, COUNT, 10, 1, 1000, SP_SMTPD, RELOAD,
     "Refused commands after which a session ends with 421.")
-SETTING(smtpd_max_commands, smtpd, max-commands, U64, COUNT, 10000, 100, 1000000, SP_SMTPD, RELOAD,
-    "Commands in one session.")
-SETTING(smtpd_command_timeout, smtpd, command-timeout, U64, SECONDS, 300, 5, 3600, SP_SMTPD, RELOAD,
-    "Longest wait for a command (rfc5321:4.5.3.2.7).")
+SETTING(smtpd_max_commands, smtpd, max-commands, U64, COUNT, 10000, 100, 1000000, SP_SMTPD,
+    RELOAD, "Commands in one session.")
+SETTING(smtpd_command_timeout, smtpd, command-timeout, U64, SECONDS, 300, 5, 3600, SP_SMTPD,
+    RELOAD, "Longest wait for a command (rfc5321:4.5.3.2.7).")
 SETTING(smtpd_data_timeout, smtpd, data-timeout, U64, SECONDS, 180, 5, 3600, SP_SMTPD, RELOAD,
     "Longest wait for more of a message (rfc5321:4.5.3.2.5).")
 SETTING(smtpd_session_timeout, smtpd, session-timeout, U64, SECONDS, 7200, 60, 86400, SP_SMTPD,
@@ -76,10 +77,10 @@ SETTING(smtpd_session_timeout, smtpd, session-timeout, U64, SECONDS, 7200, 60, 8
 
 SETTING(imapd_workers, imapd, workers, U64, COUNT, 1, 1, 8, SP_MASTER, RESTART,
     "Processes that serve ports 143 and 993.")
-SETTING(imapd_max_connections, imapd, max-connections, U64, COUNT, 1000, 1, 20000, SP_IMAPD, RELOAD,
-    "Connections at one time in one process.")
-SETTING(imapd_max_connections_per_address, imapd, max-connections-per-address, U64, COUNT, 100, 1,
-    20000, SP_IMAPD, RELOAD, "Connections at one time from one address (IPv6: one /64).")
+SETTING(imapd_max_connections, imapd, max-connections, U64, COUNT, 1000, 1, 20000, SP_IMAPD,
+    RELOAD, "Connections at one time in one process.")
+SETTING(imapd_max_connections_per_address, imapd, max-connections-per-address, U64, COUNT,
+    100, 1, 20000, SP_IMAPD, RELOAD, "Connections at one time from one address (IPv6: one /64).")
 SETTING(imapd_login_timeout, imapd, login-timeout, U64, SECONDS, 60, 5, 600, SP_IMAPD, RELOAD,
     "Time until a connection must have logged in.")
 SETTING(imapd_max_login_failures, imapd, max-login-failures, U64, COUNT, 5, 1, 100, SP_IMAPD,
@@ -95,8 +96,8 @@ SETTING(mailbox_max_sessions, mailbox, max-sessions, U64, COUNT, 50, 1, 1000, SP
 
 SETTING(queue_max_messages, queue, max-messages, U64, COUNT, 100000, 100, 10000000, SP_QUEUE,
     RELOAD, "Messages in the queue; when it is full, new ones get 452.")
-SETTING(queue_max_size, queue, max-size, U64, BYTES, 10737418240, 1048576, 1099511627776, SP_QUEUE,
-    RELOAD, "Space for the queue.")
+SETTING(queue_max_size, queue, max-size, U64, BYTES, 10737418240, 1048576, 1099511627776,
+    SP_QUEUE, RELOAD, "Space for the queue.")
 SETTING(queue_min_free, queue, min-free, U64, BYTES, 67108864, 0, 1099511627776,
     SP_QUEUE | SP_MAILBOX, RELOAD, "Free disk space below which no message is taken.")
 SETTING(queue_max_deliveries, queue, max-deliveries, U64, COUNT, 64, 1, 1000, SP_QUEUE, RELOAD,
@@ -108,8 +109,8 @@ SETTING(queue_retry_max, queue, retry-max, U64, SECONDS, 900, 1, 86400, SP_QUEUE
 
 SETTING(auth_workers, auth, workers, U64, COUNT, 2, 1, 2, SP_MASTER, RESTART,
     "Processes that check passwords; each needs auth.memory while it does.")
-SETTING(auth_memory, auth, memory, U64, BYTES, 19922944, 8388608, 67108864,
-    SP_AUTH | SP_ACCOUNTS, RELOAD, "Memory that hashing a new password takes (argon2id).")
+SETTING(auth_memory, auth, memory, U64, BYTES, 19922944, 8388608, 67108864, SP_AUTH | SP_ACCOUNTS,
+    RELOAD, "Memory that hashing a new password takes (argon2id).")
 SETTING(auth_passes, auth, passes, U64, COUNT, 2, 1, 20, SP_AUTH | SP_ACCOUNTS, RELOAD,
     "Passes that hashing a new password takes (argon2id).")
 SETTING(auth_queue, auth, queue, U64, COUNT, 64, 1, 1000, SP_AUTH, RELOAD,

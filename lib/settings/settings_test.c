@@ -24,6 +24,7 @@ test_table(void **state)
 
 		assert_int_equal(setting_by_name(r->name), i);
 		assert_true(settings_is_default(s, (enum setting)i));
+		assert_null(strchr(r->name, ' ')); /* a formatter was at the table */
 		assert_true(r->who != 0);
 		assert_int_equal(r->help[strlen(r->help) - 1], '.');
 	}
@@ -42,44 +43,44 @@ test_values(void **state)
 		int want;
 		const char *text;
 	} cases[] = {
-	    {SET_smtpd_max_connections, "77", 0, "77"},
-	    {SET_smtpd_max_connections, " 77 ", 0, "77"},
-	    {SET_smtpd_max_connections, "0", -1, NULL},
-	    {SET_smtpd_max_connections, "20001", -1, NULL},
-	    {SET_smtpd_max_connections, "1K", -1, NULL},
-	    {SET_smtpd_max_connections, "-1", -1, NULL},
-	    {SET_smtpd_max_connections, "", -1, NULL},
-	    {SET_smtpd_max_connections, "99999999999999999999", -1, NULL},
-	    {SET_general_message_size, "10M", 0, "10485760"},
-	    {SET_general_message_size, "1g", 0, "1073741824"},
-	    {SET_general_message_size, "18446744073709551615G", -1, NULL},
-	    {SET_general_message_size, "M", -1, NULL},
-	    {SET_imapd_idle_timeout, "1h", 0, "3600"},
-	    {SET_imapd_idle_timeout, "1k", -1, NULL},
-	    {SET_log_debug, "on", 0, "yes"},
-	    {SET_log_debug, "NO", 0, "no"},
-	    {SET_log_debug, "maybe", -1, NULL},
-	    {SET_general_domain, "Example.TEST", 0, "example.test"},
-	    {SET_general_domain, "", 0, ""},
-	    {SET_general_domain, "a..b", -1, NULL},
-	    {SET_general_domain, "-a.b", -1, NULL},
-	    {SET_general_domain, "a-.b", -1, NULL},
-	    {SET_general_domain, "a.b.", -1, NULL},
-	    {SET_general_domain, "a b", -1, NULL},
-	    {SET_general_domain, "b\xc3\xbc.de", -1, NULL},
-	    {SET_general_listen, "127.0.0.1, ::1", 0, "127.0.0.1,::1"},
-	    {SET_general_listen, "", -1, NULL},
-	    {SET_general_listen, "127.0.0.1@25", -1, NULL},
-	    {SET_general_listen, "localhost", -1, NULL},
-	    {SET_resolver_server, "127.0.0.1@5353 ::1", 0, "127.0.0.1@5353,::1"},
-	    {SET_resolver_server, "127.0.0.1@0", -1, NULL},
-	    {SET_resolver_server, "127.0.0.1@65536", -1, NULL},
-	    {SET_resolver_server, "@53", -1, NULL},
-	    {SET_resolver_server, "", 0, ""},
-	    {SET_resolver_trust_anchor_file, "/a b/c", 0, "/a b/c"},
-	    {SET_resolver_trust_anchor_file, "a/c", -1, NULL},
-	    {SET_resolver_trust_anchor_file, "/a\nb", -1, NULL},
-	    {SET_resolver_trust_anchor_file, "/a\"b", -1, NULL},
+		{ SET_smtpd_max_connections, "77", 0, "77" },
+		{ SET_smtpd_max_connections, " 77 ", 0, "77" },
+		{ SET_smtpd_max_connections, "0", -1, NULL },
+		{ SET_smtpd_max_connections, "20001", -1, NULL },
+		{ SET_smtpd_max_connections, "1K", -1, NULL },
+		{ SET_smtpd_max_connections, "-1", -1, NULL },
+		{ SET_smtpd_max_connections, "", -1, NULL },
+		{ SET_smtpd_max_connections, "99999999999999999999", -1, NULL },
+		{ SET_general_message_size, "10M", 0, "10485760" },
+		{ SET_general_message_size, "1g", 0, "1073741824" },
+		{ SET_general_message_size, "18446744073709551615G", -1, NULL },
+		{ SET_general_message_size, "M", -1, NULL },
+		{ SET_imapd_idle_timeout, "1h", 0, "3600" },
+		{ SET_imapd_idle_timeout, "1k", -1, NULL },
+		{ SET_log_debug, "on", 0, "yes" },
+		{ SET_log_debug, "NO", 0, "no" },
+		{ SET_log_debug, "maybe", -1, NULL },
+		{ SET_general_domain, "Example.TEST", 0, "example.test" },
+		{ SET_general_domain, "", 0, "" },
+		{ SET_general_domain, "a..b", -1, NULL },
+		{ SET_general_domain, "-a.b", -1, NULL },
+		{ SET_general_domain, "a-.b", -1, NULL },
+		{ SET_general_domain, "a.b.", -1, NULL },
+		{ SET_general_domain, "a b", -1, NULL },
+		{ SET_general_domain, "b\xc3\xbc.de", -1, NULL },
+		{ SET_general_listen, "127.0.0.1, ::1", 0, "127.0.0.1,::1" },
+		{ SET_general_listen, "", -1, NULL },
+		{ SET_general_listen, "127.0.0.1@25", -1, NULL },
+		{ SET_general_listen, "localhost", -1, NULL },
+		{ SET_resolver_server, "127.0.0.1@5353 ::1", 0, "127.0.0.1@5353,::1" },
+		{ SET_resolver_server, "127.0.0.1@0", -1, NULL },
+		{ SET_resolver_server, "127.0.0.1@65536", -1, NULL },
+		{ SET_resolver_server, "@53", -1, NULL },
+		{ SET_resolver_server, "", 0, "" },
+		{ SET_resolver_trust_anchor_file, "/a b/c", 0, "/a b/c" },
+		{ SET_resolver_trust_anchor_file, "a/c", -1, NULL },
+		{ SET_resolver_trust_anchor_file, "/a\nb", -1, NULL },
+		{ SET_resolver_trust_anchor_file, "/a\"b", -1, NULL },
 	};
 	struct settings *s = settings_new();
 
@@ -197,12 +198,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_table),
-	    cmocka_unit_test(test_values),
-	    cmocka_unit_test(test_check),
-	    cmocka_unit_test(test_lists_and_addresses),
-	    cmocka_unit_test(test_export_import),
-	    cmocka_unit_test(test_describe),
+		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_lists_and_addresses),
+		cmocka_unit_test(test_export_import),
+		cmocka_unit_test(test_describe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,7 +91,7 @@ read_chain(struct certificate *c, struct str pem)
 void
 tls_certificates_add(struct tls_certificates *set, uint32_t key, bool is_default, struct str chain)
 {
-	struct certificate c = {.is_default = is_default};
+	struct certificate c = { .is_default = is_default };
 	EVP_PKEY *public;
 
 	if (set->n == TLS_CERTIFICATES_MAX) {

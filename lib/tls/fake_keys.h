@@ -88,13 +88,13 @@ static void
 reply_list(int fd, uint64_t id)
 {
 	int first = mode->renewed ? EC_NEW : EC_A;
-	const int order[] = {EC_B, first, RSA_C};
+	const int order[] = { EC_B, first, RSA_C };
 
 	for (int i = 0; i < 3; i++) {
-		struct ipc_key_info m = {.last = i == 2,
-		    .key = (uint32_t)order[i] + 100,
-		    .is_default = order[i] == first,
-		    .chain = str_of(made[order[i]].pem)};
+		struct ipc_key_info m = { .last = i == 2,
+			.key = (uint32_t)order[i] + 100,
+			.is_default = order[i] == first,
+			.chain = str_of(made[order[i]].pem) };
 
 		reply(fd, IPC_key_info, id, &m);
 	}
@@ -109,10 +109,10 @@ reply_signature(int fd, uint64_t id, const struct ipc_key_sign *ask)
 	const char *hash = NULL;
 	int padding = 0;
 
-#define X(name, number, type, pad, md, length)                                                     \
-	if (ask->algorithm == number && ask->digest.n == length) {                                 \
-		hash = md;                                                                         \
-		padding = KEY_PADDING_##pad;                                                       \
+#define X(name, number, type, pad, md, length) \
+	if (ask->algorithm == number && ask->digest.n == length) { \
+		hash = md; \
+		padding = KEY_PADDING_##pad; \
 	}
 	KEY_ALGORITHMS(X)
 #undef X
@@ -128,7 +128,7 @@ reply_signature(int fd, uint64_t id, const struct ipc_key_sign *ask)
 	mode->signs++;
 	reply(fd, IPC_key_signature, id,
 	    &(struct ipc_key_signature){
-		.result = n > 0 ? IPC_OK : IPC_INVALID, .signature = str_from(sig, n)});
+		.result = n > 0 ? IPC_OK : IPC_INVALID, .signature = str_from(sig, n) });
 }
 
 static void
@@ -148,7 +148,7 @@ answer(int fd, const struct ipc_frame *f)
 	else if (f->type == IPC_ticket_keys)
 		reply(fd, IPC_ticket_keys_are, f->id,
 		    &(struct ipc_ticket_keys_are){
-			.current = str_from(current, 80), .previous = str_from(previous, 80)});
+			.current = str_from(current, 80), .previous = str_from(previous, 80) });
 }
 
 static void
@@ -161,12 +161,12 @@ child_main(int fd)
 
 	buf_init(&in, 1 << 16);
 	for (;;) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
+		struct pollfd p = { .fd = fd, .events = POLLIN };
 		ssize_t n;
 
 		if (mode->notify) {
 			mode->notify = 0;
-			reply(fd, IPC_key_changed, 0, &(struct ipc_key_changed){0});
+			reply(fd, IPC_key_changed, 0, &(struct ipc_key_changed){ 0 });
 		}
 		if (poll(&p, 1, 5) == 0)
 			continue;

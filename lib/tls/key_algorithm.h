@@ -7,15 +7,15 @@
 #define POSTERN_TLS_KEY_ALGORITHM_H
 
 /* X(name, number, key type, padding, hash, digest length) */
-#define KEY_ALGORITHMS(X)                                                                          \
-	X(ECDSA_SHA256, 1, EC, NONE, "SHA2-256", 32)                                               \
-	X(ECDSA_SHA384, 2, EC, NONE, "SHA2-384", 48)                                               \
-	X(ECDSA_SHA512, 3, EC, NONE, "SHA2-512", 64)                                               \
-	X(RSA_PKCS1_SHA256, 4, RSA, PKCS1, "SHA2-256", 32)                                         \
-	X(RSA_PKCS1_SHA384, 5, RSA, PKCS1, "SHA2-384", 48)                                         \
-	X(RSA_PKCS1_SHA512, 6, RSA, PKCS1, "SHA2-512", 64)                                         \
-	X(RSA_PSS_SHA256, 7, RSA, PSS, "SHA2-256", 32)                                             \
-	X(RSA_PSS_SHA384, 8, RSA, PSS, "SHA2-384", 48)                                             \
+#define KEY_ALGORITHMS(X) \
+	X(ECDSA_SHA256, 1, EC, NONE, "SHA2-256", 32) \
+	X(ECDSA_SHA384, 2, EC, NONE, "SHA2-384", 48) \
+	X(ECDSA_SHA512, 3, EC, NONE, "SHA2-512", 64) \
+	X(RSA_PKCS1_SHA256, 4, RSA, PKCS1, "SHA2-256", 32) \
+	X(RSA_PKCS1_SHA384, 5, RSA, PKCS1, "SHA2-384", 48) \
+	X(RSA_PKCS1_SHA512, 6, RSA, PKCS1, "SHA2-512", 64) \
+	X(RSA_PSS_SHA256, 7, RSA, PSS, "SHA2-256", 32) \
+	X(RSA_PSS_SHA384, 8, RSA, PSS, "SHA2-384", 48) \
 	X(RSA_PSS_SHA512, 9, RSA, PSS, "SHA2-512", 64)
 
 enum key_type { KEY_TYPE_EC, KEY_TYPE_RSA };

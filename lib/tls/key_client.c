@@ -163,7 +163,7 @@ key_client_changed(struct key_client *k)
 static int
 client_wait(struct key_client *k, short events, int64_t until)
 {
-	struct pollfd p = {.fd = k->fd, .events = events};
+	struct pollfd p = { .fd = k->fd, .events = events };
 	int64_t left = until - now_ms();
 	int r = poll(&p, 1, left > 0 ? (int)left : 0);
 
@@ -229,7 +229,7 @@ key_client_list(struct key_client *k, key_info_fn *fn, void *arg, int timeout_ms
 	size_t used;
 	bool last = false;
 
-	if (client_send(k, IPC_key_list, &(struct ipc_key_list){0}, until) < 0)
+	if (client_send(k, IPC_key_list, &(struct ipc_key_list){ 0 }, until) < 0)
 		return -1;
 	while (!last) {
 		if (client_await(k, IPC_key_info, &m, &used, until) < 0)
@@ -246,7 +246,7 @@ int
 key_client_sign(struct key_client *k, uint32_t key, enum key_algorithm algorithm, struct str digest,
     uint8_t *signature, size_t *n, int timeout_ms)
 {
-	struct ipc_key_sign ask = {.key = key, .algorithm = (uint8_t)algorithm, .digest = digest};
+	struct ipc_key_sign ask = { .key = key, .algorithm = (uint8_t)algorithm, .digest = digest };
 	int64_t until = now_ms() + timeout_ms;
 	union ipc_any m;
 	size_t used;
@@ -273,7 +273,7 @@ key_client_tickets(struct key_client *k, uint8_t current[KEY_TICKET_BYTES],
 	size_t used;
 	int r = -1;
 
-	if (client_send(k, IPC_ticket_keys, &(struct ipc_ticket_keys){0}, until) < 0 ||
+	if (client_send(k, IPC_ticket_keys, &(struct ipc_ticket_keys){ 0 }, until) < 0 ||
 	    client_await(k, IPC_ticket_keys_are, &m, &used, until) < 0)
 		return -1;
 	if (m.ticket_keys_are.current.n == KEY_TICKET_BYTES &&

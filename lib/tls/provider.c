@@ -102,8 +102,8 @@ key_import(void *data, int selection, const OSSL_PARAM params[])
 static const OSSL_PARAM *
 key_import_types(int selection)
 {
-	static const OSSL_PARAM types[] = {OSSL_PARAM_uint32(PARAM_KEY, NULL),
-	    OSSL_PARAM_octet_string(PARAM_PUBLIC, NULL, 0), OSSL_PARAM_END};
+	static const OSSL_PARAM types[] = { OSSL_PARAM_uint32(PARAM_KEY, NULL),
+		OSSL_PARAM_octet_string(PARAM_PUBLIC, NULL, 0), OSSL_PARAM_END };
 
 	(void)selection;
 	return types;
@@ -128,11 +128,11 @@ key_export(void *data, int selection, OSSL_CALLBACK *callback, void *arg)
 static const OSSL_PARAM *
 key_export_types(int selection)
 {
-	static const OSSL_PARAM types[] = {
-	    OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, NULL, 0),
-	    OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PUB_KEY, NULL, 0),
-	    OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_N, NULL, 0),
-	    OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_E, NULL, 0), OSSL_PARAM_END};
+	static const OSSL_PARAM types[] = { OSSL_PARAM_utf8_string(
+						OSSL_PKEY_PARAM_GROUP_NAME, NULL, 0),
+		OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PUB_KEY, NULL, 0),
+		OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_N, NULL, 0),
+		OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_E, NULL, 0), OSSL_PARAM_END };
 
 	return (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0 ? NULL : types;
 }
@@ -148,12 +148,12 @@ key_get_params(void *data, OSSL_PARAM params[])
 static const OSSL_PARAM *
 key_gettable_params(void *provider)
 {
-	static const OSSL_PARAM types[] = {OSSL_PARAM_int(OSSL_PKEY_PARAM_BITS, NULL),
-	    OSSL_PARAM_int(OSSL_PKEY_PARAM_SECURITY_BITS, NULL),
-	    OSSL_PARAM_int(OSSL_PKEY_PARAM_MAX_SIZE, NULL),
-	    OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, NULL, 0),
-	    OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, NULL, 0),
-	    OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_DEFAULT_DIGEST, NULL, 0), OSSL_PARAM_END};
+	static const OSSL_PARAM types[] = { OSSL_PARAM_int(OSSL_PKEY_PARAM_BITS, NULL),
+		OSSL_PARAM_int(OSSL_PKEY_PARAM_SECURITY_BITS, NULL),
+		OSSL_PARAM_int(OSSL_PKEY_PARAM_MAX_SIZE, NULL),
+		OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, NULL, 0),
+		OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, NULL, 0),
+		OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_DEFAULT_DIGEST, NULL, 0), OSSL_PARAM_END };
 
 	(void)provider;
 	return types;
@@ -174,22 +174,22 @@ rsa_operation(int operation)
 
 /* dispatch.h declares no types for the functions of a table. */
 #define FN(f) (void (*)(void))(f)
-#define KEY_FUNCTIONS(operation_name)                                                              \
-	{OSSL_FUNC_KEYMGMT_NEW, FN(key_new)}, {OSSL_FUNC_KEYMGMT_FREE, FN(key_free)},              \
-	    {OSSL_FUNC_KEYMGMT_HAS, FN(key_has)}, {OSSL_FUNC_KEYMGMT_MATCH, FN(key_match)},        \
-	    {OSSL_FUNC_KEYMGMT_IMPORT, FN(key_import)},                                            \
-	    {OSSL_FUNC_KEYMGMT_IMPORT_TYPES, FN(key_import_types)},                                \
-	    {OSSL_FUNC_KEYMGMT_EXPORT, FN(key_export)},                                            \
-	    {OSSL_FUNC_KEYMGMT_EXPORT_TYPES, FN(key_export_types)},                                \
-	    {OSSL_FUNC_KEYMGMT_GET_PARAMS, FN(key_get_params)},                                    \
-	    {OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, FN(key_gettable_params)},                          \
-	    {OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, FN(operation_name)},                          \
-	{                                                                                          \
-		0, NULL                                                                            \
+#define KEY_FUNCTIONS(operation_name) \
+	{ OSSL_FUNC_KEYMGMT_NEW, FN(key_new) }, { OSSL_FUNC_KEYMGMT_FREE, FN(key_free) }, \
+	    { OSSL_FUNC_KEYMGMT_HAS, FN(key_has) }, { OSSL_FUNC_KEYMGMT_MATCH, FN(key_match) }, \
+	    { OSSL_FUNC_KEYMGMT_IMPORT, FN(key_import) }, \
+	    { OSSL_FUNC_KEYMGMT_IMPORT_TYPES, FN(key_import_types) }, \
+	    { OSSL_FUNC_KEYMGMT_EXPORT, FN(key_export) }, \
+	    { OSSL_FUNC_KEYMGMT_EXPORT_TYPES, FN(key_export_types) }, \
+	    { OSSL_FUNC_KEYMGMT_GET_PARAMS, FN(key_get_params) }, \
+	    { OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, FN(key_gettable_params) }, \
+	    { OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, FN(operation_name) }, \
+	{ \
+		0, NULL \
 	}
 
-static const OSSL_DISPATCH ec_keys[] = {KEY_FUNCTIONS(ec_operation)};
-static const OSSL_DISPATCH rsa_keys[] = {KEY_FUNCTIONS(rsa_operation)};
+static const OSSL_DISPATCH ec_keys[] = { KEY_FUNCTIONS(ec_operation) };
+static const OSSL_DISPATCH rsa_keys[] = { KEY_FUNCTIONS(rsa_operation) };
 
 /* --- signatures --------------------------------------------------------------------------------
  */
@@ -268,11 +268,11 @@ sign_set_params(void *ctx, const OSSL_PARAM params[])
 static const OSSL_PARAM *
 sign_settable_params(void *ctx, void *provider)
 {
-	static const OSSL_PARAM types[] = {
-	    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_PAD_MODE, NULL, 0),
-	    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, NULL, 0),
-	    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, NULL, 0),
-	    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST, NULL, 0), OSSL_PARAM_END};
+	static const OSSL_PARAM types[] = { OSSL_PARAM_utf8_string(
+						OSSL_SIGNATURE_PARAM_PAD_MODE, NULL, 0),
+		OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, NULL, 0),
+		OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, NULL, 0),
+		OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST, NULL, 0), OSSL_PARAM_END };
 
 	(void)ctx;
 	(void)provider;
@@ -316,8 +316,8 @@ sign_algorithm(const struct signing *s)
 				   : s->pss            ? KEY_PADDING_PSS
 						       : KEY_PADDING_PKCS1;
 
-#define X(name, number, t, p, hash, length)                                                        \
-	if (type == KEY_TYPE_##t && padding == KEY_PADDING_##p && EVP_MD_is_a(s->md, hash))        \
+#define X(name, number, t, p, hash, length) \
+	if (type == KEY_TYPE_##t && padding == KEY_PADDING_##p && EVP_MD_is_a(s->md, hash)) \
 		return number;
 	KEY_ALGORITHMS(X)
 #undef X
@@ -345,25 +345,26 @@ sign_final(void *ctx, unsigned char *sig, size_t *n, size_t room)
 		   str_from(digest, length), sig, n, TLS_SIGN_MS) == 0;
 }
 
-static const OSSL_DISPATCH signatures[] = {{OSSL_FUNC_SIGNATURE_NEWCTX, FN(sign_new)},
-    {OSSL_FUNC_SIGNATURE_FREECTX, FN(sign_free)}, {OSSL_FUNC_SIGNATURE_DUPCTX, FN(sign_dup)},
-    {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT, FN(sign_init)},
-    {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_UPDATE, FN(sign_update)},
-    {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_FINAL, FN(sign_final)},
-    {OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, FN(sign_set_params)},
-    {OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS, FN(sign_settable_params)}, {0, NULL}};
+static const OSSL_DISPATCH signatures[] = { { OSSL_FUNC_SIGNATURE_NEWCTX, FN(sign_new) },
+	{ OSSL_FUNC_SIGNATURE_FREECTX, FN(sign_free) },
+	{ OSSL_FUNC_SIGNATURE_DUPCTX, FN(sign_dup) },
+	{ OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT, FN(sign_init) },
+	{ OSSL_FUNC_SIGNATURE_DIGEST_SIGN_UPDATE, FN(sign_update) },
+	{ OSSL_FUNC_SIGNATURE_DIGEST_SIGN_FINAL, FN(sign_final) },
+	{ OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, FN(sign_set_params) },
+	{ OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS, FN(sign_settable_params) }, { 0, NULL } };
 
 /* --- the provider ------------------------------------------------------------------------------
  */
 
-static const OSSL_ALGORITHM keymgmt_table[] = {
-    {"EC:id-ecPublicKey:1.2.840.10045.2.1", PROPERTY, ec_keys, "keys kept elsewhere"},
-    {"RSA:rsaEncryption:1.2.840.113549.1.1.1", PROPERTY, rsa_keys, "keys kept elsewhere"},
-    {NULL, NULL, NULL, NULL}};
-static const OSSL_ALGORITHM signature_table[] = {
-    {"ECDSA", PROPERTY, signatures, "signed elsewhere"},
-    {"RSA:rsaEncryption:1.2.840.113549.1.1.1", PROPERTY, signatures, "signed elsewhere"},
-    {NULL, NULL, NULL, NULL}};
+static const OSSL_ALGORITHM keymgmt_table[] = { { "EC:id-ecPublicKey:1.2.840.10045.2.1", PROPERTY,
+						    ec_keys, "keys kept elsewhere" },
+	{ "RSA:rsaEncryption:1.2.840.113549.1.1.1", PROPERTY, rsa_keys, "keys kept elsewhere" },
+	{ NULL, NULL, NULL, NULL } };
+static const OSSL_ALGORITHM signature_table[] = { { "ECDSA", PROPERTY, signatures,
+						      "signed elsewhere" },
+	{ "RSA:rsaEncryption:1.2.840.113549.1.1.1", PROPERTY, signatures, "signed elsewhere" },
+	{ NULL, NULL, NULL, NULL } };
 
 static const OSSL_ALGORITHM *
 provider_query(void *provider, int operation, int *no_cache)
@@ -380,7 +381,8 @@ provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const OSS
     void **provider)
 {
 	static const OSSL_DISPATCH functions[] = {
-	    {OSSL_FUNC_PROVIDER_QUERY_OPERATION, FN(provider_query)}, {0, NULL}};
+		{ OSSL_FUNC_PROVIDER_QUERY_OPERATION, FN(provider_query) }, { 0, NULL }
+	};
 
 	(void)in;
 	*out = functions;
@@ -413,9 +415,9 @@ tls_provider_key(EVP_PKEY *public, uint32_t key)
 	EVP_PKEY *pkey = NULL;
 	unsigned char *der = NULL;
 	int n = type != NULL ? i2d_PUBKEY(public, &der) : -1;
-	OSSL_PARAM params[3] = {OSSL_PARAM_construct_uint32(PARAM_KEY, &key),
-	    OSSL_PARAM_construct_octet_string(PARAM_PUBLIC, der, n > 0 ? (size_t)n : 0),
-	    OSSL_PARAM_construct_end()};
+	OSSL_PARAM params[3] = { OSSL_PARAM_construct_uint32(PARAM_KEY, &key),
+		OSSL_PARAM_construct_octet_string(PARAM_PUBLIC, der, n > 0 ? (size_t)n : 0),
+		OSSL_PARAM_construct_end() };
 
 	if (n <= 0 || (ctx = EVP_PKEY_CTX_new_from_name(NULL, type, PROPERTY)) == NULL ||
 	    EVP_PKEY_fromdata_init(ctx) <= 0 ||

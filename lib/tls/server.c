@@ -15,8 +15,8 @@
 #include "tls/tls_priv.h"
 
 /* Only what keys can sign, and nothing with SHA-1. */
-#define SIGNATURES                                                                                 \
-	"ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:"     \
+#define SIGNATURES \
+	"ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:" \
 	"RSA+SHA256:RSA+SHA384:RSA+SHA512"
 #define CIPHERS_1_2 "ECDHE+AESGCM:ECDHE+CHACHA20"
 #define GROUPS "X25519:P-256:P-384"
@@ -42,8 +42,8 @@ struct tls_server {
 static const struct {
 	const char *id, *alpn;
 } services[TLS_SERVICE__MAX] = {
-#define X(name, id, alpn) {"postern-" id, alpn},
-    TLS_SERVICES(X)
+#define X(name, id, alpn) { "postern-" id, alpn },
+	TLS_SERVICES(X)
 #undef X
 };
 
@@ -84,10 +84,10 @@ ticket_init(const struct ticket_key *k, unsigned char *iv, EVP_CIPHER_CTX *ciphe
     int encrypt)
 {
 	char digest[] = "SHA256";
-	OSSL_PARAM params[] = {OSSL_PARAM_construct_octet_string(
-				   OSSL_MAC_PARAM_KEY, (void *)(uintptr_t)k->hmac, sizeof(k->hmac)),
-	    OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-	    OSSL_PARAM_construct_end()};
+	OSSL_PARAM params[] = { OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY,
+				    (void *)(uintptr_t)k->hmac, sizeof(k->hmac)),
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+		OSSL_PARAM_construct_end() };
 
 	return EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, k->aes, iv, encrypt) &&
 	       EVP_MAC_CTX_set_params(mac, params);

@@ -32,8 +32,8 @@ enum {
 };
 
 /* X(name, session id context, ALPN protocol or "" when none is registered) */
-#define TLS_SERVICES(X)                                                                            \
-	X(SMTP, "smtp", "")                                                                        \
+#define TLS_SERVICES(X) \
+	X(SMTP, "smtp", "") \
 	X(IMAP, "imap", "imap")
 
 enum tls_service {

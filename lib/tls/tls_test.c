@@ -75,7 +75,7 @@ on_end(void *arg, enum io_end why)
 	io_stream_free(&f->s);
 }
 
-static const struct io_stream_ops OPS = {.on_data = on_data, .on_end = on_end, .on_tls = on_tls};
+static const struct io_stream_ops OPS = { .on_data = on_data, .on_end = on_end, .on_tls = on_tls };
 
 static void
 stop_loop(void *arg)
@@ -167,7 +167,7 @@ teardown(void **state)
 static void
 session_open(struct fixture *f)
 {
-	struct io_stream_limits limits = {65536, 1 << 20, 0};
+	struct io_stream_limits limits = { 65536, 1 << 20, 0 };
 	int sv[2];
 
 	session_close(f);
@@ -249,7 +249,7 @@ peer_name(struct fixture *f, char out[64])
 static void
 test_versions(void **state)
 {
-	static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
 	struct fixture *f = *state;
 	struct tls_facts facts;
 	char text[TLS_DESCRIPTION_MAX];
@@ -293,12 +293,12 @@ test_ciphers(void **state)
 		const char *cipher;
 		bool want;
 	} rows[] = {
-	    {"ECDHE-ECDSA-AES128-GCM-SHA256", true},
-	    {"ECDHE-ECDSA-CHACHA20-POLY1305", true},
-	    {"ECDHE-RSA-AES256-GCM-SHA384", false}, /* the default key is ECDSA */
-	    {"ECDHE-ECDSA-AES128-SHA256", false},
-	    {"DHE-RSA-AES128-GCM-SHA256", false},
-	    {"AES128-GCM-SHA256", false},
+		{ "ECDHE-ECDSA-AES128-GCM-SHA256", true },
+		{ "ECDHE-ECDSA-CHACHA20-POLY1305", true },
+		{ "ECDHE-RSA-AES256-GCM-SHA384", false }, /* the default key is ECDSA */
+		{ "ECDHE-ECDSA-AES128-SHA256", false },
+		{ "DHE-RSA-AES128-GCM-SHA256", false },
+		{ "AES128-GCM-SHA256", false },
 	};
 	struct fixture *f = *state;
 
@@ -316,12 +316,12 @@ test_sni(void **state)
 		const char *sni, *cn;
 		int version;
 	} rows[] = {
-	    {"b.test", "b.test", TLS1_3_VERSION},
-	    {"B.TEST", "b.test", TLS1_2_VERSION},
-	    {"rsa.test", "rsa.test", TLS1_3_VERSION},
-	    {"rsa.test", "rsa.test", TLS1_2_VERSION},
-	    {"unknown.test", "a.test", TLS1_3_VERSION},
-	    {"a.test", "a.test", TLS1_2_VERSION},
+		{ "b.test", "b.test", TLS1_3_VERSION },
+		{ "B.TEST", "b.test", TLS1_2_VERSION },
+		{ "rsa.test", "rsa.test", TLS1_3_VERSION },
+		{ "rsa.test", "rsa.test", TLS1_2_VERSION },
+		{ "unknown.test", "a.test", TLS1_3_VERSION },
+		{ "a.test", "a.test", TLS1_2_VERSION },
 	};
 	struct fixture *f = *state;
 	struct tls_facts facts;
@@ -344,8 +344,8 @@ test_sni(void **state)
 static void
 test_rsa_schemes(void **state)
 {
-	static const char *const schemes[] = {"RSA-PSS+SHA256", "RSA-PSS+SHA384", "RSA-PSS+SHA512",
-	    "RSA+SHA256", "RSA+SHA384", "RSA+SHA512"};
+	static const char *const schemes[] = { "RSA-PSS+SHA256", "RSA-PSS+SHA384", "RSA-PSS+SHA512",
+		"RSA+SHA256", "RSA+SHA384", "RSA+SHA512" };
 	struct fixture *f = *state;
 
 	SSL_CTX_set_max_proto_version(f->client_ctx, TLS1_2_VERSION);
@@ -366,10 +366,10 @@ test_alpn(void **state)
 		const char *offer;
 		bool want;
 	} rows[] = {
-	    {TLS_IMAP, "\4imap", true},
-	    {TLS_IMAP, "\2h2\4imap", true},
-	    {TLS_IMAP, "\2h2\10http/1.1", false},
-	    {TLS_SMTP, "\2h2", true},
+		{ TLS_IMAP, "\4imap", true },
+		{ TLS_IMAP, "\2h2\4imap", true },
+		{ TLS_IMAP, "\2h2\10http/1.1", false },
+		{ TLS_SMTP, "\2h2", true },
 	};
 	struct fixture *f = *state;
 
@@ -420,8 +420,8 @@ keep_data(void *arg, struct buf *in)
 static void
 test_injection(void **state)
 {
-	static const struct io_stream_ops ops = {.on_data = keep_data, .on_end = on_end};
-	struct io_stream_limits limits = {4096, 4096, 0};
+	static const struct io_stream_ops ops = { .on_data = keep_data, .on_end = on_end };
+	struct io_stream_limits limits = { 4096, 4096, 0 };
 	struct fixture *f = *state;
 	int sv[2];
 
@@ -608,20 +608,20 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    T(test_versions),
-	    T(test_ciphers),
-	    T(test_sni),
-	    T(test_rsa_schemes),
-	    T(test_alpn),
-	    T(test_starttls),
-	    T(test_injection),
-	    T(test_truncation),
-	    T(test_finish),
-	    T(test_tickets),
-	    T(test_reload),
-	    T(test_keys_stuck),
-	    T(test_keys_restarted),
-	    T(test_free_in_handshake),
+		T(test_versions),
+		T(test_ciphers),
+		T(test_sni),
+		T(test_rsa_schemes),
+		T(test_alpn),
+		T(test_starttls),
+		T(test_injection),
+		T(test_truncation),
+		T(test_finish),
+		T(test_tickets),
+		T(test_reload),
+		T(test_keys_stuck),
+		T(test_keys_restarted),
+		T(test_free_in_handshake),
 	};
 	int r;
 

@@ -106,12 +106,12 @@ tls_free(void *state)
 }
 
 static const struct io_transport tls_transport = {
-    .handshake = tls_handshake,
-    .read = tls_read,
-    .write = tls_write,
-    .pending = tls_pending,
-    .shutdown = tls_shutdown,
-    .free = tls_free,
+	.handshake = tls_handshake,
+	.read = tls_read,
+	.write = tls_write,
+	.pending = tls_pending,
+	.shutdown = tls_shutdown,
+	.free = tls_free,
 };
 
 enum tls_start
@@ -147,11 +147,11 @@ tls_stream_facts(const struct io_stream *s, struct tls_facts *facts)
 		return false;
 	sni = SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name);
 	*facts = (struct tls_facts){
-	    .version = SSL_get_version(t->ssl),
-	    .cipher = SSL_get_cipher_name(t->ssl),
-	    .bits = SSL_get_cipher_bits(t->ssl, NULL),
-	    .sni = sni != NULL ? sni : "",
-	    .resumed = SSL_session_reused(t->ssl) != 0,
+		.version = SSL_get_version(t->ssl),
+		.cipher = SSL_get_cipher_name(t->ssl),
+		.bits = SSL_get_cipher_bits(t->ssl, NULL),
+		.sni = sni != NULL ? sni : "",
+		.resumed = SSL_session_reused(t->ssl) != 0,
 	};
 	return true;
 }

@@ -3,7 +3,7 @@
 from harness import *
 
 OPTIONS = {}
-GROWTH_KIB = 6144 * SLOW  # of all daemons together, over what they had at rest
+GROWTH_KIB = 6144  # of all daemons together, over what they had at rest
 
 
 def served(m):
@@ -18,6 +18,8 @@ def served(m):
 
 def bounded(m, before, most=GROWTH_KIB):
     now = m.pss()
+    if SAN:
+        return  # the sanitizer's own memory says nothing
     assert now - before < most, f"memory grew from {before} to {now} KiB"
 
 
@@ -124,13 +126,14 @@ def idle_connections(port, count, source):
     return held, refused
 
 
+@expects(r"event=turned-away .*reason=TOO_MANY_CONNECTIONS")
 def test_1000_connections_of_one_client(m):
     before = m.pss()
     held, refused = idle_connections(m.smtp_port, 1000, "127.0.0.2")
     try:
         assert refused >= 800, f"one client holds {len(held)} sessions"
         served(m)
-        bounded(m, before, 12288 * SLOW)
+        bounded(m, before, 12288)
     finally:
         for s in held:
             s.close()
@@ -149,7 +152,7 @@ def test_900_idle_connections_of_many(m):
             served(m)
             grown = m.pss() - before
             print(f"# port {port}: {grown / len(held):.1f} KiB a connection")
-            assert grown < 32 * SLOW * len(held), grown
+            assert SAN or grown < 32 * len(held), grown
             if port == m.smtp_port:
                 held[0].settimeout(30 * SLOW)
                 data = b""

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: ISC */
+/* queue: keeps accepted messages until they are delivered. */
+#include <unistd.h>
+
+#include "base/log.h"
+#include "daemon/daemon.h"
+#include "queue/queue.h"
+
+static struct queue *queue;
+
+static void
+open_mailbox(void *arg, uint32_t account)
+{
+	ipc_send_mailbox_open(daemon_master(arg), account,
+	    &(struct ipc_mailbox_open){ .account = account, .deliver_only = 1 });
+}
+
+static struct queue_options
+options(struct daemon *d)
+{
+	const struct settings *st = daemon_settings(d);
+
+	return (struct queue_options){
+	    .spool.limits =
+		{
+		    .max_messages = settings_u64(st, SET_queue_max_messages),
+		    .max_bytes = settings_u64(st, SET_queue_max_size),
+		    .min_free = settings_u64(st, SET_queue_min_free),
+		},
+	    .message_max = settings_u64(st, SET_general_message_size),
+	    .retry_min_ms = settings_u64(st, SET_queue_retry_min) * 1000,
+	    .retry_max_ms = settings_u64(st, SET_queue_retry_max) * 1000,
+	    .mailboxes_max = (unsigned)settings_u64(st, SET_queue_max_deliveries),
+	    .open_mailbox = open_mailbox,
+	    .arg = d,
+	};
+}
+
+static void
+start(struct daemon *d)
+{
+	struct queue_options o = options(d);
+	int r = queue_new(daemon_loop(d), daemon_dir(d), &o, &queue);
+
+	if (r != 0)
+		fatal("the queue's journal does not open: %s", journal_strerror(r));
+}
+
+static void
+on_peer(struct daemon *d, enum ipc_channel_kind kind, enum ipc_side side, const char *peer,
+    uint32_t instance, int fd)
+{
+	(void)d;
+	(void)peer;
+	(void)instance;
+	if (queue && side == IPC_SERVER && kind == IPC_CH_queue_accept)
+		queue_accept_peer(queue, fd);
+	else if (queue && side == IPC_SERVER && kind == IPC_CH_admin)
+		queue_admin_peer(queue, fd);
+	else
+		close(fd);
+}
+
+static void
+on_mailbox_opened(struct daemon *d, uint64_t id, enum ipc_result result, int fd)
+{
+	(void)d;
+	if (queue)
+		queue_mailbox_opened(queue, (uint32_t)id, result, fd);
+	else if (fd >= 0)
+		close(fd);
+}
+
+static void
+on_reload(struct daemon *d)
+{
+	struct queue_options o = options(d);
+
+	queue_set_options(queue, &o);
+}
+
+static void
+on_stop(struct daemon *d)
+{
+	queue_free(&queue);
+	daemon_exit(d);
+}
+
+static const struct daemon_spec spec = {
+	.name = "queue",
+	.start = start,
+	.on_peer = on_peer,
+	.on_reload = on_reload,
+	.on_stop = on_stop,
+	.on_mailbox_opened = on_mailbox_opened,
+};
+
+int
+main(int argc, char **argv)
+{
+	return daemon_main(argc, argv, &spec);
+}
