@@ -245,6 +245,23 @@ ask_owed(struct service *s)
 	}
 }
 
+/* Those who keep answers of ours learn of a change in the turn in which it was committed. */
+static void
+announce(void *arg)
+{
+	struct service *s = arg;
+	struct peer *peer;
+
+	if (s->announced == store_changes(s->store))
+		return;
+	s->announced = store_changes(s->store);
+	LIST_FOREACH(peer, &s->peers, link)
+		if (ipc_channel_kind(peer->ch) == IPC_CH_accounts_lookup)
+			ipc_send_addresses_changed(
+			    peer->ch, 0, &(struct ipc_addresses_changed){ 0 });
+	ipc_flush_all();
+}
+
 struct service *
 service_new(struct io_loop *loop, struct store *store, const struct settings *settings,
     service_ask_fn *ask, void *arg)
@@ -258,6 +275,8 @@ service_new(struct io_loop *loop, struct store *store, const struct settings *se
 	s->ask_arg = arg;
 	s->pending = map_new();
 	LIST_INIT(&s->peers);
+	s->announced = store_changes(store);
+	io_loop_after_turn(loop, announce, s);
 	ask_owed(s);
 	return s;
 }
@@ -279,6 +298,7 @@ service_free(struct service **sp)
 
 	if (s == NULL)
 		return;
+	io_loop_after_turn_remove(s->loop, s);
 	while ((peer = LIST_FIRST(&s->peers)) != NULL)
 		peer_free(peer);
 	while ((p = map_next(s->pending, &it, &id)) != NULL)

@@ -39,6 +39,7 @@ struct service {
 	LIST_HEAD(, peer) peers;
 	struct map *pending;
 	uint64_t next_id;
+	uint64_t announced; /* store_changes that smtpd has been told of */
 };
 
 /* NULL: too many; otherwise master has been asked. */

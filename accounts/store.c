@@ -67,10 +67,17 @@ commit(struct store *s, const struct change *c, size_t n, bool need_space, struc
 		rc = db_commit(&txn);
 	if (rc != 0)
 		return db_trouble(s, rc, say);
+	s->changes++;
 	for (size_t i = 0; i < n; i++)
 		if (directory_apply(s->directory, c[i].key, c[i].value) != 0)
 			fatal("store wrote a row it cannot read key=%s", LOGS(c[i].key));
 	return IPC_OK;
+}
+
+uint64_t
+store_changes(const struct store *s)
+{
+	return s->changes;
 }
 
 /* A number kept under m/NAME; 0 when there is none. */

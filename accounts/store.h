@@ -58,4 +58,8 @@ void store_todo_done(struct store *s, uint32_t id);
 int store_rows(
     struct store *s, int letter, int (*fn)(void *arg, struct str key, struct str value), void *arg);
 
+/* Counts what was committed since the start: when it is another one, answers given before may be
+ * wrong. */
+uint64_t store_changes(const struct store *s);
+
 #endif

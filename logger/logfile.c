@@ -104,7 +104,7 @@ list_old(struct logfile *f, int64_t now, size_t *n)
 		    fstatat(f->dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		list = xrealloc(list, (*n + 1) * sizeof(*list));
-		snprintf(list[*n].name, sizeof(list[*n].name), "%s", e->d_name);
+		strcpy(list[*n].name, e->d_name); /* fits: looked above */
 		list[*n].size = (uint64_t)st.st_size;
 		list[*n].age = now - st.st_mtim.tv_sec;
 		++*n;

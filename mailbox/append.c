@@ -27,6 +27,8 @@ append_begin(struct backend *b, struct imap_session *s, struct folder *f, struct
 
 	if (f->gone)
 		return IMAP_NONEXISTENT;
+	if (store_low(b->store))
+		return IMAP_UNAVAILABLE;
 	a = xcalloc(1, sizeof(*a));
 	a->backend = b;
 	a->session = s;
@@ -76,10 +78,10 @@ append_message(
 		return IMAP_LIMIT;
 	a->messages = xrealloc(a->messages, (a->n + 1) * sizeof(*a->messages));
 	m = &a->messages[a->n];
-	*m = (struct store_arrival){.flags = flags & REC_FLAGS_MASK,
-	    .seconds = has_when ? when.seconds : (int64_t)(b->now_ms(b->arg) / 1000),
-	    .zone = has_when ? when.zone : 0,
-	    .size = (size_t)size};
+	*m = (struct store_arrival){ .flags = flags & REC_FLAGS_MASK,
+		.seconds = has_when ? when.seconds : (int64_t)(b->now_ms(b->arg) / 1000),
+		.zone = has_when ? when.zone : 0,
+		.size = (size_t)size };
 	if (size > JOURNAL_INLINE_MAX || a->memory + size > BACKEND_APPEND_MEMORY) {
 		if ((e = store_large_new(b->store, &m->large)) != 0)
 			return backend_result(e);
@@ -135,7 +137,7 @@ append_commit(struct imap_append **ap, uint32_t token, struct imap_done *done)
 	if (r == IMAP_DONE) {
 		backend_arrived(b, a->folder);
 		r = backend_wait(b, a->session, token,
-		    (struct imap_done){IMAP_DONE, a->folder->uidvalidity, first});
+		    (struct imap_done){ IMAP_DONE, a->folder->uidvalidity, first });
 	}
 	append_free(ap);
 	return r;

@@ -122,7 +122,7 @@ after(struct backend *b, struct imap_session *s, uint32_t token, int e)
 {
 	if (e != 0)
 		return backend_result(e);
-	return backend_wait(b, s, token, (struct imap_done){IMAP_DONE, 0, 0});
+	return backend_wait(b, s, token, (struct imap_done){ IMAP_DONE, 0, 0 });
 }
 
 static void
@@ -132,8 +132,8 @@ be_session_gone(void *be, struct imap_session *s)
 	struct pending *p;
 
 	TAILQ_FOREACH(p, &b->pending, link)
-	if (p->session == s)
-		p->session = NULL;
+		if (p->session == s)
+			p->session = NULL;
 }
 
 /* --- who looks at a folder ---------------------------------------------------------------------
@@ -273,14 +273,14 @@ be_state(void *be, struct imap_folder *handle, struct imap_folder_state *state)
 	const struct folder *f = folder_of(handle);
 
 	(void)be;
-	*state = (struct imap_folder_state){.uidvalidity = f->uidvalidity,
-	    .uidnext = f->uidnext,
-	    .highestmodseq = f->highest > 0 ? f->highest : 1,
-	    .messages = f->n,
-	    .unseen = f->unseen,
-	    .recent = f->n - model_find(f, f->recent),
-	    .deleted = f->deleted,
-	    .size = f->bytes};
+	*state = (struct imap_folder_state){ .uidvalidity = f->uidvalidity,
+		.uidnext = f->uidnext,
+		.highestmodseq = f->highest > 0 ? f->highest : 1,
+		.messages = f->n,
+		.unseen = f->unseen,
+		.recent = f->n - model_find(f, f->recent),
+		.deleted = f->deleted,
+		.size = f->bytes };
 }
 
 static enum imap_result
@@ -372,14 +372,14 @@ be_message(void *be, struct imap_folder *handle, size_t i, struct imap_message *
 	const struct message *g = &folder_of(handle)->messages[i];
 	const struct content *c = &store_model(b->store)->contents[g->content];
 
-	*out = (struct imap_message){.uid = g->uid,
-	    .flags = message_flags(g),
-	    .modseq = message_modseq(g),
-	    .size = c->size,
-	    .internal = {c->seconds, (int16_t)(c->quarters * 15)},
-	    .saved = g->saved,
-	    .email = c->email,
-	    .thread = c->thread};
+	*out = (struct imap_message){ .uid = g->uid,
+		.flags = message_flags(g),
+		.modseq = message_modseq(g),
+		.size = c->size,
+		.internal = { c->seconds, (int16_t)(c->quarters * 15) },
+		.saved = g->saved,
+		.email = c->email,
+		.thread = c->thread };
 }
 
 static size_t
@@ -400,7 +400,7 @@ be_content(void *be, struct imap_folder *f, uint32_t uid, struct imap_content *o
 		free(c);
 		return backend_result(e);
 	}
-	*out = (struct imap_content){c->p, c->n, c};
+	*out = (struct imap_content){ c->p, c->n, c };
 	return IMAP_DONE;
 }
 
@@ -411,7 +411,7 @@ be_release(void *be, struct imap_content *c)
 
 	store_content_release(b->store, c->handle);
 	free(c->handle);
-	*c = (struct imap_content){0};
+	*c = (struct imap_content){ 0 };
 }
 
 static uint32_t
@@ -432,7 +432,7 @@ be_keyword_name(void *be, struct imap_folder *handle, unsigned k)
 	const struct folder *f = folder_of(handle);
 
 	(void)be;
-	return k < f->nkeywords ? str_of(f->keywords[k]) : (struct str){"", 0};
+	return k < f->nkeywords ? str_of(f->keywords[k]) : (struct str){ "", 0 };
 }
 
 static int
@@ -466,7 +466,7 @@ run_add(struct rec_run *runs, size_t *n, uint32_t uid, uint64_t flags)
 	if (*n > 0 && runs[*n - 1].hi + 1 == uid && runs[*n - 1].flags == flags)
 		runs[*n - 1].hi = uid;
 	else
-		runs[(*n)++] = (struct rec_run){uid, uid, flags};
+		runs[(*n)++] = (struct rec_run){ uid, uid, flags };
 }
 
 static enum imap_result
@@ -532,7 +532,7 @@ be_copy(void *be, struct imap_session *s, uint32_t token, struct imap_folder *ha
 	if (move && n > 0)
 		tell_expunged(f, uids, n);
 	backend_arrived(b, dest);
-	return backend_wait(b, s, token, (struct imap_done){IMAP_DONE, dest->uidvalidity, first});
+	return backend_wait(b, s, token, (struct imap_done){ IMAP_DONE, dest->uidvalidity, first });
 }
 
 static enum imap_result
@@ -542,29 +542,29 @@ be_append_begin(void *be, struct imap_session *s, struct imap_folder *f, struct 
 }
 
 const struct imap_backend_ops backend_ops = {
-    .list = be_list,
-    .open = be_open,
-    .close = be_close,
-    .state = be_state,
-    .create = be_create,
-    .delete_ = be_delete,
-    .rename = be_rename,
-    .subscribe = be_subscribe,
-    .count = be_count,
-    .message = be_message,
-    .find = be_find,
-    .content = be_content,
-    .release = be_release,
-    .recent = be_recent,
-    .keyword_name = be_keyword_name,
-    .keyword_find = be_keyword_find,
-    .store = be_store,
-    .expunge = be_expunge,
-    .copy = be_copy,
-    .append_begin = be_append_begin,
-    .append_message = append_message,
-    .append_bytes = append_bytes,
-    .append_commit = append_commit,
-    .append_abort = append_abort,
-    .session_gone = be_session_gone,
+	.list = be_list,
+	.open = be_open,
+	.close = be_close,
+	.state = be_state,
+	.create = be_create,
+	.delete_ = be_delete,
+	.rename = be_rename,
+	.subscribe = be_subscribe,
+	.count = be_count,
+	.message = be_message,
+	.find = be_find,
+	.content = be_content,
+	.release = be_release,
+	.recent = be_recent,
+	.keyword_name = be_keyword_name,
+	.keyword_find = be_keyword_find,
+	.store = be_store,
+	.expunge = be_expunge,
+	.copy = be_copy,
+	.append_begin = be_append_begin,
+	.append_message = append_message,
+	.append_bytes = append_bytes,
+	.append_commit = append_commit,
+	.append_abort = append_abort,
+	.session_gone = be_session_gone,
 };

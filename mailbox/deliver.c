@@ -136,13 +136,13 @@ on_stable(void *arg)
 	struct incoming *in;
 
 	while ((in = TAILQ_FIRST(&d->written)) != NULL) {
-		log_info(in->queue_id, "delivered result=%d uid=%u size=%zu repeat=%d",
+		log_info(in->queue_id, "event=delivered result=%d uid=%u size=%zu repeat=%d",
 		    (int)in->result, in->uid, in->size, in->skip && in->result == IPC_OK);
 		if (d->ch != NULL)
 			ipc_send_delivered(d->ch, in->id,
-			    &(struct ipc_delivered){.result = (uint8_t)in->result,
+			    &(struct ipc_delivered){ .result = (uint8_t)in->result,
 				.number = in->number,
-				.uid = in->uid});
+				.uid = in->uid });
 		TAILQ_REMOVE(&d->written, in, link);
 		incoming_free(in);
 	}
@@ -157,7 +157,7 @@ batch_write(struct deliver *d)
 	if (TAILQ_EMPTY(&d->whole))
 		return;
 	TAILQ_FOREACH(in, &d->whole, link)
-	write_one(d->host, in);
+		write_one(d->host, in);
 	TAILQ_CONCAT(&d->written, &d->whole, link);
 	d->bytes = d->count = 0;
 	store_wait(d->host->store, on_stable, d);
@@ -175,7 +175,7 @@ delivers_commit(struct host *h)
 	struct deliver *d;
 
 	TAILQ_FOREACH(d, &h->delivers, link)
-	batch_write(d);
+		batch_write(d);
 }
 
 bool
@@ -184,8 +184,8 @@ delivers_busy(const struct host *h)
 	const struct deliver *d;
 
 	TAILQ_FOREACH(d, &h->delivers, link)
-	if (d->open != NULL || !TAILQ_EMPTY(&d->whole) || !TAILQ_EMPTY(&d->written))
-		return true;
+		if (d->open != NULL || !TAILQ_EMPTY(&d->whole) || !TAILQ_EMPTY(&d->written))
+			return true;
 	return false;
 }
 
@@ -306,7 +306,7 @@ on_begin(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_delive
 static void
 cut_off(struct deliver *d)
 {
-	log_error(d->open->queue_id, "delivery is longer than announced");
+	log_error(d->open->queue_id, "event=delivery-broken reason=\"longer than announced\"");
 	incoming_free(d->open);
 	d->open = NULL;
 	batch_write(d);
@@ -369,14 +369,14 @@ on_close(void *arg, struct ipc_channel *ch)
 }
 
 static const union ipc_handler handlers[IPC__MAX] = {
-    IPC_ON(deliver_begin, on_begin),
-    IPC_ON(deliver_content, on_content),
-    IPC_ON(deliver_sync, on_sync),
+	IPC_ON(deliver_begin, on_begin),
+	IPC_ON(deliver_content, on_content),
+	IPC_ON(deliver_sync, on_sync),
 };
 static const struct ipc_ops ops = {
-    .handlers = handlers,
-    .state = on_state,
-    .on_close = on_close,
+	.handlers = handlers,
+	.state = on_state,
+	.on_close = on_close,
 };
 
 void

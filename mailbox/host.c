@@ -44,6 +44,7 @@ stopped(struct host *h)
 		io_timer_set(h->stop_timer, HOST_STOP_MS);
 }
 
+/* Runs, commits, then tells: in this order, so that nobody hears of what is not safe. */
 static void
 after_turn(void *arg)
 {
@@ -53,6 +54,8 @@ after_turn(void *arg)
 	if (h->store == NULL)
 		return;
 
+	if (h->store == NULL)
+		return;
 	for (int i = 0; i < HOST_ROUNDS; i++) {
 		bool ran = sessions_run(h);
 
@@ -138,13 +141,14 @@ static void
 on_report(void *arg, const char *line)
 {
 	(void)arg;
-	log_warn(NULL, "%s", line);
+	log_warn(NULL, "event=store %s", line);
 }
 
 static int
 open_store(struct host *h)
 {
 	const struct store_config config = { .dirfd = h->config.dirfd,
+		.min_free = h->config.min_free,
 		.now_ms = host_now_ms,
 		.folder_gone = on_folder_gone,
 		.report = on_report,
@@ -192,6 +196,7 @@ host_free(struct host **hp)
 	if (h == NULL)
 		return;
 	*hp = NULL;
+	io_loop_after_turn_remove(h->config.loop, h);
 	if (h->store != NULL) {
 		sessions_free(h);
 		delivers_free(h);
@@ -214,6 +219,8 @@ host_settings(struct host *h, const struct host_config *config)
 	h->config.idle_limit_ms = config->idle_limit_ms;
 	h->config.max_sessions = config->max_sessions;
 	backend_set_message_max(h->backend, config->message_max);
+	h->config.min_free = config->min_free;
+	store_set_min_free(h->store, config->min_free);
 }
 
 void

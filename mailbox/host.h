@@ -32,6 +32,7 @@ struct host_config {
 	struct io_loop *loop;
 	int dirfd;
 	uint64_t message_max;   /* bytes of a message from an IMAP client or from queue */
+	uint64_t min_free;      /* bytes of disk below which IMAP clients cannot add messages */
 	uint64_t idle_exit_ms;  /* without sessions and deliveries: on_idle */
 	uint64_t idle_limit_ms; /* silence after which a session ends */
 	unsigned max_sessions;
@@ -48,7 +49,7 @@ struct host_config {
 /* Opens the store; STORE_OK or what store_open says (*out is NULL then). */
 int host_new(const struct host_config *config, struct host **out);
 void host_free(struct host **h);
-/* New settings: message_max, the times and max_sessions of config are taken over. */
+/* New settings: message_max, min_free, the times and max_sessions of config are taken over. */
 void host_settings(struct host *h, const struct host_config *config);
 /* Takes over fd: an IMAP session that begins with its hand-over, or a delivery channel. */
 void host_attach(struct host *h, bool deliver_only, int fd);

@@ -21,10 +21,11 @@ settings(struct daemon *d)
 	const struct settings *s = daemon_settings(d);
 
 	return (struct host_config){
-	    .message_max = settings_u64(s, SET_general_message_size),
-	    .idle_exit_ms = settings_u64(s, SET_mailbox_idle_exit) * 1000,
-	    .idle_limit_ms = settings_u64(s, SET_imapd_idle_timeout) * 1000,
-	    .max_sessions = (unsigned)settings_u64(s, SET_mailbox_max_sessions),
+		.message_max = settings_u64(s, SET_general_message_size),
+		.min_free = settings_u64(s, SET_queue_min_free),
+		.idle_exit_ms = settings_u64(s, SET_mailbox_idle_exit) * 1000,
+		.idle_limit_ms = settings_u64(s, SET_imapd_idle_timeout) * 1000,
+		.max_sessions = (unsigned)settings_u64(s, SET_mailbox_max_sessions),
 	};
 }
 
@@ -34,7 +35,7 @@ on_idle(void *arg, uint64_t attached)
 	struct daemon *d = arg;
 
 	ipc_send_mailbox_idle(
-	    daemon_master(d), 0, &(struct ipc_mailbox_idle){.attached = attached});
+	    daemon_master(d), 0, &(struct ipc_mailbox_idle){ .attached = attached });
 }
 
 static void
@@ -106,12 +107,12 @@ int
 main(int argc, char **argv)
 {
 	static const struct daemon_spec spec = {
-	    .name = "mailbox",
-	    .preload = preload,
-	    .start = start,
-	    .on_attach = on_attach,
-	    .on_reload = on_reload,
-	    .on_stop = on_stop,
+		.name = "mailbox",
+		.preload = preload,
+		.start = start,
+		.on_attach = on_attach,
+		.on_reload = on_reload,
+		.on_stop = on_stop,
 	};
 
 	return daemon_main(argc, argv, &spec);

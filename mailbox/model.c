@@ -86,7 +86,7 @@ delivery_add(struct model *m, const struct rec_arrival *a)
 	at = delivery_place(m, a->number);
 	memmove(&m->deliveries[at + 1], &m->deliveries[at],
 	    (m->ndeliveries - at) * sizeof(*m->deliveries));
-	m->deliveries[at] = (struct model_delivery){a->number, a->origin, a->uid, a->folder};
+	m->deliveries[at] = (struct model_delivery){ a->number, a->origin, a->uid, a->folder };
 	m->ndeliveries++;
 }
 
@@ -199,8 +199,8 @@ apply_arrival(struct model *m, bool entry, struct str meta, struct journal_ref r
 	if (f != NULL)
 		folder_saw(m, f, a.uid, entry ? a.modseq : 0);
 	if (f != NULL && entry)
-		message_set(
-		    m, f, index, &(struct rec_message){a.uid, a.email, a.modseq, a.flags, a.saved});
+		message_set(m, f, index,
+		    &(struct rec_message){ a.uid, a.email, a.modseq, a.flags, a.saved });
 	return 0;
 }
 
@@ -216,7 +216,7 @@ apply_copy(struct model *m, struct str meta)
 	if ((f = folder_for(m, r.folder)) == NULL)
 		return 0;
 	folder_reserve(f, r.n);
-	g = (struct rec_message){r.first_uid, 0, r.modseq, 0, r.saved};
+	g = (struct rec_message){ r.first_uid, 0, r.modseq, 0, r.saved };
 	for (; rec_next_copy_message(&r, &g.email, &g.flags); g.uid++) {
 		folder_saw(m, f, g.uid, r.modseq);
 		message_set(m, f, content_for(m, g.email), &g);

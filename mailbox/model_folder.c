@@ -131,7 +131,7 @@ name_get(struct model *m, struct str name)
 		return &m->names[at];
 	m->names = xrealloc(m->names, (m->nnames + 1) * sizeof(*m->names));
 	memmove(&m->names[at + 1], &m->names[at], (m->nnames - at) * sizeof(*m->names));
-	m->names[at] = (struct model_name){xstrndup(name.p, name.n), NULL, false};
+	m->names[at] = (struct model_name){ xstrndup(name.p, name.n), NULL, false };
 	m->nnames++;
 	return &m->names[at];
 }
@@ -177,7 +177,7 @@ folder_delete(struct model *m, struct folder *f)
 	folder_empty(m, f);
 	if (f->keywords_ref.pos != 0)
 		m->ops.dead(m->ops.arg, f->keywords_ref);
-	f->keywords_ref = (struct journal_ref){0};
+	f->keywords_ref = (struct journal_ref){ 0 };
 	if (f->opens > 0)
 		m->ops.folder_gone(m->ops.arg, f);
 	model_folder_release(m, f);
@@ -310,8 +310,8 @@ model_put_folders(const struct model *m, struct buf *b)
 		const struct folder *f = m->names[i].folder;
 
 		if (f != NULL)
-			rec_put_folder(b, &(struct rec_folder){f->id, f->uidvalidity, f->uidnext,
-					      f->special, str_of(m->names[i].name)});
+			rec_put_folder(b, &(struct rec_folder){ f->id, f->uidvalidity, f->uidnext,
+					      f->special, str_of(m->names[i].name) });
 	}
 }
 

@@ -97,7 +97,7 @@ model_content_ref(const struct model *m, uint32_t index)
 	const struct content *c = &m->contents[index];
 	size_t n = model_content_large(m, index) != 0 ? 0 : c->size;
 
-	return (struct journal_ref){c->pos, journal_record_size(REC_ARRIVAL_SIZE, n)};
+	return (struct journal_ref){ c->pos, journal_record_size(REC_ARRIVAL_SIZE, n) };
 }
 
 uint32_t
@@ -245,7 +245,8 @@ message_set(struct model *m, struct folder *f, uint32_t content, const struct re
 	g = &f->messages[at];
 	memmove(g + 1, g, (f->n - at) * sizeof(*g));
 	*g = (struct message){
-	    .uid = r->uid, .content = content, .saved = r->saved < 0 ? 0 : (uint32_t)r->saved};
+		.uid = r->uid, .content = content, .saved = r->saved < 0 ? 0 : (uint32_t)r->saved
+	};
 	put_state(g, r->modseq, r->flags);
 	count_flags(f, r->flags, 1);
 	f->n++;
@@ -379,7 +380,8 @@ model_put_chunk(
 {
 	uint32_t at = model_find(f, lo), n = 0, before = lo - 1;
 	struct rec_chunk c = {
-	    .folder = f->id, .uidnext = f->uidnext, .lo = lo, .hi = hi, .highest = f->highest};
+		.folder = f->id, .uidnext = f->uidnext, .lo = lo, .hi = hi, .highest = f->highest
+	};
 
 	while (at + n < f->n && n < REC_MESSAGES_MAX && f->messages[at + n].uid <= hi)
 		n++;
@@ -391,8 +393,8 @@ model_put_chunk(
 		const struct message *g = &f->messages[i];
 
 		rec_put_chunk_message(b,
-		    &(struct rec_message){g->uid, m->contents[g->content].email, message_modseq(g),
-			message_flags(g), g->saved},
+		    &(struct rec_message){ g->uid, m->contents[g->content].email, message_modseq(g),
+			message_flags(g), g->saved },
 		    before);
 		before = g->uid;
 	}

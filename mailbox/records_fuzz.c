@@ -62,7 +62,7 @@ check(const struct model *m)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct model_ops ops = {on_dead, on_large, on_gone, NULL};
+	const struct model_ops ops = { on_dead, on_large, on_gone, NULL };
 	struct model *m = model_new(&ops);
 	uint64_t pos = 4096;
 
@@ -78,7 +78,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		copy = malloc(n + 1);
 		for (size_t i = 0; i < n; i++)
 			copy[i] = data[i];
-		model_apply(m, type, str_from(copy, n), (struct journal_ref){pos, 64}, n,
+		model_apply(m, type, str_from(copy, n), (struct journal_ref){ pos, 64 }, n,
 		    type == REC_CONTENT ? pos : 0);
 		free(copy);
 		pos += 64;

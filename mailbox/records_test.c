@@ -84,13 +84,13 @@ check_bytes(unsigned type, struct buf *b)
 	buf_free(b);
 }
 
-static const struct rec_run runs[] = {
-    {1, 1, 1}, {5, 9, 0x100}, {4294967294u, 4294967295u, (uint64_t)1 << 63}};
+static const struct rec_run runs[] = { { 1, 1, 1 }, { 5, 9, 0x100 },
+	{ 4294967294u, 4294967295u, (uint64_t)1 << 63 } };
 
 static void
 test_small(void **state)
 {
-	struct rec_counters c = {REC_MODSEQ_MAX, UINT64_MAX}, got;
+	struct rec_counters c = { REC_MODSEQ_MAX, UINT64_MAX }, got;
 	struct buf b;
 	uint32_t version;
 	uint64_t id;
@@ -115,7 +115,7 @@ test_small(void **state)
 static void
 test_tables(void **state)
 {
-	struct rec_folder f = {3, 77, 4000000000u, 2, STR("Entw\xc3\xbcrfe/alt")}, g;
+	struct rec_folder f = { 3, 77, 4000000000u, 2, STR("Entw\xc3\xbcrfe/alt") }, g;
 	struct rec_folders folders;
 	struct rec_names names;
 	struct str s;
@@ -125,7 +125,7 @@ test_tables(void **state)
 	buf_init(&b, ROOM);
 	rec_put_folders(&b, 9, 78, 2);
 	rec_put_folder(&b, &f);
-	rec_put_folder(&b, &(struct rec_folder){8, 78, 1, 0, STR("INBOX")});
+	rec_put_folder(&b, &(struct rec_folder){ 8, 78, 1, 0, STR("INBOX") });
 	assert_int_equal(rec_get_folders(str_from(buf_data(&b), buf_len(&b)), &folders), 0);
 	assert_int_equal(folders.next_id, 9);
 	assert_true(rec_next_folder(&folders, &g));
@@ -154,18 +154,18 @@ test_tables(void **state)
 static void
 test_arrival(void **state)
 {
-	struct rec_arrival a = {.folder = 1,
-			       .uid = 4294967294u,
-			       .modseq = REC_MODSEQ_MAX,
-			       .flags = 0x1234567800000015,
-			       .saved = 1700000000,
-			       .email = UINT64_MAX,
-			       .thread = 99,
-			       .seconds = -5,
-			       .zone = -720,
-			       .delivered = true,
-			       .number = 1,
-			       .origin = 2},
+	struct rec_arrival a = { .folder = 1,
+		.uid = 4294967294u,
+		.modseq = REC_MODSEQ_MAX,
+		.flags = 0x1234567800000015,
+		.saved = 1700000000,
+		.email = UINT64_MAX,
+		.thread = 99,
+		.seconds = -5,
+		.zone = -720,
+		.delivered = true,
+		.number = 1,
+		.origin = 2 },
 			   got;
 	struct buf b;
 
@@ -220,10 +220,15 @@ test_runs(void **state)
 static void
 test_messages(void **state)
 {
-	struct rec_copy c = {.folder = 2, .first_uid = 10, .n = 2, .modseq = 5, .saved = 6}, cg;
-	struct rec_chunk k = {.folder = 2, .lo = 3, .hi = 90, .uidnext = 91, .n = 2, .highest = 44},
+	struct rec_copy c = { .folder = 2, .first_uid = 10, .n = 2, .modseq = 5, .saved = 6 }, cg;
+	struct rec_chunk k = { .folder = 2,
+		.lo = 3,
+		.hi = 90,
+		.uidnext = 91,
+		.n = 2,
+		.highest = 44 },
 			 kg;
-	struct rec_message m = {3, 1, 40, 1, 1700000000}, mg;
+	struct rec_message m = { 3, 1, 40, 1, 1700000000 }, mg;
 	uint64_t email, flags;
 	struct buf b;
 
@@ -262,22 +267,22 @@ test_bad(void **state)
 		unsigned type;
 		struct str bytes;
 	} cases[] = {
-	    {"number not in its shortest form", REC_END, STR("\x80\x00")},
-	    {"number of 65 bits", REC_END, STR("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02")},
-	    {"version 0", REC_FORMAT, STR("\x00")},
-	    {"folder 0", REC_KEYWORDS, STR("\x00\x00")},
-	    {"57 keywords", REC_KEYWORDS, STR("\x01\x39")},
-	    {"keyword without bytes", REC_KEYWORDS, STR("\x01\x01\x00")},
-	    {"name longer than the record", REC_SUBSCRIPTIONS,
-		STR("\x01\x05"
-		    "abc")},
-	    {"run of UID 0", REC_EXPUNGE, STR("\x01\x01\x02\x01\x00\x00")},
-	    {"reserved flag bit", REC_FLAGS, STR("\x01\x01\x01\x01\x00\x20")},
-	    {"copy of nothing", REC_COPY, STR("\x01\x01\x01\x00\x00")},
-	    {"chunk up to uidnext", REC_CHUNK, STR("\x01\x01\x05\x05\x01\x00")},
-	    {"id not below next id", REC_FOLDERS,
-		STR("\x01\x01\x01\x01\x01\x01\x00\x01"
-		    "a")},
+		{ "number not in its shortest form", REC_END, STR("\x80\x00") },
+		{ "number of 65 bits", REC_END, STR("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02") },
+		{ "version 0", REC_FORMAT, STR("\x00") },
+		{ "folder 0", REC_KEYWORDS, STR("\x00\x00") },
+		{ "57 keywords", REC_KEYWORDS, STR("\x01\x39") },
+		{ "keyword without bytes", REC_KEYWORDS, STR("\x01\x01\x00") },
+		{ "name longer than the record", REC_SUBSCRIPTIONS,
+		    STR("\x01\x05"
+			"abc") },
+		{ "run of UID 0", REC_EXPUNGE, STR("\x01\x01\x02\x01\x00\x00") },
+		{ "reserved flag bit", REC_FLAGS, STR("\x01\x01\x01\x01\x00\x20") },
+		{ "copy of nothing", REC_COPY, STR("\x01\x01\x01\x00\x00") },
+		{ "chunk up to uidnext", REC_CHUNK, STR("\x01\x01\x05\x05\x01\x00") },
+		{ "id not below next id", REC_FOLDERS,
+		    STR("\x01\x01\x01\x01\x01\x01\x00\x01"
+			"a") },
 	};
 
 	(void)state;
@@ -291,12 +296,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_small),
-	    cmocka_unit_test(test_tables),
-	    cmocka_unit_test(test_arrival),
-	    cmocka_unit_test(test_runs),
-	    cmocka_unit_test(test_messages),
-	    cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_small),
+		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_arrival),
+		cmocka_unit_test(test_runs),
+		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_bad),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,7 +52,7 @@ session_free(struct session *ss)
 	TAILQ_REMOVE(&h->sessions, ss, link);
 	if (ss->imap != NULL) {
 		h->nsessions--;
-		log_info(ss->id, "imap session ends");
+		log_info(ss->id, "event=session-end");
 	}
 	imap_session_free(&ss->imap);
 	io_timer_free(&ss->handover_timer);
@@ -207,15 +207,15 @@ on_end(void *arg, enum io_end why)
 		session_free(ss);
 		return;
 	}
-	log_info(ss->id, "imap session was silent for too long");
+	log_info(ss->id, "event=session-timeout");
 	imap_session_bye(ss->imap, "Idle for too long");
 	make_runnable(ss);
 }
 
 static const struct io_stream_ops stream_ops = {
-    .on_data = on_data,
-    .on_drained = on_drained,
-    .on_end = on_end,
+	.on_data = on_data,
+	.on_drained = on_drained,
+	.on_end = on_end,
 };
 
 static void
@@ -230,14 +230,14 @@ on_wake(void *arg)
 static void
 begin(struct session *ss, int fd, struct str tag, struct str hidden)
 {
-	static const struct io_stream_limits limits = {
-	    STREAM_IN_MAX, IMAP_OUT_MAX, SESSION_STALL_MS};
+	static const struct io_stream_limits limits = { STREAM_IN_MAX, IMAP_OUT_MAX,
+		SESSION_STALL_MS };
 	struct host *h = ss->host;
-	const struct imap_session_config config = {.ops = &backend_ops,
-	    .backend = h->backend,
-	    .wake = on_wake,
-	    .wake_arg = ss,
-	    .hidden_capabilities = hidden};
+	const struct imap_session_config config = { .ops = &backend_ops,
+		.backend = h->backend,
+		.wake = on_wake,
+		.wake_arg = ss,
+		.hidden_capabilities = hidden };
 
 	ss->stream = io_stream_new(h->config.loop, fd, &stream_ops, &limits, ss);
 	if (h->nsessions >= h->config.max_sessions || h->stopping) {
@@ -263,12 +263,12 @@ on_handover(
 	(void)id;
 	(void)fd;
 	log_escape(ss->id, sizeof(ss->id), m->session);
-	log_info(ss->id, "imap session login=\"%s\" client=\"%s\" tls=\"%s\"", LOGS(m->login),
-	    LOGS(m->client_address), LOGS(m->tls));
+	log_info(ss->id, "event=session protocol=imap login=\"%s\" client=\"%s\" tls=\"%s\"",
+	    LOGS(m->login), LOGS(m->client_address), LOGS(m->tls));
 	tag = xstrndup(m->tag.p, m->tag.n);
 	hidden = xstrndup(m->hidden_capabilities.p, m->hidden_capabilities.n);
 	if (!str_eq(m->protocol, STR("imap")) || m->tag.n == 0) {
-		log_error(ss->id, "hand-over of an unknown protocol");
+		log_error(ss->id, "event=handover-refused reason=\"unknown protocol\"");
 		session_free(ss);
 	} else {
 		buf_put(&ss->in, m->unread.p, m->unread.n);
@@ -303,12 +303,12 @@ on_late(void *arg)
 }
 
 static const union ipc_handler handlers[IPC__MAX] = {
-    IPC_ON(session_handover, on_handover),
+	IPC_ON(session_handover, on_handover),
 };
 static const struct ipc_ops ops = {
-    .handlers = handlers,
-    .state = on_state,
-    .on_close = on_close,
+	.handlers = handlers,
+	.state = on_state,
+	.on_close = on_close,
 };
 
 void

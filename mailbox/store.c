@@ -18,9 +18,9 @@
 const char *
 store_strerror(int result)
 {
-	static const char *const text[] = {"success", "no space", "limit reached", "does not exist",
-	    "exists", "not possible", "has folders below it", "input/output trouble", "damaged",
-	    "written by a newer version"};
+	static const char *const text[] = { "success", "no space", "limit reached",
+		"does not exist", "exists", "not possible", "has folders below it",
+		"input/output trouble", "damaged", "written by a newer version" };
 
 	return result <= 0 && result >= STORE_NEWER ? text[-result] : "unknown";
 }
@@ -75,14 +75,31 @@ on_dead(void *arg, struct journal_ref ref)
 		journal_dead(s->j, ref);
 }
 
-/* While opening nothing is dropped: the files that are not used are collected afterwards. */
+/*
+ * Not before the record that says so is on stable storage: after a crash the message would be back
+ * without its content. While opening nothing is dropped: the files that are not used are collected
+ * afterwards.
+ */
 static void
 on_large_dead(void *arg, uint64_t id)
 {
 	struct store *s = arg;
 
-	if (!s->opening)
-		journal_large_drop(s->j, id);
+	if (s->opening)
+		return;
+	if (s->ndrops == s->drops_cap) {
+		s->drops_cap = s->drops_cap * 2 + 8;
+		s->drops = xrealloc(s->drops, s->drops_cap * sizeof(*s->drops));
+	}
+	s->drops[s->ndrops++] = id;
+}
+
+static void
+drop_large(struct store *s)
+{
+	for (size_t i = 0; i < s->ndrops; i++)
+		journal_large_drop(s->j, s->drops[i]);
+	s->ndrops = 0;
 }
 
 static void
@@ -101,7 +118,7 @@ on_record(void *arg, const struct journal_record *r)
 	struct str meta = str_from(r->meta, r->meta_len);
 
 	if (model_apply(s->m, r->type, meta, r->ref, r->content_len, r->large_id) != 0)
-		store_report(s, "unknown record type=%u segment=%llu offset=%llu", r->type,
+		store_report(s, "what=unknown-record type=%u segment=%llu offset=%llu", r->type,
 		    (unsigned long long)(r->ref.pos >> 32),
 		    (unsigned long long)(r->ref.pos & UINT32_MAX));
 	store_saw_state(s, r->type, meta, r->ref);
@@ -113,7 +130,7 @@ on_damage(void *arg, const struct journal_damage *d)
 	struct store *s = arg;
 
 	s->damaged = true;
-	store_report(s, "damage segment=%llu offset=%llu length=%llu what=\"%s\"",
+	store_report(s, "what=damage segment=%llu offset=%llu length=%llu detail=\"%s\"",
 	    (unsigned long long)d->segment, (unsigned long long)d->offset,
 	    (unsigned long long)d->length, d->what);
 }
@@ -154,7 +171,7 @@ hold(struct store *s, void *p)
 static int
 lost(struct store *s, int r)
 {
-	store_report(s, "commit failed: %s", journal_strerror(r));
+	store_report(s, "what=commit-failed reason=\"%s\"", journal_strerror(r));
 	s->failed = true;
 	return STORE_TROUBLE;
 }
@@ -174,12 +191,12 @@ int
 store_emit_content(struct store *s, unsigned type, const struct iovec *v,
     struct journal_large *large, uint64_t size)
 {
-	struct journal_write w = {.type = (uint8_t)type,
-	    .meta = buf_data(&s->record),
-	    .meta_len = buf_len(&s->record),
-	    .content = v,
-	    .content_n = v != NULL,
-	    .large = large};
+	struct journal_write w = { .type = (uint8_t)type,
+		.meta = buf_data(&s->record),
+		.meta_len = buf_len(&s->record),
+		.content = v,
+		.content_n = v != NULL,
+		.large = large };
 	struct journal_ref ref;
 	uint64_t large_id = large != NULL ? journal_large_id(large) : 0;
 	int r;
@@ -200,10 +217,10 @@ store_emit_content(struct store *s, unsigned type, const struct iovec *v,
 int
 store_emit(struct store *s, unsigned type, bool urgent)
 {
-	struct journal_write w = {.type = (uint8_t)type,
-	    .urgent = urgent,
-	    .meta = buf_data(&s->record),
-	    .meta_len = buf_len(&s->record)};
+	struct journal_write w = { .type = (uint8_t)type,
+		.urgent = urgent,
+		.meta = buf_data(&s->record),
+		.meta_len = buf_len(&s->record) };
 	struct str meta = str_from(w.meta, w.meta_len);
 	struct journal_ref ref;
 	int r;
@@ -223,7 +240,7 @@ store_emit(struct store *s, unsigned type, bool urgent)
 static int
 write_counters(struct store *s, uint64_t modseq)
 {
-	rec_put_counters(store_record(s), &(struct rec_counters){modseq, s->m->floor});
+	rec_put_counters(store_record(s), &(struct rec_counters){ modseq, s->m->floor });
 	s->floor_written = s->m->floor;
 	return store_emit(s, REC_COUNTERS, true);
 }
@@ -250,7 +267,7 @@ store_wait(struct store *s, void (*fn)(void *arg), void *arg)
 		s->waits_cap = s->waits_cap * 2 + 8;
 		s->waits = xrealloc(s->waits, s->waits_cap * sizeof(*s->waits));
 	}
-	s->waits[s->nwaits++] = (struct store_wait){fn, arg};
+	s->waits[s->nwaits++] = (struct store_wait){ fn, arg };
 }
 
 void
@@ -273,6 +290,7 @@ store_sync(struct store *s)
 		return lost(s, r);
 	s->want_commit = false;
 	release_held(s);
+	drop_large(s);
 	return 0;
 }
 
@@ -342,19 +360,19 @@ static int
 arrive_one(struct store *s, struct folder *f, struct store_arrival *a, uint64_t modseq)
 {
 	uint64_t now = s->config.now_ms(s->config.arg);
-	struct rec_arrival r = {.folder = f->id,
-	    .uid = f->uidnext,
-	    .modseq = modseq,
-	    .flags = a->flags,
-	    .saved = (int64_t)(now / 1000),
-	    .email = model_email_next(s->m, now),
-	    .thread = a->thread,
-	    .seconds = a->seconds,
-	    .zone = a->zone % 15 == 0 && abs(a->zone) <= 24 * 60 ? a->zone : 0,
-	    .delivered = a->delivered,
-	    .number = a->number,
-	    .origin = a->origin};
-	struct iovec v = {a->bytes, a->size};
+	struct rec_arrival r = { .folder = f->id,
+		.uid = f->uidnext,
+		.modseq = modseq,
+		.flags = a->flags,
+		.saved = (int64_t)(now / 1000),
+		.email = model_email_next(s->m, now),
+		.thread = a->thread,
+		.seconds = a->seconds,
+		.zone = a->zone % 15 == 0 && abs(a->zone) <= 24 * 60 ? a->zone : 0,
+		.delivered = a->delivered,
+		.number = a->number,
+		.origin = a->origin };
+	struct iovec v = { a->bytes, a->size };
 	int e;
 
 	rec_put_arrival(store_record(s), &r);
@@ -373,7 +391,7 @@ arrive_one(struct store *s, struct folder *f, struct store_arrival *a, uint64_t 
 static void
 undo(struct store *s, struct folder *f, uint32_t first)
 {
-	struct rec_run run = {first, f->uidnext - 1, 0};
+	struct rec_run run = { first, f->uidnext - 1, 0 };
 	uint64_t modseq = store_modseq(s);
 
 	if (f->uidnext == first)
@@ -404,6 +422,26 @@ store_arrive(struct store *s, struct folder *f, struct store_arrival *a, size_t 
 	return e;
 }
 
+bool
+store_low(struct store *s)
+{
+	uint64_t now = s->config.now_ms(s->config.arg);
+	struct journal_space space;
+
+	if (now < s->space_at || now >= s->space_at + 1000) {
+		s->space_at = now;
+		journal_space(s->j, &space);
+		s->low = space.full || space.free_bytes < s->config.min_free;
+	}
+	return s->low;
+}
+
+void
+store_set_min_free(struct store *s, uint64_t bytes)
+{
+	s->config.min_free = bytes;
+}
+
 int
 store_large_new(struct store *s, struct journal_large **out)
 {
@@ -425,9 +463,9 @@ begin_new(struct store *s)
 	static const struct {
 		const char *name;
 		uint8_t special;
-	} first[] = {{"INBOX", IMAP_SPECIAL_NONE}, {"Archive", IMAP_SPECIAL_ARCHIVE},
-	    {"Drafts", IMAP_SPECIAL_DRAFTS}, {"Junk", IMAP_SPECIAL_JUNK},
-	    {"Sent", IMAP_SPECIAL_SENT}, {"Trash", IMAP_SPECIAL_TRASH}};
+	} first[] = { { "INBOX", IMAP_SPECIAL_NONE }, { "Archive", IMAP_SPECIAL_ARCHIVE },
+		{ "Drafts", IMAP_SPECIAL_DRAFTS }, { "Junk", IMAP_SPECIAL_JUNK },
+		{ "Sent", IMAP_SPECIAL_SENT }, { "Trash", IMAP_SPECIAL_TRASH } };
 	const uint32_t n = sizeof(first) / sizeof(first[0]);
 	uint32_t validity = (uint32_t)seconds(s);
 	int e;
@@ -437,8 +475,8 @@ begin_new(struct store *s)
 		return e;
 	rec_put_folders(store_record(s), n + 1, validity + n, n);
 	for (uint32_t i = 0; i < n; i++)
-		rec_put_folder(&s->record, &(struct rec_folder){i + 1, validity + i + 1, 1,
-					       first[i].special, str_of(first[i].name)});
+		rec_put_folder(&s->record, &(struct rec_folder){ i + 1, validity + i + 1, 1,
+					       first[i].special, str_of(first[i].name) });
 	if ((e = store_emit(s, REC_FOLDERS, false)) != 0)
 		return e;
 	rec_put_subscriptions(store_record(s), n);
@@ -470,7 +508,7 @@ jump(struct store *s)
 	if (renameat(s->config.dirfd, STORE_DEDUPE_ALL, s->config.dirfd, STORE_RESTORED) != 0)
 		return STORE_TROUBLE;
 	fsync(s->config.dirfd);
-	store_report(s, "restored from a backup: UIDs and MODSEQs continue above a gap");
+	store_report(s, "what=restored detail=\"UIDs and MODSEQs continue above a gap\"");
 	return 0;
 }
 
@@ -503,7 +541,7 @@ there(struct store *s, const char *name)
 static void
 fresh_model(struct store *s)
 {
-	const struct model_ops ops = {on_dead, on_large_dead, on_folder_gone, s};
+	const struct model_ops ops = { on_dead, on_large_dead, on_folder_gone, s };
 
 	model_free(&s->m);
 	s->m = model_new(&ops);
@@ -512,22 +550,23 @@ fresh_model(struct store *s)
 	tally_free(&s->since);
 	tally_free(&s->dead);
 	s->said_from = 0;
-	s->again = (struct store_again){0};
+	s->again = (struct store_again){ 0 };
 	s->again_id = 0;
 }
 
 static int
 open_journal(struct store *s, const struct buf *resume)
 {
-	const struct journal_options o = {.kind = "mailbox",
-	    .segment_bytes = s->config.segment_bytes != 0 ? s->config.segment_bytes : STORE_SEGMENT,
-	    .fill_step = STORE_FILL,
-	    .reserve_bytes = STORE_RESERVE,
-	    .resume = resume != NULL ? buf_data(resume) : NULL,
-	    .resume_len = resume != NULL ? buf_len(resume) : 0,
-	    .on_record = on_record,
-	    .on_damage = on_damage,
-	    .arg = s};
+	const struct journal_options o = { .kind = "mailbox",
+		.segment_bytes =
+		    s->config.segment_bytes != 0 ? s->config.segment_bytes : STORE_SEGMENT,
+		.fill_step = STORE_FILL,
+		.reserve_bytes = STORE_RESERVE,
+		.resume = resume != NULL ? buf_data(resume) : NULL,
+		.resume_len = resume != NULL ? buf_len(resume) : 0,
+		.on_record = on_record,
+		.on_damage = on_damage,
+		.arg = s };
 
 	return journal_open(s->config.dirfd, &o, &s->j);
 }
@@ -559,7 +598,7 @@ recover(struct store *s)
 	s->opening = true;
 	r = open_from(s);
 	if (r != 0) {
-		store_report(s, "journal: %s", journal_strerror(r));
+		store_report(s, "what=open-failed reason=\"%s\"", journal_strerror(r));
 		return store_error(s, r);
 	}
 	if (s->m->version > REC_VERSION)
@@ -572,7 +611,8 @@ recover(struct store *s)
 		collect_large(s);
 	}
 	if (s->m->unresolved > 0)
-		store_report(s, "lost content messages=%llu", (unsigned long long)s->m->unresolved);
+		store_report(
+		    s, "what=content-lost messages=%llu", (unsigned long long)s->m->unresolved);
 	return 0;
 }
 
@@ -581,7 +621,7 @@ repair_folders(struct store *s)
 {
 	int e;
 
-	store_report(s, "the table of folders was damaged: folders=%u", s->m->rescued);
+	store_report(s, "what=folders-recovered folders=%u", s->m->rescued);
 	model_put_folders(s->m, store_record(s));
 	if ((e = store_emit(s, REC_FOLDERS, true)) != 0)
 		return e;
@@ -613,7 +653,7 @@ int
 store_open(const struct store_config *config, struct store **out)
 {
 	struct store *s = xcalloc(1, sizeof(*s));
-	const struct model_ops ops = {on_dead, on_large_dead, on_folder_gone, s};
+	const struct model_ops ops = { on_dead, on_large_dead, on_folder_gone, s };
 	int e;
 
 	*out = NULL;
@@ -641,6 +681,7 @@ store_abandon(struct store **sp)
 	release_held(s);
 	free(s->held);
 	free(s->waits);
+	free(s->drops);
 	model_free(&s->m);
 	buf_free(&s->record);
 	if (s->spare != NULL)

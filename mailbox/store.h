@@ -66,6 +66,7 @@ struct store_config {
 	int dirfd; /* stays the caller's */
 	/* 0: STORE_SEGMENT and STORE_STATE_MIN; tests take less, so that more happens. */
 	size_t segment_bytes, state_min;
+	uint64_t min_free; /* see store_low */
 	/* Milliseconds since 1970. */
 	uint64_t (*now_ms)(void *arg);
 	/* An opened folder is no more (its messages are out of the model already). */
@@ -127,6 +128,10 @@ struct store_arrival {
 /* All or none; consecutive UIDs from *first on. What the store has taken over is NULL then. */
 int store_arrive(
     struct store *s, struct folder *f, struct store_arrival *a, size_t n, uint32_t *first);
+/* Less than min_free bytes of disk are free: clients should not add messages. Deliveries still may,
+ * until it is full: queue gives the same space back. Looked up at most once a second. */
+bool store_low(struct store *s);
+void store_set_min_free(struct store *s, uint64_t bytes);
 /* Content above JOURNAL_INLINE_MAX. */
 int store_large_new(struct store *s, struct journal_large **out);
 

@@ -63,8 +63,8 @@ add_folder(struct store *s, struct edit *e, struct str name, uint8_t special)
 	if (s->m->nnames + e->nadd >= MODEL_FOLDERS_MAX || e->nadd == IMAP_LEVELS_MAX ||
 	    name.n > REC_NAME_MAX || s->m->next_folder > UINT32_MAX - IMAP_LEVELS_MAX)
 		return STORE_LIMIT;
-	e->add[e->nadd] = (struct rec_folder){
-	    s->m->next_folder + e->nadd, next_validity(s, e->nadd), 1, special, name};
+	e->add[e->nadd] = (struct rec_folder){ s->m->next_folder + e->nadd,
+		next_validity(s, e->nadd), 1, special, name };
 	e->nadd++;
 	return 0;
 }
@@ -105,7 +105,7 @@ put_table(struct store *s, const struct edit *e, struct buf *b)
 		if (renamed(e, to))
 			new_name(e, to, name, &to);
 		rec_put_folder(
-		    b, &(struct rec_folder){f->id, f->uidvalidity, f->uidnext, f->special, to});
+		    b, &(struct rec_folder){ f->id, f->uidvalidity, f->uidnext, f->special, to });
 	}
 	for (uint32_t i = 0; i < e->nadd; i++)
 		rec_put_folder(b, &e->add[i]);
@@ -126,7 +126,7 @@ write_table(struct store *s, const struct edit *e)
 int
 store_create(struct store *s, struct str name, uint8_t special)
 {
-	struct edit e = {.nadd = 0};
+	struct edit e = { .nadd = 0 };
 	int r;
 
 	if (taken(s, name))
@@ -139,7 +139,7 @@ store_create(struct store *s, struct str name, uint8_t special)
 int
 store_delete(struct store *s, struct str name)
 {
-	struct edit e = {.drop = model_folder_named(s->m, name)};
+	struct edit e = { .drop = model_folder_named(s->m, name) };
 
 	if (str_eq(name, STR("INBOX")))
 		return STORE_CANNOT;
@@ -154,7 +154,7 @@ store_delete(struct store *s, struct str name)
 int
 store_rename(struct store *s, struct str from, struct str to)
 {
-	struct edit e = {.from = from, .to = to};
+	struct edit e = { .from = from, .to = to };
 	char name[REC_NAME_MAX + 1];
 	struct str result;
 	int r;

@@ -51,7 +51,7 @@ make_runs(const uint32_t **uids, size_t *n, struct rec_run *runs)
 		}
 		if (k == REC_MESSAGES_MAX)
 			break;
-		runs[k++] = (struct rec_run){**uids, **uids, 0};
+		runs[k++] = (struct rec_run){ **uids, **uids, 0 };
 	}
 	return k;
 }
@@ -121,7 +121,7 @@ static int
 gather(struct store *s, struct folder *from, const uint32_t *uids, size_t n, struct folder *to,
     struct copied *out)
 {
-	struct keyword_map map = {{false}, {0}};
+	struct keyword_map map = { { false }, { 0 } };
 
 	for (size_t i = 0; i < n; i++) {
 		const struct message *g = model_message(from, uids[i]);
@@ -146,11 +146,11 @@ write_copies(struct store *s, struct folder *to, const struct copied *c, size_t 
 		uint32_t some = n - at < REC_MESSAGES_MAX ? (uint32_t)(n - at) : REC_MESSAGES_MAX;
 		struct buf *b = store_record(s);
 
-		rec_put_copy(b, &(struct rec_copy){.folder = to->id,
+		rec_put_copy(b, &(struct rec_copy){ .folder = to->id,
 				    .first_uid = to->uidnext,
 				    .n = some,
 				    .modseq = modseq,
-				    .saved = now});
+				    .saved = now });
 		for (uint32_t i = 0; i < some; i++)
 			rec_put_copy_message(b, c[at + i].email, c[at + i].flags);
 		e = store_emit(s, REC_COPY, false);
@@ -162,7 +162,7 @@ write_copies(struct store *s, struct folder *to, const struct copied *c, size_t 
 static void
 undo_copies(struct store *s, struct folder *to, uint32_t first)
 {
-	struct rec_run run = {first, to->uidnext - 1, 0};
+	struct rec_run run = { first, to->uidnext - 1, 0 };
 
 	if (to->uidnext == first)
 		return;
@@ -240,7 +240,7 @@ map_large(struct store *s, const struct journal_record *r, struct store_content 
 	close(fd);
 	if (p == MAP_FAILED)
 		return STORE_TROUBLE;
-	*out = (struct store_content){p, (size_t)r->content_len, NULL, (size_t)r->content_len};
+	*out = (struct store_content){ p, (size_t)r->content_len, NULL, (size_t)r->content_len };
 	return 0;
 }
 
@@ -261,7 +261,7 @@ store_content(struct store *s, struct folder *f, uint32_t uid, struct store_cont
 	b = scratch_take(s);
 	e = journal_read(s->j, model_content_ref(s->m, g->content), b, &r, &p);
 	if (e == 0 && p != NULL) {
-		*out = (struct store_content){p, (size_t)r.content_len, b, 0};
+		*out = (struct store_content){ p, (size_t)r.content_len, b, 0 };
 		return 0;
 	}
 	e = e == 0 ? map_large(s, &r, out) : store_error(s, e);
@@ -276,5 +276,5 @@ store_content_release(struct store *s, struct store_content *c)
 		scratch_give(s, c->scratch);
 	else if (c->p != NULL)
 		munmap((void *)(uintptr_t)c->p, c->mapped);
-	*c = (struct store_content){0};
+	*c = (struct store_content){ 0 };
 }

@@ -34,12 +34,16 @@ struct store {
 	bool failed;
 	bool opening;
 	bool want_commit;
+	bool low; /* disk, as of space_at */
+	uint64_t space_at;
 	bool restored;     /* from a backup, and deliveries from before it may still come */
 	bool damaged;      /* something could not be read at recovery: nothing is dropped */
 	uint64_t again_id; /* of the last BEGIN seen */
 	struct buf record; /* the record being written */
 	void **held;       /* content that the batch borrows */
 	size_t nheld, held_cap;
+	uint64_t *drops; /* content files to remove once the next commit is on stable storage */
+	size_t ndrops, drops_cap;
 	struct store_wait *waits;
 	size_t nwaits, waits_cap;
 	struct buf *spare;          /* a scratch buffer for content, kept for the next reader */

@@ -55,11 +55,11 @@ report(void *arg, const char *line)
 static void
 box_open(struct box *b)
 {
-	const struct store_config config = {.dirfd = b->dirfd,
-	    .now_ms = now_ms,
-	    .report = report,
-	    .segment_bytes = segment_bytes,
-	    .state_min = state_min};
+	const struct store_config config = { .dirfd = b->dirfd,
+		.now_ms = now_ms,
+		.report = report,
+		.segment_bytes = segment_bytes,
+		.state_min = state_min };
 
 	assert_int_equal(store_open(&config, &b->s), STORE_OK);
 }
@@ -135,7 +135,8 @@ static struct store_arrival
 message(struct box *b, uint32_t seed)
 {
 	struct store_arrival a = {
-	    .seconds = 1600000000 + seed, .zone = 60, .size = content_size(seed), .thread = seed};
+		.seconds = 1600000000 + seed, .zone = 60, .size = content_size(seed), .thread = seed
+	};
 
 	a.bytes = xmalloc(a.size);
 	content_fill(seed, a.bytes, a.size);
@@ -180,7 +181,8 @@ check_content(struct box *b, struct folder *f, uint32_t uid, uint32_t seed)
 static void
 test_new(void **state)
 {
-	static const char *const names[] = {"Archive", "Drafts", "INBOX", "Junk", "Sent", "Trash"};
+	static const char *const names[] = { "Archive", "Drafts", "INBOX", "Junk", "Sent",
+		"Trash" };
 	struct box b;
 	uint32_t validity[6];
 
@@ -260,7 +262,7 @@ test_promises(void **state)
 {
 	struct box b;
 	struct folder *f;
-	struct rec_run run = {1, 1, 1};
+	struct rec_run run = { 1, 1, 1 };
 
 	(void)state;
 	box_new(&b);
@@ -291,7 +293,7 @@ static void
 test_modseq_never_twice(void **state)
 {
 	struct box b;
-	struct rec_run run = {1, 1, 0};
+	struct rec_run run = { 1, 1, 0 };
 	uint64_t last = 0;
 
 	(void)state;
@@ -313,6 +315,96 @@ test_modseq_never_twice(void **state)
 	last = store_model(b.s)->modseq;
 	box_reopen(&b, CLOSE);
 	assert_int_equal(store_model(b.s)->modseq, last);
+	box_free(&b);
+}
+
+/* The journal's one segment, as the disk has it; or made so again. */
+static size_t
+segment_copy(struct box *b, uint8_t *bytes, size_t room, bool restore)
+{
+	int fd = openat(b->dirfd, "0000000000000001.seg", O_RDWR);
+	ssize_t n;
+
+	assert_true(fd >= 0);
+	n = restore ? pwrite(fd, bytes, room, 0) : pread(fd, bytes, room, 0);
+	assert_true(n > 0);
+	close(fd);
+	return (size_t)n;
+}
+
+/* Power is lost: what was not synced is gone. What clients were told must not be told again. */
+static void
+test_power_loss(void **state)
+{
+	enum { ROOM = 1 << 20 };
+	struct rec_run run = { 1, 1, 1 };
+	uint8_t *disk = xcalloc(1, ROOM);
+	struct box b;
+	uint64_t told;
+	size_t n;
+
+	(void)state;
+	box_new(&b);
+	add(&b, folder(&b, "INBOX"), 1);
+	assert_int_equal(store_flags(b.s, folder(&b, "INBOX"), &run, 1), 0);
+	assert_int_equal(store_sync(b.s), 0);
+	n = segment_copy(&b, disk, ROOM, false);
+	for (uint64_t i = 0; i < 10; i++) {
+		run.flags = i & 1;
+		assert_int_equal(store_flags(b.s, folder(&b, "INBOX"), &run, 1), 0);
+		assert_int_equal(store_turn(b.s), 0);
+		assert_true(store_unsynced(b.s));
+	}
+	told = folder(&b, "INBOX")->highest;
+	store_abandon(&b.s);
+	segment_copy(&b, disk, n, true);
+	box_open(&b);
+	assert_int_equal(message_flags(&folder(&b, "INBOX")->messages[0]), 1);
+	run.flags = 4;
+	assert_int_equal(store_flags(b.s, folder(&b, "INBOX"), &run, 1), 0);
+	assert_true(folder(&b, "INBOX")->highest > told);
+	free(disk);
+	box_free(&b);
+}
+
+/* BEGIN without END: nothing before it may be dropped. */
+static void
+test_again_cut_off(void **state)
+{
+	enum { KEPT = 20, JUNK = 100 };
+	struct box b;
+	struct folder *f;
+	uint32_t uids[JUNK];
+
+	(void)state;
+	segment_bytes = 64 * 1024;
+	box_new(&b);
+	f = folder(&b, "INBOX");
+	for (uint32_t i = 1; i <= KEPT; i++)
+		add(&b, f, 8001 + 5 * i); /* large: their segments stay */
+	store_turn(b.s);
+	for (uint32_t i = 1; i <= JUNK; i++) {
+		struct rec_run run = { 1 + i % KEPT, 1 + i % KEPT, 16 };
+
+		uids[i - 1] = add(&b, f, i * 5 + 1);
+		assert_int_equal(store_flags(b.s, f, &run, 1), 0);
+		store_turn(b.s);
+	}
+	rec_put_mark(store_record(b.s), 1000);
+	assert_int_equal(store_emit(b.s, REC_BEGIN, true), 0);
+	store_turn(b.s);
+	box_reopen(&b, KILL);
+	f = folder(&b, "INBOX");
+	assert_int_equal(store_expunge(b.s, f, uids, JUNK), 0);
+	store_turn(b.s);
+	while (store_tidy(b.s))
+		;
+	box_reopen(&b, KILL_NO_CHECKPOINT);
+	f = folder(&b, "INBOX");
+	assert_int_equal(f->n, KEPT);
+	for (uint32_t i = 0; i < KEPT; i++)
+		assert_int_equal(message_flags(&f->messages[i]), 16);
+	segment_bytes = 0;
 	box_free(&b);
 }
 
@@ -362,8 +454,8 @@ test_copy_move(void **state)
 {
 	struct box b;
 	struct folder *from, *to;
-	uint32_t uids[] = {1, 3}, first;
-	struct rec_run run = {1, 1, 0};
+	uint32_t uids[] = { 1, 3 }, first;
+	struct rec_run run = { 1, 1, 0 };
 
 	(void)state;
 	box_new(&b);
@@ -623,7 +715,7 @@ op_add(struct ref *r, struct box *b)
 		uint32_t uid = add(b, folder(b, f->name), ++r->seed);
 
 		assert_int_equal(uid, f->uidnext);
-		f->messages[f->n++] = (struct ref_message){f->uidnext++, r->seed, 0};
+		f->messages[f->n++] = (struct ref_message){ f->uidnext++, r->seed, 0 };
 	}
 }
 
@@ -636,8 +728,8 @@ op_flags(struct ref *r, struct box *b)
 
 	for (uint32_t k = pick(20); k < f->n && n < 64; k += 1 + pick(5)) {
 		f->messages[k].flags = pick(32);
-		runs[n++] =
-		    (struct rec_run){f->messages[k].uid, f->messages[k].uid, f->messages[k].flags};
+		runs[n++] = (struct rec_run){ f->messages[k].uid, f->messages[k].uid,
+			f->messages[k].flags };
 	}
 	assert_int_equal(store_flags(b->s, folder(b, f->name), runs, n), 0);
 }
@@ -860,7 +952,7 @@ child(struct box *b, int out, uint64_t seed)
 
 	rng = seed;
 	for (uint32_t i = 0;; i++) {
-		uint32_t line[3] = {0, 0, 0}, n = 1 + pick(20), uid = 0;
+		uint32_t line[3] = { 0, 0, 0 }, n = 1 + pick(20), uid = 0;
 
 		for (uint32_t k = 0; k < n; k++)
 			uid = add(b, f, (uint32_t)(seed * 100000 + f->uidnext) * 5 + 1);
@@ -978,7 +1070,7 @@ test_size(void **state)
 	box_new(&b);
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
 	for (uint32_t i = 0; i < N; i++) {
-		struct store_arrival a = {.seconds = i, .size = 64};
+		struct store_arrival a = { .seconds = i, .size = 64 };
 		uint32_t uid;
 
 		a.bytes = xcalloc(1, a.size);
@@ -1016,12 +1108,13 @@ test_thread(void **state)
 		struct str a, b;
 		bool same;
 	} cases[] = {
-	    {STR("Message-ID: <1@x>\r\n\r\n"),
-		STR("Message-ID: <2@x>\r\nReferences: <1@x> <9@x>\r\n\r\n"), true},
-	    {STR("Message-ID: <1@x>\r\n\r\n"),
-		STR("in-reply-to:\r\n <1@x>\r\nMessage-ID: <3@x>\r\n\r\n"), true},
-	    {STR("Message-ID: <1@x>\r\n\r\n"), STR("Message-ID: <2@x>\r\n\r\n"), false},
-	    {STR("Message-ID: <1@x>\r\n\r\n"), STR("X: y\r\n\r\nMessage-ID: <1@x>\r\n"), false},
+		{ STR("Message-ID: <1@x>\r\n\r\n"),
+		    STR("Message-ID: <2@x>\r\nReferences: <1@x> <9@x>\r\n\r\n"), true },
+		{ STR("Message-ID: <1@x>\r\n\r\n"),
+		    STR("in-reply-to:\r\n <1@x>\r\nMessage-ID: <3@x>\r\n\r\n"), true },
+		{ STR("Message-ID: <1@x>\r\n\r\n"), STR("Message-ID: <2@x>\r\n\r\n"), false },
+		{ STR("Message-ID: <1@x>\r\n\r\n"), STR("X: y\r\n\r\nMessage-ID: <1@x>\r\n"),
+		    false },
 	};
 
 	(void)state;
@@ -1034,21 +1127,23 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_thread),
-	    cmocka_unit_test(test_new),
-	    cmocka_unit_test(test_messages),
-	    cmocka_unit_test(test_promises),
-	    cmocka_unit_test(test_modseq_never_twice),
-	    cmocka_unit_test(test_folders),
-	    cmocka_unit_test(test_copy_move),
-	    cmocka_unit_test(test_delivery_once),
-	    cmocka_unit_test(test_append_all_or_none),
-	    cmocka_unit_test(test_checkpoint_damage),
-	    cmocka_unit_test(test_damaged_table),
-	    cmocka_unit_test(test_random),
-	    cmocka_unit_test(test_compaction),
-	    cmocka_unit_test(test_kill),
-	    cmocka_unit_test(test_size),
+		cmocka_unit_test(test_thread),
+		cmocka_unit_test(test_new),
+		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_promises),
+		cmocka_unit_test(test_modseq_never_twice),
+		cmocka_unit_test(test_power_loss),
+		cmocka_unit_test(test_again_cut_off),
+		cmocka_unit_test(test_folders),
+		cmocka_unit_test(test_copy_move),
+		cmocka_unit_test(test_delivery_once),
+		cmocka_unit_test(test_append_all_or_none),
+		cmocka_unit_test(test_checkpoint_damage),
+		cmocka_unit_test(test_damaged_table),
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_compaction),
+		cmocka_unit_test(test_kill),
+		cmocka_unit_test(test_size),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

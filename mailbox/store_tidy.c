@@ -67,7 +67,8 @@ again_begin(struct store *s)
 	if (store_emit(s, REC_BEGIN, true) != 0)
 		return STORE_FULL;
 	s->again = (struct store_again){
-	    .running = true, .id = id, .folder = 0, .uid = 1, .begin = s->again.begin};
+		.running = true, .id = id, .folder = 0, .uid = 1, .begin = s->again.begin
+	};
 	return 0;
 }
 
@@ -301,7 +302,7 @@ on_moved(void *arg, uint64_t key, journal_pos from, struct journal_ref to)
 static void
 compact(struct store *s)
 {
-	const struct journal_mover mover = {on_live, on_moved, s};
+	const struct journal_mover mover = { on_live, on_moved, s };
 	int r;
 
 	/* What is being said again counts on its order. */
@@ -316,7 +317,7 @@ compact(struct store *s)
 	} else if (r == JOURNAL_FAILED) {
 		s->failed = true;
 	} else if (r < 0) {
-		store_report(s, "compaction: %s", journal_strerror(r));
+		store_report(s, "what=compaction-failed reason=\"%s\"", journal_strerror(r));
 	}
 }
 
@@ -333,8 +334,13 @@ store_again(struct store *s)
 bool
 store_tidy(struct store *s)
 {
+	struct journal_space space;
+
 	if (s->failed)
 		return false;
+	journal_space(s->j, &space);
+	if (space.full)
+		journal_recover_space(s->j);
 	if (s->again.running) {
 		again_slice(s);
 		return true;

@@ -18,7 +18,7 @@ tally_put(struct tally *t, uint64_t segment, uint64_t bytes)
 		t->cap = t->cap + t->cap / 2 + 8;
 		t->rows = xrealloc(t->rows, t->cap * sizeof(*t->rows));
 	}
-	t->rows[t->n++] = (struct tally_row){segment, bytes};
+	t->rows[t->n++] = (struct tally_row){ segment, bytes };
 }
 
 void
@@ -63,7 +63,7 @@ tally_dead(struct tally *t, struct journal *j)
 		while (left > 0) {
 			uint32_t some = left > 1u << 30 ? 1u << 30 : (uint32_t)left;
 
-			journal_dead(j, (struct journal_ref){t->rows[i].segment << 32, some});
+			journal_dead(j, (struct journal_ref){ t->rows[i].segment << 32, some });
 			left -= some;
 		}
 	}
@@ -74,5 +74,5 @@ void
 tally_free(struct tally *t)
 {
 	free(t->rows);
-	*t = (struct tally){0};
+	*t = (struct tally){ 0 };
 }

@@ -23,18 +23,18 @@ first_id(struct str value)
 	struct str rest;
 
 	if (lt < 0)
-		return (struct str){"", 0};
+		return (struct str){ "", 0 };
 	rest = str_from(value.p + lt, value.n - (size_t)lt);
 	gt = str_chr(rest, '>');
-	return gt < 0 ? (struct str){"", 0} : str_from(rest.p, (size_t)gt + 1);
+	return gt < 0 ? (struct str){ "", 0 } : str_from(rest.p, (size_t)gt + 1);
 }
 
 uint64_t
 thread_id(struct str message)
 {
-	static const struct str names[] = {
-	    {"References", 10}, {"In-Reply-To", 11}, {"Message-ID", 10}};
-	struct str best = {"", 0};
+	static const struct str names[] = { { "References", 10 }, { "In-Reply-To", 11 },
+		{ "Message-ID", 10 } };
+	struct str best = { "", 0 };
 	struct mail_field f;
 	size_t off = 0, rank = 3;
 	uint64_t h;

@@ -70,6 +70,7 @@ struct deliverer {
 };
 
 static void pump(struct mailbox *mb);
+static void mailbox_gone_if_done(struct mailbox *mb);
 
 /* --- the list ---------------------------------------------------------------------------------- */
 static struct delivery *
@@ -211,6 +212,7 @@ want(struct mailbox *mb)
 	while ((other = map_next(o->mailboxes, &it, NULL)) != NULL) {
 		if (is_idle(other)) {
 			mailbox_close(other);
+			mailbox_gone_if_done(other);
 			break;
 		}
 	}
@@ -439,6 +441,11 @@ on_watch(void *arg)
 	case MB_OPEN:
 		if (mb->sent > 0) {
 			back_off(mb, "mailbox does not answer");
+			break;
+		}
+		if (mb->waiting > 0) {
+			/* They wait for their next try. */
+			io_timer_set(mb->watch, IDLE_MS);
 			break;
 		}
 		mailbox_close(mb);

@@ -93,7 +93,7 @@ cover_one(void *arg, const char *record)
 bool
 anchors_cover(struct str text, const char *name)
 {
-	struct cover c = {str_of(name), false};
+	struct cover c = { str_of(name), false };
 
 	if (c.name.n > 0 && c.name.p[c.name.n - 1] == '.')
 		c.name.n--;

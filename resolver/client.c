@@ -28,7 +28,7 @@ struct client {
 static void
 send_answer(struct client *c, uint64_t id, const struct resolve_result *r)
 {
-	struct ipc_dns_answer m = {.result = (uint8_t)r->result, .secure = r->secure};
+	struct ipc_dns_answer m = { .result = (uint8_t)r->result, .secure = r->secure };
 	char text[DNS_TEXT_MAX];
 
 	if (r->answer != NULL) {
@@ -38,7 +38,7 @@ send_answer(struct client *c, uint64_t id, const struct resolve_result *r)
 	}
 	/* An alias to a name of odd bytes: nothing a mail server could use. */
 	if (m.canonical.n > DNS_NAME_MAX)
-		m = (struct ipc_dns_answer){.result = IPC_TEMP};
+		m = (struct ipc_dns_answer){ .result = IPC_TEMP };
 	ipc_send_dns_answer(c->channel, id, &m);
 }
 
@@ -71,7 +71,7 @@ on_query(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_dns_qu
 	(void)ch;
 	(void)fd;
 	if (c->count >= CLIENT_WAITING_MAX) {
-		send_answer(c, id, &(struct resolve_result){.result = IPC_TEMP});
+		send_answer(c, id, &(struct resolve_result){ .result = IPC_TEMP });
 		return;
 	}
 	p = xcalloc(1, sizeof(*p));
@@ -102,12 +102,12 @@ on_close(void *arg, struct ipc_channel *ch)
 }
 
 static const union ipc_handler handlers[IPC__MAX] = {
-    IPC_ON(dns_query, on_query),
+	IPC_ON(dns_query, on_query),
 };
 
 static const struct ipc_ops ops = {
-    .handlers = handlers,
-    .on_close = on_close,
+	.handlers = handlers,
+	.on_close = on_close,
 };
 
 void

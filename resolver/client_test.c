@@ -45,13 +45,13 @@ on_close(void *arg, struct ipc_channel *ch)
 	fail_msg("resolver closed the channel");
 }
 
-static const union ipc_handler handlers[IPC__MAX] = {IPC_ON(dns_answer, on_dns_answer)};
-static const struct ipc_ops ops = {.handlers = handlers, .on_close = on_close};
+static const union ipc_handler handlers[IPC__MAX] = { IPC_ON(dns_answer, on_dns_answer) };
+static const struct ipc_ops ops = { .handlers = handlers, .on_close = on_close };
 
 static int
 deaf_server(char at[32])
 {
-	struct sockaddr_in sin = {.sin_family = AF_INET};
+	struct sockaddr_in sin = { .sin_family = AF_INET };
 	socklen_t len = sizeof(sin);
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
@@ -65,8 +65,8 @@ deaf_server(char at[32])
 static struct resolve *
 resolver_at(const char *at, uint64_t timeout_ms, struct io_loop *loop)
 {
-	const char *servers[] = {at}, *why = "";
-	struct resolve_options o = {.servers = servers, .nservers = 1, .cache = 1 << 20};
+	const char *servers[] = { at }, *why = "";
+	struct resolve_options o = { .servers = servers, .nservers = 1, .cache = 1 << 20 };
 	struct resolve *r;
 
 	o.timeout_ms = timeout_ms;
@@ -91,8 +91,8 @@ asker_connect(struct asker *a, struct resolve *r, struct io_loop *loop)
 static void
 ask(struct asker *a, uint64_t id, const char *name, uint32_t type)
 {
-	ipc_send_dns_query(a->ch, id, &(struct ipc_dns_query){.type = type, .name = str_of(name)});
-	ipc_flush_all(); /* by itself it works for the first loop of a process only */
+	ipc_send_dns_query(
+	    a->ch, id, &(struct ipc_dns_query){ .type = type, .name = str_of(name) });
 }
 
 /* Questions above the limit fail at once, the others in time; each is answered once. */
@@ -100,14 +100,13 @@ static void
 test_limit(void **state)
 {
 	enum { N = CLIENT_WAITING_MAX + 44 };
-	struct io_loop *loop = io_loop_new();
+	struct io_loop *loop = *state;
 	struct asker a, other;
 	struct resolve *r;
 	char at[32], name[32];
 	int deaf = deaf_server(at);
 	uint64_t began = io_now_ms(loop);
 
-	(void)state;
 	r = resolver_at(at, 400, loop);
 	asker_connect(&a, r, loop);
 	asker_connect(&other, r, loop);
@@ -131,7 +130,6 @@ test_limit(void **state)
 	ipc_channel_free(&a.ch);
 	ipc_channel_free(&other.ch);
 	resolve_free(&r);
-	io_loop_free(&loop);
 	close(deaf);
 }
 
@@ -145,14 +143,13 @@ stop(void *arg)
 static void
 test_gone(void **state)
 {
-	struct io_loop *loop = io_loop_new();
+	struct io_loop *loop = *state;
 	struct io_timer *timer = io_timer_new(loop, stop, loop);
 	struct asker a, other;
 	struct resolve *r;
 	char at[32];
 	int deaf = deaf_server(at);
 
-	(void)state;
 	r = resolver_at(at, 200, loop);
 	asker_connect(&a, r, loop);
 	asker_connect(&other, r, loop);
@@ -171,17 +168,33 @@ test_gone(void **state)
 	io_loop_run(loop);
 	io_timer_free(&timer);
 	resolve_free(&r);
-	io_loop_free(&loop);
 	close(deaf);
+}
+
+/* One loop for all: as in a daemon, the channels flush at the end of its turns only. */
+static int
+setup(void **state)
+{
+	*state = io_loop_new();
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct io_loop *loop = *state;
+
+	io_loop_free(&loop);
+	return 0;
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_limit),
-	    cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_gone),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -163,16 +163,16 @@ event_add_signal(struct ub_event *ub, struct timeval *tv)
 }
 
 static struct ub_event_vmt event_calls = {
-    .add_bits = event_add_bits,
-    .del_bits = event_del_bits,
-    .set_fd = event_set_fd,
-    .free = event_free,
-    .add = event_add,
-    .del = event_del,
-    .add_timer = event_add_timer,
-    .del_timer = event_del,
-    .add_signal = event_add_signal,
-    .del_signal = event_del,
+	.add_bits = event_add_bits,
+	.del_bits = event_del_bits,
+	.set_fd = event_set_fd,
+	.free = event_free,
+	.add = event_add,
+	.del = event_del,
+	.add_timer = event_add_timer,
+	.del_timer = event_del,
+	.add_signal = event_add_signal,
+	.del_signal = event_del,
 };
 
 static struct ub_event *
@@ -212,10 +212,10 @@ base_loopexit(struct ub_event_base *base, struct timeval *tv)
 }
 
 static struct ub_event_base_vmt base_calls = {
-    .free = base_free,
-    .dispatch = base_dispatch,
-    .loopexit = base_loopexit,
-    .new_event = base_new_event,
+	.free = base_free,
+	.dispatch = base_dispatch,
+	.loopexit = base_loopexit,
+	.new_event = base_new_event,
 };
 
 struct ub_event_base *

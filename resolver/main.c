@@ -88,11 +88,11 @@ preload(struct daemon *d)
 	char *servers[SERVERS_MAX], *anchors = read_anchors(s);
 	size_t n = read_servers(s, servers);
 	struct resolve_options o = {
-	    .servers = (const char *const *)servers,
-	    .nservers = n,
-	    .anchors = str_of(anchors),
-	    .cache = settings_u64(s, SET_resolver_cache),
-	    .timeout_ms = settings_u64(s, SET_resolver_timeout) * 1000,
+		.servers = (const char *const *)servers,
+		.nservers = n,
+		.anchors = str_of(anchors),
+		.cache = settings_u64(s, SET_resolver_cache),
+		.timeout_ms = settings_u64(s, SET_resolver_timeout) * 1000,
 	};
 	const char *why;
 	struct resolve *r = resolve_new(&o, &why);
@@ -134,11 +134,11 @@ int
 main(int argc, char **argv)
 {
 	static const struct daemon_spec spec = {
-	    .name = "resolver",
-	    .preload = preload,
-	    .start = start,
-	    .on_peer = on_peer,
-	    .on_reload = on_reload,
+		.name = "resolver",
+		.preload = preload,
+		.start = start,
+		.on_peer = on_peer,
+		.on_reload = on_reload,
 	};
 
 	return daemon_main(argc, argv, &spec);

@@ -45,10 +45,10 @@ struct resolve {
 /* --- configuration ---------------------------------------------------------------------------- */
 
 /* Zones that libunbound would answer by itself: a server that was configured may know better. */
-static const char *const special_zones[] = {"test.", "127.in-addr.arpa.",
-    "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa.",
-    "8.b.d.0.1.0.0.2.ip6.arpa.", "2.0.192.in-addr.arpa.", "100.51.198.in-addr.arpa.",
-    "113.0.203.in-addr.arpa."};
+static const char *const special_zones[] = { "test.", "127.in-addr.arpa.",
+	"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa.",
+	"8.b.d.0.1.0.0.2.ip6.arpa.", "2.0.192.in-addr.arpa.", "100.51.198.in-addr.arpa.",
+	"113.0.203.in-addr.arpa." };
 
 static void
 put_special_zones(struct buf *b, const struct resolve_options *o)
@@ -136,7 +136,7 @@ configure(struct ub_ctx *ub, const struct resolve_options *o, const char **why)
 static void
 watchdog(unsigned seconds)
 {
-	struct itimerval it = {.it_value.tv_sec = seconds};
+	struct itimerval it = { .it_value.tv_sec = seconds };
 
 	setitimer(ITIMER_REAL, &it, NULL);
 }
@@ -243,7 +243,7 @@ on_deadline(void *arg)
 		resolve_fn *fn = q->fn;
 
 		abandon(q);
-		fn(q->arg, &(struct resolve_result){.result = IPC_TEMP});
+		fn(q->arg, &(struct resolve_result){ .result = IPC_TEMP });
 	}
 	set_deadline(r);
 }
@@ -298,8 +298,8 @@ on_answer(void *arg, int rcode, void *packet, int size, int sec, char *why_bogus
 {
 	struct question *q = arg;
 	struct resolve *r = q->r;
-	struct resolve_result result = {.result = IPC_TEMP};
-	struct dns_answer answer = {.records = r->records};
+	struct resolve_result result = { .result = IPC_TEMP };
+	struct dns_answer answer = { .records = r->records };
 	resolve_fn *fn = q->fn;
 
 	(void)ratelimited;
@@ -322,7 +322,7 @@ out:
 static bool
 refuse(resolve_fn *fn, void *arg, enum ipc_result why)
 {
-	fn(arg, &(struct resolve_result){.result = why});
+	fn(arg, &(struct resolve_result){ .result = why });
 	return true;
 }
 

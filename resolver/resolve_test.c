@@ -50,7 +50,7 @@ struct got {
 static uint16_t
 free_port(void)
 {
-	struct sockaddr_in sin = {.sin_family = AF_INET};
+	struct sockaddr_in sin = { .sin_family = AF_INET };
 	socklen_t len = sizeof(sin);
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
@@ -85,8 +85,8 @@ static bool
 answers(const struct server *s)
 {
 	static const uint8_t ask[] = "\0\1\0\0\0\1\0\0\0\0\0\0\4test\0\0\6\0\1";
-	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons(s->port)};
-	struct timeval tv = {.tv_usec = 100000};
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(s->port) };
+	struct timeval tv = { .tv_usec = 100000 };
 	uint8_t reply[512];
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 	bool yes;
@@ -121,7 +121,7 @@ server_start(void **state)
 		_exit(127);
 	}
 	for (int i = 0; i < 50 && !answers(&s); i++)
-		nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
 	assert_true(answers(&s));
 	return 0;
 }
@@ -129,7 +129,7 @@ server_start(void **state)
 static int
 server_stop(void **state)
 {
-	static const char *const files[] = {"conf", "pid", "zones", "xfrd"};
+	static const char *const files[] = { "conf", "pid", "zones", "xfrd" };
 	struct server *s = *state;
 	char path[128];
 
@@ -199,8 +199,8 @@ anchor_text(void)
 static struct resolve *
 resolver_at(const char *server, const char *anchors, uint64_t timeout_ms, struct io_loop *loop)
 {
-	const char *servers[] = {server}, *why = "";
-	struct resolve_options o = {.servers = servers, .nservers = 1, .cache = 1 << 20};
+	const char *servers[] = { server }, *why = "";
+	struct resolve_options o = { .servers = servers, .nservers = 1, .cache = 1 << 20 };
 	struct resolve *r;
 
 	o.anchors = str_of(anchors);
@@ -224,18 +224,20 @@ test_answers(void **state)
 		const char *canonical, *records;
 		size_t n;
 	} t[] = {
-	    {"mx.example.test", DNS_A, IPC_OK, true, "mx.example.test", "\0\4\x7f\0\0\x19", 6},
-	    {"MX.Example.TEST.", DNS_A, IPC_OK, true, "mx.example.test", "\0\4\x7f\0\0\x19", 6},
-	    {"alias.test", DNS_A, IPC_OK, true, "mx.example.test", "\0\4\x7f\0\0\x19", 6},
-	    {"nobody.test", DNS_A, IPC_NO, true, "nobody.test", "", 0},
-	    {"mx.example.test", DNS_TXT, IPC_NO, true, "mx.example.test", "", 0},
-	    {"dangling.test", DNS_A, IPC_NO, true, "nowhere.test", "", 0},
-	    {"loop1.test", DNS_A, IPC_TEMP, false, "", "", 0},
-	    {"tampered.test", DNS_A, IPC_TEMP, false, "", "", 0},
-	    {"25.0.0.127.in-addr.arpa", DNS_PTR, IPC_OK, false, "25.0.0.127.in-addr.arpa",
-		"\0\21\2mx\7example\4test\0", 19},
-	    {"not..a.name", DNS_A, IPC_INVALID, false, "", "", 0},
-	    {"test", 255, IPC_INVALID, false, "", "", 0},
+		{ "mx.example.test", DNS_A, IPC_OK, true, "mx.example.test", "\0\4\x7f\0\0\x19",
+		    6 },
+		{ "MX.Example.TEST.", DNS_A, IPC_OK, true, "mx.example.test", "\0\4\x7f\0\0\x19",
+		    6 },
+		{ "alias.test", DNS_A, IPC_OK, true, "mx.example.test", "\0\4\x7f\0\0\x19", 6 },
+		{ "nobody.test", DNS_A, IPC_NO, true, "nobody.test", "", 0 },
+		{ "mx.example.test", DNS_TXT, IPC_NO, true, "mx.example.test", "", 0 },
+		{ "dangling.test", DNS_A, IPC_NO, true, "nowhere.test", "", 0 },
+		{ "loop1.test", DNS_A, IPC_TEMP, false, "", "", 0 },
+		{ "tampered.test", DNS_A, IPC_TEMP, false, "", "", 0 },
+		{ "25.0.0.127.in-addr.arpa", DNS_PTR, IPC_OK, false, "25.0.0.127.in-addr.arpa",
+		    "\0\21\2mx\7example\4test\0", 19 },
+		{ "not..a.name", DNS_A, IPC_INVALID, false, "", "", 0 },
+		{ "test", 255, IPC_INVALID, false, "", "", 0 },
 	};
 	struct server *s = *state;
 	struct io_loop *loop;
@@ -300,12 +302,12 @@ test_silence(void **state)
 {
 	enum { N = 50 };
 	struct io_loop *loop = io_loop_new();
-	struct sockaddr_in sin = {.sin_family = AF_INET};
+	struct sockaddr_in sin = { .sin_family = AF_INET };
 	socklen_t len = sizeof(sin);
 	int deaf = socket(AF_INET, SOCK_DGRAM, 0);
 	char at[32], name[32];
 	struct resolve *r;
-	struct got g = {.loop = loop, .want = N - 1};
+	struct got g = { .loop = loop, .want = N - 1 };
 	struct question *first = NULL;
 	uint64_t began;
 
@@ -361,7 +363,7 @@ test_too_many(void **state)
 	struct io_loop *loop = io_loop_new();
 	char at[32], name[32];
 	struct resolve *r;
-	struct got g = {.loop = loop};
+	struct got g = { .loop = loop };
 
 	(void)state;
 	snprintf(at, sizeof(at), "127.0.0.1@%u", free_port());
@@ -382,9 +384,9 @@ test_too_many(void **state)
 static void
 in_sandbox(const struct server *s)
 {
-	struct proc_sandbox_request rq = {.program = "resolver", .uid = 54321, .gid = 54321};
-	const char *servers[] = {s->at}, *why = "";
-	struct resolve_options o = {.servers = servers, .nservers = 1, .cache = 1 << 20};
+	struct proc_sandbox_request rq = { .program = "resolver", .uid = 54321, .gid = 54321 };
+	const char *servers[] = { s->at }, *why = "";
+	struct resolve_options o = { .servers = servers, .nservers = 1, .cache = 1 << 20 };
 	char text[PROC_SANDBOX_TEXT_MAX], *anchors = anchor_text();
 	struct io_loop *loop = io_loop_new();
 	struct resolve *r;
@@ -429,12 +431,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_answers),
-	    cmocka_unit_test(test_without_anchor),
-	    cmocka_unit_test(test_silence),
-	    cmocka_unit_test(test_offline),
-	    cmocka_unit_test(test_too_many),
-	    cmocka_unit_test(test_in_sandbox),
+		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_without_anchor),
+		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_offline),
+		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_in_sandbox),
 	};
 
 	return cmocka_run_group_tests(tests, server_start, server_stop);

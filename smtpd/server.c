@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "smtpd/address_cache.h"
 #include "smtpd/session.h"
 
 void
@@ -32,6 +33,7 @@ smtpd_new(struct io_loop *loop, const struct settings *settings, unsigned instan
 	d->loop = loop;
 	d->tls = tls_server_new(loop);
 	d->per_address = map_new();
+	d->known = address_cache_new();
 	d->lookups = map_new();
 	d->messages = map_new();
 	d->questions = map_new();
@@ -66,6 +68,7 @@ smtpd_free(struct smtpd **dp)
 	tls_server_free(&d->tls);
 	io_timer_free(&d->stop_timer);
 	map_free(&d->per_address);
+	address_cache_free(&d->known);
 	map_free(&d->lookups);
 	map_free(&d->messages);
 	map_free(&d->questions);

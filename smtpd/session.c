@@ -29,7 +29,11 @@ log_end(const struct session *s)
 	struct smtp_facts f = smtp_session_facts(s->engine);
 	char tls[TLS_DESCRIPTION_MAX];
 
-	log_info(s->id,
+	bool quiet = strcmp(s->ended, "quit") == 0 && f.messages > 0 && f.bad_commands == 0 &&
+		     f.early_bytes == 0;
+
+	/* Of a session that only brought messages the "accepted" lines tell all. */
+	log_line(quiet ? LOG_DEBUG_ : LOG_INFO_, s->id,
 	    "event=closed client=%s name=\"%s\" helo=\"%s\" reason=%s messages=%llu bad=%u "
 	    "early=%llu "
 	    "tls=\"%s\" seconds=%llu",

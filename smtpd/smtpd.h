@@ -39,6 +39,8 @@ enum {
 };
 
 struct session;
+struct address_cache;
+
 struct smtpd {
 	struct io_loop *loop;
 	struct tls_server *tls;
@@ -55,6 +57,7 @@ struct smtpd {
 	LIST_HEAD(, session) sessions;
 	unsigned count;
 	struct map *per_address; /* key of an address -> number of sessions as a pointer */
+	struct address_cache *known; /* answers of accounts */
 	struct map *lookups;     /* request to accounts -> session */
 	struct map *messages;    /* transaction at queue -> session */
 	struct map *questions;   /* question to resolver -> session */

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "smtp/received.h"
+#include "smtpd/address_cache.h"
 #include "smtpd/session.h"
 
 /* --- recipients
@@ -25,25 +26,6 @@ recipient_new(struct session *s, const struct smtp_rcpt *rcpt, const char *addre
 	return r->address.p != NULL && r->orcpt.p != NULL ? r : NULL;
 }
 
-void
-transaction_ask_recipient(struct session *s, const struct smtp_rcpt *rcpt)
-{
-	struct smtpd *d = s->d;
-	char address[ADDRESS_TEXT_SIZE];
-
-	address_print(&rcpt->to, address, sizeof(address));
-	if (d->accounts == NULL || (s->asked = recipient_new(s, rcpt, address)) == NULL) {
-		log_warn(
-		    s->id, "event=refused rcpt=\"%s\" reason=no-lookup", LOGS(str_of(address)));
-		smtp_session_refuse(s->engine, SMTP_TROUBLE);
-		return;
-	}
-	s->lookup = ++d->last_id;
-	map_put(d->lookups, s->lookup, s);
-	ipc_send_address_lookup(
-	    d->accounts, s->lookup, &(struct ipc_address_lookup){ .address = str_of(address) });
-}
-
 /* A suspended account looks like one that is not there: its state is nobody's business. */
 static enum smtp_reply_id
 recipient_reply(unsigned result)
@@ -61,8 +43,9 @@ recipient_reply(unsigned result)
 	}
 }
 
+/* The engine gets its answer; who calls outside of session_pump calls that next. */
 static void
-recipient_answer(struct session *s, unsigned result, struct str accounts)
+recipient_known(struct session *s, unsigned result, struct str accounts)
 {
 	struct recipient *r = s->asked;
 
@@ -85,6 +68,38 @@ recipient_answer(struct session *s, unsigned result, struct str accounts)
 		    smtp_reply_get(id)->enhanced);
 		smtp_session_refuse(s->engine, id);
 	}
+}
+
+void
+transaction_ask_recipient(struct session *s, const struct smtp_rcpt *rcpt)
+{
+	struct smtpd *d = s->d;
+	char address[ADDRESS_TEXT_SIZE];
+	struct str accounts;
+
+	address_print(&rcpt->to, address, sizeof(address));
+	if (d->accounts == NULL || (s->asked = recipient_new(s, rcpt, address)) == NULL) {
+		log_warn(
+		    s->id, "event=refused rcpt=\"%s\" reason=no-lookup", LOGS(str_of(address)));
+		smtp_session_refuse(s->engine, SMTP_TROUBLE);
+		return;
+	}
+	if (address_cache_get(d->known, str_of(address), &accounts)) {
+		recipient_known(s, IPC_OK, accounts);
+		return;
+	}
+	s->lookup = ++d->last_id;
+	map_put(d->lookups, s->lookup, s);
+	ipc_send_address_lookup(
+	    d->accounts, s->lookup, &(struct ipc_address_lookup){ .address = str_of(address) });
+}
+
+static void
+recipient_answer(struct session *s, unsigned result, struct str accounts)
+{
+	if (result == IPC_OK && accounts.n > 0)
+		address_cache_put(s->d->known, s->asked->address, accounts);
+	recipient_known(s, result, accounts);
 	session_pump(s);
 }
 
@@ -102,6 +117,19 @@ on_address_is(
 }
 
 static void
+on_addresses_changed(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_addresses_changed *m, int fd)
+{
+	struct smtpd *d = arg;
+
+	(void)ch;
+	(void)id;
+	(void)m;
+	(void)fd;
+	address_cache_clear(d->known);
+}
+
+static void
 on_accounts_close(void *arg, struct ipc_channel *ch)
 {
 	struct smtpd *d = arg;
@@ -111,6 +139,7 @@ on_accounts_close(void *arg, struct ipc_channel *ch)
 
 	(void)ch;
 	ipc_channel_free(&d->accounts);
+	address_cache_clear(d->known); /* changes would not be heard of */
 	while (it = 0, (s = map_next(d->lookups, &it, &id)) != NULL) {
 		map_del(d->lookups, id);
 		recipient_answer(s, IPC_TEMP, str_from(NULL, 0));
@@ -119,6 +148,7 @@ on_accounts_close(void *arg, struct ipc_channel *ch)
 
 static const union ipc_handler accounts_handlers[IPC__MAX] = {
 	IPC_ON(address_is, on_address_is),
+	IPC_ON(addresses_changed, on_addresses_changed),
 };
 const struct ipc_ops smtpd_accounts_ops = {
 	.handlers = accounts_handlers,

@@ -25,22 +25,22 @@ deps:
 
 check:
 	$(NEED) build run check
-	@$(MAKE) --no-print-directory $(PARALLEL) progs unit-build fuzz-build test-build
+	@$(MAKE) -s --no-print-directory $(PARALLEL) progs unit-build fuzz-build test-build
 	@$(RUN) --only '$(or $(ONLY),*)' --unit $(UNITTESTS) --fuzz $(FUZZERS) --system
 
 check-unit:
 	$(NEED) build run
-	@$(MAKE) --no-print-directory $(PARALLEL) unit-build fuzz-build
+	@$(MAKE) -s --no-print-directory $(PARALLEL) unit-build fuzz-build
 	@$(RUN) --only '$(or $(ONLY),*)' --unit $(UNITTESTS) --fuzz $(FUZZERS)
 
 check-system:
 	$(NEED) build run check
-	@$(MAKE) --no-print-directory $(PARALLEL) progs test-build
+	@$(MAKE) -s --no-print-directory $(PARALLEL) progs test-build
 	@$(RUN) --only '$(or $(ONLY),*)' --system
 
 check-long:
 	$(NEED) build run check long
-	@$(MAKE) --no-print-directory $(PARALLEL) progs unit-build fuzz-build test-build
+	@$(MAKE) -s --no-print-directory $(PARALLEL) progs unit-build fuzz-build test-build
 	@$(RUN) --long --only '$(or $(ONLY),*)' --unit $(UNITTESTS) --fuzz $(FUZZERS) --system
 	@tests/chroot-check
 
@@ -60,7 +60,7 @@ lint:
 
 demo:
 	$(NEED) build run demo
-	@$(MAKE) --no-print-directory $(PARALLEL) progs
+	@$(MAKE) -s --no-print-directory $(PARALLEL) progs
 	@tests/demo.sh start
 
 demo-stop:
@@ -68,5 +68,5 @@ demo-stop:
 
 bench bench-quick:
 	$(NEED) build run bench
-	@$(MAKE) --no-print-directory $(PARALLEL) progs test-build
+	@$(MAKE) -s --no-print-directory $(PARALLEL) progs test-build
 	@bench/bench $(if $(filter bench-quick,$@),--quick)

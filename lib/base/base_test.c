@@ -216,8 +216,21 @@ test_log_lines(void **state)
 	log_info("id1", "key=%s", "a\nb");
 	n = (int)recv(sv[1], line, sizeof(line), 0);
 	line[n] = '\0';
-	assert_string_equal(line, "info id1 key=a?b");
+	assert_string_equal(line, "info id1 key=a?b\n");
 	log_debug(NULL, "not wanted");
+	/* Gathered: one datagram for a turn, but a warning does not wait. */
+	log_gather(1);
+	log_info("a", "1");
+	log_info("b", "2");
+	assert_int_equal(recv(sv[1], line, sizeof(line), MSG_DONTWAIT), -1);
+	log_flush();
+	line[recv(sv[1], line, sizeof(line), 0)] = '\0';
+	assert_string_equal(line, "info a 1\ninfo b 2\n");
+	log_info("a", "1");
+	log_warn("b", "2");
+	line[recv(sv[1], line, sizeof(line), 0)] = '\0';
+	assert_string_equal(line, "info a 1\nwarn b 2\n");
+	log_gather(0);
 	for (int i = 0; i < 100000 && sent < 100000; i++, sent++)
 		log_warn(NULL, "n=%d", i);
 	n = 0;
@@ -229,7 +242,7 @@ test_log_lines(void **state)
 	assert_memory_equal(line, "warn - log-lines-dropped=", 25);
 	assert_int_equal(atoi(line + 25), sent - n);
 	line[recv(sv[1], line, sizeof(line), 0)] = '\0';
-	assert_string_equal(line, "error - again");
+	assert_string_equal(line, "error - again\n");
 	log_open("test", -1);
 	close(sv[0]);
 	close(sv[1]);

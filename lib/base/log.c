@@ -21,10 +21,16 @@ static const char *log_program = "postern";
 static int log_fd = -1;
 static int log_debug_on;
 static unsigned log_dropped;
+static int log_gathering;
+static char waiting[LOG_DATAGRAM_MAX]; /* lines of this turn */
+static size_t waiting_n;
+static unsigned waiting_lines;
 
 void
 log_open(const char *program, int fd)
 {
+	if (log_fd >= 0)
+		log_flush();
 	log_program = program;
 	log_fd = fd;
 }
@@ -36,20 +42,53 @@ log_set_debug(int on)
 }
 
 static int
-send_line(const char *line, size_t n)
+send_lines(const char *lines, size_t n)
 {
-	return send(log_fd, line, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n;
+	return send(log_fd, lines, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n;
 }
 
-/* Tells how many lines were lost before the next one goes out. */
+/* Tells how many lines were lost before the next ones go out. */
 static void
 send_dropped(void)
 {
 	char line[64];
-	int n = snprintf(line, sizeof(line), "warn - log-lines-dropped=%u", log_dropped);
+	int n = snprintf(line, sizeof(line), "warn - log-lines-dropped=%u\n", log_dropped);
 
-	if (send_line(line, (size_t)n))
+	if (send_lines(line, (size_t)n))
 		log_dropped = 0;
+}
+
+void
+log_flush(void)
+{
+	if (waiting_n == 0)
+		return;
+	if (log_dropped > 0)
+		send_dropped();
+	if (!send_lines(waiting, waiting_n))
+		log_dropped += waiting_lines;
+	waiting_n = waiting_lines = 0;
+}
+
+void
+log_gather(int on)
+{
+	log_gathering = on;
+	if (!on)
+		log_flush();
+}
+
+static void
+add_line(enum log_level level, const char *line, size_t n)
+{
+	if (waiting_n + n + 1 > sizeof(waiting))
+		log_flush();
+	memcpy(waiting + waiting_n, line, n);
+	waiting_n += n;
+	waiting[waiting_n++] = '\n';
+	waiting_lines++;
+	if (!log_gathering || level >= LOG_WARN_)
+		log_flush();
 }
 
 static void
@@ -64,14 +103,10 @@ log_vline(enum log_level level, const char *id, const char *fmt, va_list ap)
 	for (int i = 0; i < n; i++)
 		if ((unsigned char)line[i] < ' ')
 			line[i] = '?';
-	if (log_fd < 0) {
+	if (log_fd < 0)
 		dprintf(2, "%s %.*s\n", log_program, n, line);
-	} else {
-		if (log_dropped > 0)
-			send_dropped();
-		if (!send_line(line, (size_t)n))
-			log_dropped++;
-	}
+	else
+		add_line(level, line, (size_t)n);
 	errno = saved;
 }
 

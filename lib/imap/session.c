@@ -557,5 +557,7 @@ imap_session_run(struct imap_session *s, struct buf *in)
 		if (s->phase != IMAP_PHASE_CLOSE && !imap_has_room(s))
 			return IMAP_RUN_OUTPUT;
 	} while (turn(s, in, &why));
+	if (s->out.len == 0)
+		buf_free(&s->out);
 	return why;
 }

@@ -32,6 +32,8 @@ uint64_t io_now_ms(struct io_loop *loop);
  * same function and argument a second time changes nothing. Also called once before the first turn.
  */
 void io_loop_after_turn(struct io_loop *loop, void (*fn)(void *arg), void *arg);
+/* No more calls with this argument; safe inside a hook. Before what it points to is freed. */
+void io_loop_after_turn_remove(struct io_loop *loop, void *arg);
 /* The next turn comes without waiting, so that the hooks run again: for work that was made after
  * its hook had run. */
 void io_loop_again(struct io_loop *loop);

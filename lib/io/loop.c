@@ -71,17 +71,20 @@ end_turn(struct io_loop *loop)
 	for (int round = 0; round < IO_ROUNDS; round++) {
 		loop->again = false;
 		for (size_t i = 0; i < loop->nhooks; i++)
-			loop->hooks[i].fn(loop->hooks[i].arg);
+			if (loop->hooks[i].fn != NULL)
+				loop->hooks[i].fn(loop->hooks[i].arg);
 		io_streams_end_turn(loop);
 		if (!loop->again && TAILQ_EMPTY(&loop->work))
 			break;
 	}
+	log_flush();
 }
 
 void
 io_loop_run(struct io_loop *loop)
 {
 	loop->stop = false;
+	log_gather(1);
 	end_turn(loop); /* what was sent before the loop began */
 	while (!loop->stop) {
 		bool wait = !loop->again && TAILQ_EMPTY(&loop->work);
@@ -96,6 +99,7 @@ io_loop_run(struct io_loop *loop)
 		if (r == 1 && !loop->again && TAILQ_EMPTY(&loop->work))
 			break;
 	}
+	log_gather(0);
 }
 
 void
@@ -131,6 +135,17 @@ io_loop_after_turn(struct io_loop *loop, void (*fn)(void *arg), void *arg)
 			return;
 	loop->hooks = xrealloc(loop->hooks, (loop->nhooks + 1) * sizeof(*loop->hooks));
 	loop->hooks[loop->nhooks++] = (struct io_hook){ fn, arg };
+}
+
+void
+io_loop_after_turn_remove(struct io_loop *loop, void *arg)
+{
+	/* Emptied in place: a hook that is being walked over keeps its index. */
+	for (size_t i = 0; i < loop->nhooks; i++)
+		if (loop->hooks[i].arg == arg && arg != NULL)
+			loop->hooks[i].fn = NULL;
+	while (loop->nhooks > 0 && loop->hooks[loop->nhooks - 1].fn == NULL)
+		loop->nhooks--;
 }
 
 static void

@@ -175,6 +175,10 @@ IPC_U8(result)
 IPC_BYTES(accounts, 400)
 IPC_END(address_is)
 
+/* What was answered before may be wrong now: ask again. */
+IPC_BEGIN(addresses_changed, accounts_lookup, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_END(addresses_changed)
+
 /* ---- accounts: verifiers and the login door, for auth ----------------------------------------- */
 IPC_BEGIN(verifier_get, accounts_auth, CLIENT, IPC_ANY, NOFD, MANY, verifier_is)
 IPC_STR(login, 512)

@@ -7,8 +7,8 @@
 #include "journal/journal_priv.h"
 
 enum {
-	/* A header with the meta of a usual envelope: most records cost one read of this size. */
-	SCAN_READ_MIN = 1024,
+	/* Several usual messages cost one read; of a long one not much is read in vain. */
+	SCAN_READ_MIN = 16 * 1024,
 	SEARCH_READ_MIN = 256 * 1024,
 };
 

@@ -389,7 +389,7 @@ choose(void *arg, size_t i)
 	case 1:
 		return true;
 	case 3:
-		return c->seed >> i & 1;
+		return c->seed >> i % 64 & 1;
 	case 4:
 		return rnd(&c->seed) % 8 != 0;
 	case 5:

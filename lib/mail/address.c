@@ -187,7 +187,7 @@ parse_domain(struct cursor *c, char *out, bool *utf8)
 int
 address_parse_domain(struct str in, unsigned flags, char *out)
 {
-	struct cursor c = {in.p, in.p + in.n, flags};
+	struct cursor c = { in.p, in.p + in.n, flags };
 	bool utf8 = false;
 	int n = parse_domain(&c, out, &utf8);
 
@@ -292,7 +292,7 @@ address_parse_path(struct str in, unsigned flags, struct address *out, size_t *u
 	memset(out, 0, sizeof(*out));
 	if (in.n < 2 || in.p[0] != '<')
 		return ADDRESS_ERR_SYNTAX;
-	c = (struct cursor){in.p + 1, in.p + in.n, flags};
+	c = (struct cursor){ in.p + 1, in.p + in.n, flags };
 	if (*c.p == '>' && (flags & ADDRESS_NULL)) {
 		*used = 2;
 		return 1;
@@ -308,7 +308,7 @@ address_parse_path(struct str in, unsigned flags, struct address *out, size_t *u
 int
 address_parse_mailbox(struct str in, unsigned flags, struct address *out)
 {
-	struct cursor c = {in.p, in.p + in.n, flags};
+	struct cursor c = { in.p, in.p + in.n, flags };
 	int r;
 
 	memset(out, 0, sizeof(*out));

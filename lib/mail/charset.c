@@ -5,23 +5,23 @@ static const struct {
 	struct str name;
 	enum mail_charset cs;
 } names[] = {
-    {{"us-ascii", 8}, MAIL_CHARSET_ASCII},
-    {{"ascii", 5}, MAIL_CHARSET_ASCII},
-    {{"ansi_x3.4-1968", 14}, MAIL_CHARSET_ASCII},
-    {{"utf-8", 5}, MAIL_CHARSET_UTF8},
-    {{"utf8", 4}, MAIL_CHARSET_UTF8},
-    {{"iso-8859-1", 10}, MAIL_CHARSET_LATIN1},
-    {{"latin1", 6}, MAIL_CHARSET_LATIN1},
-    {{"iso-8859-15", 11}, MAIL_CHARSET_LATIN9},
-    {{"latin-9", 7}, MAIL_CHARSET_LATIN9},
-    {{"windows-1252", 12}, MAIL_CHARSET_CP1252},
-    {{"cp1252", 6}, MAIL_CHARSET_CP1252},
+	{ { "us-ascii", 8 }, MAIL_CHARSET_ASCII },
+	{ { "ascii", 5 }, MAIL_CHARSET_ASCII },
+	{ { "ansi_x3.4-1968", 14 }, MAIL_CHARSET_ASCII },
+	{ { "utf-8", 5 }, MAIL_CHARSET_UTF8 },
+	{ { "utf8", 4 }, MAIL_CHARSET_UTF8 },
+	{ { "iso-8859-1", 10 }, MAIL_CHARSET_LATIN1 },
+	{ { "latin1", 6 }, MAIL_CHARSET_LATIN1 },
+	{ { "iso-8859-15", 11 }, MAIL_CHARSET_LATIN9 },
+	{ { "latin-9", 7 }, MAIL_CHARSET_LATIN9 },
+	{ { "windows-1252", 12 }, MAIL_CHARSET_CP1252 },
+	{ { "cp1252", 6 }, MAIL_CHARSET_CP1252 },
 };
 
 /* 0x80 to 0x9f; 0: not assigned. */
-static const uint16_t cp1252[32] = {0x20ac, 0, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021,
-    0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0, 0x017d, 0, 0, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022,
-    0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0, 0x017e, 0x0178};
+static const uint16_t cp1252[32] = { 0x20ac, 0, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021,
+	0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0, 0x017d, 0, 0, 0x2018, 0x2019, 0x201c, 0x201d,
+	0x2022, 0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0, 0x017e, 0x0178 };
 
 enum { REPLACEMENT = 0xfffd };
 
@@ -41,7 +41,7 @@ mail_charset_find(struct str name)
 size_t
 mail_utf8_get(struct str s, uint32_t *code)
 {
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	const unsigned char *p = (const unsigned char *)s.p;
 	size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
 	uint32_t c;
@@ -105,7 +105,13 @@ static size_t
 ascii_run(struct str s)
 {
 	size_t n = 0;
+	uint64_t word;
 
+	for (; n + sizeof(word) <= s.n; n += sizeof(word)) {
+		memcpy(&word, s.p + n, sizeof(word));
+		if (word & 0x8080808080808080u)
+			break;
+	}
 	while (n < s.n && (unsigned char)s.p[n] < 0x80)
 		n++;
 	return n;
@@ -207,6 +213,23 @@ fold_code(uint32_t c)
 	return c == 0x1e9e ? 0xdf : c;
 }
 
+/* n bytes of ASCII in lower case, eight at a time: adding 0x3f sets the top bit from 'A' on, 0x25 from
+ * behind 'Z' on; no byte carries into the next. */
+static void
+ascii_lower(char *to, const char *from, size_t n)
+{
+	const uint64_t ones = 0x0101010101010101u;
+	uint64_t w;
+
+	for (; n >= sizeof(w); n -= sizeof(w), to += sizeof(w), from += sizeof(w)) {
+		memcpy(&w, from, sizeof(w));
+		w |= ((w + 0x3f * ones) & ~(w + 0x25 * ones) & 0x80 * ones) >> 2;
+		memcpy(to, &w, sizeof(w));
+	}
+	for (; n > 0; n--)
+		*to++ = (char)ascii_tolower(*from++);
+}
+
 int
 mail_fold(struct str in, struct buf *out)
 {
@@ -219,8 +242,7 @@ mail_fold(struct str in, struct buf *out)
 
 			if (to == NULL)
 				return BUF_LIMIT;
-			for (size_t i = 0; i < n; i++)
-				to[i] = (char)ascii_tolower(in.p[i]);
+			ascii_lower(to, in.p, n);
 			buf_commit(out, n);
 		} else if ((n = mail_utf8_get(in, &code)) > 0) {
 			if (put_code(out, fold_code(code)) != 0)

@@ -10,15 +10,15 @@ static const struct {
 	struct str name;
 	size_t line_max;
 } verbs[] = {
-#define SMTP_VERB_ROW(verb, line_max) {STR(#verb), line_max},
-    SMTP_VERBS(SMTP_VERB_ROW)
+#define SMTP_VERB_ROW(verb, line_max) { STR(#verb), line_max },
+	SMTP_VERBS(SMTP_VERB_ROW)
 #undef SMTP_VERB_ROW
 };
 
 /* First words of protocols whose clients are lured to mail servers (rfc5321 has none of them). */
-static const struct str foreign[] = {STR("GET"), STR("POST"), STR("HEAD"), STR("PUT"),
-    STR("OPTIONS"), STR("CONNECT"), STR("DELETE"), STR("PATCH"), STR("TRACE"), STR("PRI"),
-    STR("PROXY")};
+static const struct str foreign[] = { STR("GET"), STR("POST"), STR("HEAD"), STR("PUT"),
+	STR("OPTIONS"), STR("CONNECT"), STR("DELETE"), STR("PATCH"), STR("TRACE"), STR("PRI"),
+	STR("PROXY") };
 
 static enum smtp_verb
 find_verb(struct str word)
@@ -146,8 +146,8 @@ mail_envid(void *to, struct str value)
 static bool
 rcpt_notify(void *to, struct str value)
 {
-	static const struct str names[] = {
-	    STR("NEVER"), STR("SUCCESS"), STR("FAILURE"), STR("DELAY")};
+	static const struct str names[] = { STR("NEVER"), STR("SUCCESS"), STR("FAILURE"),
+		STR("DELAY") };
 	struct smtp_rcpt *r = to;
 
 	while (value.n > 0) {
@@ -218,15 +218,15 @@ struct param {
 };
 
 static const struct param mail_params[] = {
-    {STR("SIZE"), mail_size},
-    {STR("BODY"), mail_body},
-    {STR("SMTPUTF8"), mail_smtputf8},
-    {STR("RET"), mail_ret},
-    {STR("ENVID"), mail_envid},
+	{ STR("SIZE"), mail_size },
+	{ STR("BODY"), mail_body },
+	{ STR("SMTPUTF8"), mail_smtputf8 },
+	{ STR("RET"), mail_ret },
+	{ STR("ENVID"), mail_envid },
 };
 static const struct param rcpt_params[] = {
-    {STR("NOTIFY"), rcpt_notify},
-    {STR("ORCPT"), rcpt_orcpt},
+	{ STR("NOTIFY"), rcpt_notify },
+	{ STR("ORCPT"), rcpt_orcpt },
 };
 
 static int
@@ -393,12 +393,12 @@ static const struct {
 	struct str key;
 	bool (*check)(char *value);
 } xclient_attrs[SMTP_X__COUNT] = {
-    [SMTP_X_NAME] = {STR("NAME"), check_name},
-    [SMTP_X_ADDR] = {STR("ADDR"), check_addr},
-    [SMTP_X_PORT] = {STR("PORT"), check_port},
-    [SMTP_X_PROTO] = {STR("PROTO"), check_proto},
-    [SMTP_X_HELO] = {STR("HELO"), check_name},
-    [SMTP_X_REVERSE_NAME] = {STR("REVERSE_NAME"), check_name},
+	[SMTP_X_NAME] = { STR("NAME"), check_name },
+	[SMTP_X_ADDR] = { STR("ADDR"), check_addr },
+	[SMTP_X_PORT] = { STR("PORT"), check_port },
+	[SMTP_X_PROTO] = { STR("PROTO"), check_proto },
+	[SMTP_X_HELO] = { STR("HELO"), check_name },
+	[SMTP_X_REVERSE_NAME] = { STR("REVERSE_NAME"), check_name },
 };
 
 static int

@@ -12,22 +12,22 @@
 #include "smtp/reply.h"
 
 /* verb, longest line with its CR LF */
-#define SMTP_VERBS(V)                                                                              \
-	V(EHLO, SMTP_LINE_MAX)                                                                     \
-	V(MAIL, SMTP_LINE_MAIL_MAX)                                                                \
-	V(RCPT, SMTP_LINE_RCPT_MAX)                                                                \
-	V(DATA, SMTP_LINE_MAX)                                                                     \
-	V(QUIT, SMTP_LINE_MAX)                                                                     \
-	V(HELO, SMTP_LINE_MAX)                                                                     \
-	V(STARTTLS, SMTP_LINE_MAX)                                                                 \
-	V(RSET, SMTP_LINE_MAX)                                                                     \
-	V(NOOP, SMTP_LINE_MAX)                                                                     \
-	V(BDAT, SMTP_LINE_MAX)                                                                     \
-	V(VRFY, SMTP_LINE_MAX)                                                                     \
-	V(EXPN, SMTP_LINE_MAX)                                                                     \
-	V(ETRN, SMTP_LINE_MAX)                                                                     \
-	V(AUTH, SMTP_LINE_MAX)                                                                     \
-	V(HELP, SMTP_LINE_MAX)                                                                     \
+#define SMTP_VERBS(V) \
+	V(EHLO, SMTP_LINE_MAX) \
+	V(MAIL, SMTP_LINE_MAIL_MAX) \
+	V(RCPT, SMTP_LINE_RCPT_MAX) \
+	V(DATA, SMTP_LINE_MAX) \
+	V(QUIT, SMTP_LINE_MAX) \
+	V(HELO, SMTP_LINE_MAX) \
+	V(STARTTLS, SMTP_LINE_MAX) \
+	V(RSET, SMTP_LINE_MAX) \
+	V(NOOP, SMTP_LINE_MAX) \
+	V(BDAT, SMTP_LINE_MAX) \
+	V(VRFY, SMTP_LINE_MAX) \
+	V(EXPN, SMTP_LINE_MAX) \
+	V(ETRN, SMTP_LINE_MAX) \
+	V(AUTH, SMTP_LINE_MAX) \
+	V(HELP, SMTP_LINE_MAX) \
 	V(XCLIENT, SMTP_LINE_XCLIENT_MAX)
 
 enum smtp_verb {

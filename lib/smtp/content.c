@@ -6,7 +6,7 @@
 void
 smtp_content_init(struct smtp_content *c)
 {
-	*c = (struct smtp_content){.line_start = true, .in_header = true};
+	*c = (struct smtp_content){ .line_start = true, .in_header = true };
 }
 
 /* Counts the lines of the header that begin with "Received:", wherever the input is split. */

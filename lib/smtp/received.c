@@ -69,7 +69,7 @@ int
 smtp_received_print(struct buf *out, const struct smtp_received *r)
 {
 	char date[MAIL_RFC5322_TIME_SIZE], word[512];
-	struct field f = {out, 0, 0};
+	struct field f = { out, 0, 0 };
 
 	put_word(&f, "Received:");
 	put_word(&f, "from");
@@ -91,7 +91,7 @@ smtp_received_print(struct buf *out, const struct smtp_received *r)
 		snprintf(word, sizeof(word), "<%s>;", r->only_rcpt);
 		put_word(&f, word);
 	}
-	mail_time_format_rfc5322((struct mail_time){.seconds = r->time}, date);
+	mail_time_format_rfc5322((struct mail_time){ .seconds = r->time }, date);
 	put_word(&f, date);
 	f.error |= buf_puts(out, "\r\n");
 	return f.error != 0 ? BUF_LIMIT : 0;

@@ -7,7 +7,8 @@
 #include "smtp/limits.h"
 
 static const struct smtp_reply replies[SMTP_REPLY__COUNT] = {
-#define SMTP_REPLY(name, code, enhanced, english, german) {code, #name, enhanced, english, german},
+#define SMTP_REPLY(name, code, enhanced, english, german) \
+	{ code, #name, enhanced, english, german },
 #include "smtp/replies.h"
 #undef SMTP_REPLY
 };

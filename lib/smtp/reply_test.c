@@ -93,20 +93,20 @@ test_xtext(void **state)
 	static const struct {
 		const char *in, *want;
 	} cases[] = {
-	    {"abc", "abc"},
-	    {"a+2Bb+3D", "a+b="},
-	    {"a+20b", "a b"},
-	    {"", ""},
-	    {"a=b", NULL},
-	    {"a b", NULL},
-	    {"a+2bb", NULL},
-	    {"a+", NULL},
-	    {"a+2", NULL},
-	    {"a+00", NULL},
-	    {"a+0D", NULL},
-	    {"a+7F", NULL},
-	    {"a+FF", NULL},
-	    {"\xc3\xa4", NULL},
+		{ "abc", "abc" },
+		{ "a+2Bb+3D", "a+b=" },
+		{ "a+20b", "a b" },
+		{ "", "" },
+		{ "a=b", NULL },
+		{ "a b", NULL },
+		{ "a+2bb", NULL },
+		{ "a+", NULL },
+		{ "a+2", NULL },
+		{ "a+00", NULL },
+		{ "a+0D", NULL },
+		{ "a+7F", NULL },
+		{ "a+FF", NULL },
+		{ "\xc3\xa4", NULL },
 	};
 	char out[16];
 
@@ -129,39 +129,39 @@ test_received(void **state)
 		struct smtp_received r;
 		const char *want;
 	} cases[] = {
-	    {{.helo = "c.test",
-		 .rdns = "c.test",
-		 .ip = "192.0.2.1",
-		 .by = "mx.test",
-		 .esmtp = true,
-		 .tls = "",
-		 .id = "S1",
-		 .only_rcpt = "u@here.test",
-		 .time = 0},
-		"Received: from c.test (c.test [192.0.2.1]) by mx.test with ESMTP id S1 for\r\n"
-		"\t<u@here.test>; Thu, 01 Jan 1970 00:00:00 +0000\r\n"},
-	    {{.helo = "c",
-		 .rdns = "",
-		 .ip = "2001:db8::1",
-		 .by = "mx",
-		 .tls = "",
-		 .id = "S1",
-		 .only_rcpt = NULL,
-		 .time = 86400},
-		"Received: from c ([IPv6:2001:db8::1]) by mx with SMTP id S1;\r\n"
-		"\tFri, 02 Jan 1970 00:00:00 +0000\r\n"},
-	    {{.helo = "c\r\n",
-		 .rdns = "",
-		 .ip = "192.0.2.1",
-		 .by = "mx",
-		 .esmtp = true,
-		 .smtputf8 = true,
-		 .tls = "TLSv1.3 TLS_AES_256_GCM_SHA384",
-		 .id = "S1",
-		 .time = 0},
-		"Received: from c?? ([192.0.2.1]) by mx with UTF8SMTPS\r\n"
-		"\t(TLSv1.3 TLS_AES_256_GCM_SHA384) id S1;\r\n\tThu, 01 Jan 1970 00:00:00 "
-		"+0000\r\n"},
+		{ { .helo = "c.test",
+		      .rdns = "c.test",
+		      .ip = "192.0.2.1",
+		      .by = "mx.test",
+		      .esmtp = true,
+		      .tls = "",
+		      .id = "S1",
+		      .only_rcpt = "u@here.test",
+		      .time = 0 },
+		    "Received: from c.test (c.test [192.0.2.1]) by mx.test with ESMTP id S1 for\r\n"
+		    "\t<u@here.test>; Thu, 01 Jan 1970 00:00:00 +0000\r\n" },
+		{ { .helo = "c",
+		      .rdns = "",
+		      .ip = "2001:db8::1",
+		      .by = "mx",
+		      .tls = "",
+		      .id = "S1",
+		      .only_rcpt = NULL,
+		      .time = 86400 },
+		    "Received: from c ([IPv6:2001:db8::1]) by mx with SMTP id S1;\r\n"
+		    "\tFri, 02 Jan 1970 00:00:00 +0000\r\n" },
+		{ { .helo = "c\r\n",
+		      .rdns = "",
+		      .ip = "192.0.2.1",
+		      .by = "mx",
+		      .esmtp = true,
+		      .smtputf8 = true,
+		      .tls = "TLSv1.3 TLS_AES_256_GCM_SHA384",
+		      .id = "S1",
+		      .time = 0 },
+		    "Received: from c?? ([192.0.2.1]) by mx with UTF8SMTPS\r\n"
+		    "\t(TLSv1.3 TLS_AES_256_GCM_SHA384) id S1;\r\n\tThu, 01 Jan 1970 00:00:00 "
+		    "+0000\r\n" },
 	};
 	struct buf out;
 
@@ -179,10 +179,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_all_rows),
-	    cmocka_unit_test(test_print),
-	    cmocka_unit_test(test_xtext),
-	    cmocka_unit_test(test_received),
+		cmocka_unit_test(test_all_rows),
+		cmocka_unit_test(test_print),
+		cmocka_unit_test(test_xtext),
+		cmocka_unit_test(test_received),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

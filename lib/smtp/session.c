@@ -74,13 +74,13 @@ smtp_session_mail(const struct smtp_session *s)
 struct smtp_facts
 smtp_session_facts(const struct smtp_session *s)
 {
-	return (struct smtp_facts){.helo = s->helo,
-	    .esmtp = s->esmtp,
-	    .tls = s->tls,
-	    .early_bytes = s->early,
-	    .messages = s->messages,
-	    .bad_commands = s->bad,
-	    .refused_rcpts = s->rcpts_refused};
+	return (struct smtp_facts){ .helo = s->helo,
+		.esmtp = s->esmtp,
+		.tls = s->tls,
+		.early_bytes = s->early,
+		.messages = s->messages,
+		.bad_commands = s->bad,
+		.refused_rcpts = s->rcpts_refused };
 }
 
 /* --- replies and ends ---------------------------------------------------------------------------
@@ -398,7 +398,7 @@ smtp_session_step(struct smtp_session *s, struct str in, struct smtp_event *ev)
 	size_t used = 0, n;
 	enum smtp_state before;
 
-	*ev = (struct smtp_event){.type = SMTP_EV_NONE};
+	*ev = (struct smtp_event){ .type = SMTP_EV_NONE };
 	do {
 		before = s->state;
 		n = step_once(s, str_from(in.p + used, in.n - used), ev);

@@ -13,12 +13,13 @@
 enum { MAX_SIZE = 2000 };
 
 static const struct smtp_policy port25 = {
-    .hostname = "mx.example.test", .max_size = MAX_SIZE, .max_recipients = SMTP_RCPT_MIN};
-static const struct smtp_policy full = {.hostname = "mx.example.test",
-    .max_size = MAX_SIZE,
-    .max_recipients = SMTP_RCPT_MIN,
-    .pipelining = true,
-    .chunking = true};
+	.hostname = "mx.example.test", .max_size = MAX_SIZE, .max_recipients = SMTP_RCPT_MIN
+};
+static const struct smtp_policy full = { .hostname = "mx.example.test",
+	.max_size = MAX_SIZE,
+	.max_recipients = SMTP_RCPT_MIN,
+	.pipelining = true,
+	.chunking = true };
 
 #define ENVELOPE "EHLO c.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<u@here.test>\r\n"
 
@@ -49,114 +50,128 @@ struct dialogue {
 #define S480 S60 S60 S60 S60 S60 S60 S60 S60
 
 static const struct dialogue dialogues[] = {
-    {"plain message", &port25,
-	{{"HELO c.test\r\n", 250}, {"MAIL FROM:<a@b.test>\r\n", 250},
-	    {"RCPT TO:<u@here.test>\r\n", 250}, {"DATA\r\n", 354},
-	    {"Subject: x\r\n\r\nbody\r\n.\r\n", 250}, {"QUIT\r\n", 221}},
-	1, true},
-    {"lower case, two messages", &port25,
-	{{"ehlo [127.0.0.1]\r\n", 250}, {"mail from: <>\r\n", 250},
-	    {"rcpt to: <postmaster>\r\n", 250}, {"data\r\n", 354}, {".\r\n", 250},
-	    {"DATA\r\n", 503}, {"MAIL FROM:<a@b> SIZE=2000 BODY=8BITMIME\r\n", 250},
-	    {"RCPT TO:<u@x>\r\n", 250}, {"DATA\r\n", 354}, {"a\r\n..\r\n", 0}, {".\r\n", 250}},
-	2, false},
-    {"sequence", &port25,
-	{{"MAIL FROM:<a@b>\r\n", 503}, {"RCPT TO:<a@b>\r\n", 503}, {"DATA\r\n", 503},
-	    {"EHLO x\r\n", 250}, {"RCPT TO:<a@b>\r\n", 503}, {"MAIL FROM:<a@b>\r\n", 250},
-	    {"MAIL FROM:<a@b>\r\n", 503}, {"DATA\r\n", 554}, {"RCPT TO:<no@b>\r\n", 550},
-	    {"DATA\r\n", 554}, {"RCPT TO:<u@b>\r\n", 250}, {"EHLO x\r\n", 250},
-	    {"RCPT TO:<u@b>\r\n", 503}},
-	0, false},
-    {"small commands", &port25,
-	{{"NOOP\r\n", 250}, {"NOOP some words\r\n", 250}, {"VRFY bob\r\n", 252}, {"VRFY\r\n", 501},
-	    {"EXPN list\r\n", 502}, {"HELP\r\n", 214}, {"HELP MAIL\r\n", 214}, {"RSET\r\n", 250},
-	    {"RSET x\r\n", 501}, {"ETRN x\r\n", 502}, {"\r\n", 500}, {"BDAT 3\r\n", 502},
-	    {"XCLIENT ADDR=1.2.3.4\r\n", 550}, {"STARTTLS x\r\n", 501}, {"QUIT x\r\n", 501},
-	    {"QUIT\r\n", 221}},
-	0, true},
-    {"names of hosts", &port25,
-	{{"EHLO\r\n", 501}, {"HELO a b\r\n", 501}, {"EHLO [IPv6:::::]\r\n", 501},
-	    {"EHLO \"x\"\r\n", 501}, {"EHLO \xc3\xa4.test\r\n", 501}, {"HELO " S480 "\r\n", 501},
-	    {"EHLO my_pc.local\r\n", 250}, {"HELO [IPv6:::1]\r\n", 250}},
-	0, false},
-    {"parameters of MAIL", &port25,
-	{{"EHLO x\r\n", 250}, {"MAIL FROM:<a@b> SIZE=2001\r\n", 552},
-	    {"MAIL FROM:<a@b> SIZE=18446744073709551616\r\n", 552},
-	    {"MAIL FROM:<a@b> SIZE=-1\r\n", 501}, {"MAIL FROM:<a@b> AUTH=<>\r\n", 555},
-	    {"MAIL FROM:<a@b> SIZE=1 SIZE=1\r\n", 501}, {"MAIL FROM:<a@b> X=\"\\\r\n", 555},
-	    {"MAIL FROM:<a@b> ENVID=+00\r\n", 501}, {"MAIL FROM:<a@b> ENVID=a+0D+0A\r\n", 501},
-	    {"MAIL FROM:<a@b> ENVID=a+zz\r\n", 501}, {"MAIL FROM:<a@b>SIZE=1\r\n", 501},
-	    {"MAIL FROM:<a@b> BODY=7BIT RET=HDRS ENVID=QQ+2B SMTPUTF8\r\n", 250}, {"RSET\r\n", 250},
-	    {"MAIL FROM:<a@b> SIZE=00000000000000000000\r\n", 250}},
-	0, false},
-    {"parameters of RCPT", &port25,
-	{{"EHLO x\r\n", 250}, {"MAIL FROM:<a@b>\r\n", 250},
-	    {"RCPT TO:<u@b> NOTIFY=NEVER,SUCCESS\r\n", 501},
-	    {"RCPT TO:<u@b> NOTIFY=SUCCESS,SUCCESS\r\n", 501},
-	    {"RCPT TO:<u@b> NOTIFY=DELAY,\r\n", 501}, {"RCPT TO:<u@b> ORCPT=x@y\r\n", 501},
-	    {"RCPT TO:<u@b> ORCPT=rfc822;+00\r\n", 501}, {"RCPT TO:<u@b> ORCPT=;a\r\n", 501},
-	    {"RCPT TO:<u@b> ORCPT=rfc822;a@b RET=FULL\r\n", 555},
-	    {"RCPT TO:<u@b> ORCPT=utf-8;\xc3\xa4@b\r\n", 501},
-	    {"RCPT TO:<u@b> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Bob+2BBox@b\r\n", 250},
-	    {"RCPT TO:<u@b> NOTIFY=NEVER\r\n", 250}},
-	0, false},
-    {"UTF-8 needs SMTPUTF8", &port25,
-	{{"EHLO x\r\n", 250}, {"MAIL FROM:<\xc3\xa4@b>\r\n", 553},
-	    {"MAIL FROM:<\xc0\xaf@b> SMTPUTF8\r\n", 501}, {"MAIL FROM:<a@b>\r\n", 250},
-	    {"RCPT TO:<\xc3\xa4@b>\r\n", 553}, {"RSET\r\n", 250},
-	    {"MAIL FROM:<\xc3\xa4@b> SMTPUTF8\r\n", 250}, {"RCPT TO:<\xc3\xb6@b>\r\n", 250},
-	    {"RCPT TO:<u@b> ORCPT=utf-8;\xc3\xa4+2B@b\r\n", 250}},
-	0, false},
-    {"NUL and control bytes are no end", &port25,
-	{{"EHLO x\r\n", 250}, {"NOOP \x01\r\n", 501}, {"MAIL FROM:<a\x07@b>\r\n", 501},
-	    {"NOOP\r\n", 250}},
-	0, false},
-    {"bare LF ends the session", &port25, {{"EHLO x\r\n", 250}, {"NOOP\n", 500}}, 0, true},
-    {"bare CR ends the session", &port25, {{"NOOP\rRSET\r\n", 500}}, 0, true},
-    {"CR CR LF ends the session", &port25, {{"NOOP\r\r\n", 500}}, 0, true},
-    {"HTTP", &port25, {{"POST / HTTP/1.1\r\nHost: x\r\n", 554}}, 0, true},
-    {"TLS at once", &port25, {{"\x16\x03\x01\x02\x05", 554}}, 0, true},
-    {"SSH", &port25, {{"SSH-2.0-OpenSSH_9.2\r\n", 554}}, 0, true},
-    {"PROXY", &port25, {{"PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\n", 554}}, 0, true},
-    {"long line", &port25,
-	{{"NOOP " S480 "12345678901234567890123456\r\n", 500},
-	    {"NOOP " S480 "1234567890123456789012345\r\n", 250}, {"EHLO x\r\n", 250},
-	    {"MAIL FROM:<a@b> X=" S480 S60 "\r\n", 555},
-	    {"MAIL FROM:<a@b> X=" S480 S480 "\r\n", 500}},
-	0, false},
-    {"chunks", &full,
-	{{ENVELOPE, 250}, {"BDAT 5\r\nabc\r\n", 250}, {"DATA\r\n", 503}, {"RCPT TO:<x@y>\r\n", 503},
-	    {"BDAT 6 LAST\r\ndef.\r\n", 250}, {"BDAT 2 LAST\r\nxx", 503}, {"NOOP\r\n", 250}},
-	1, false},
-    {"empty last chunk", &full,
-	{{ENVELOPE, 250}, {"BDAT 3\r\na\r\n", 250}, {"BDAT 0 LAST\r\n", 250}}, 1, false},
-    {"chunk split inside CR LF", &full,
-	{{ENVELOPE, 250}, {"BDAT 2\r\na\r", 250}, {"BDAT 1 LAST\r\n\n", 250}}, 1, false},
-    {"chunk without line end", &full, {{ENVELOPE, 250}, {"BDAT 1 LAST\r\na", 550}}, 0, false},
-    {"chunk with bare LF", &full,
-	{{ENVELOPE, 250}, {"BDAT 4\r\na\nb\r", 550}, {"BDAT 1 LAST\r\n\n", 503}, {"NOOP\r\n", 250}},
-	0, false},
-    {"chunk without recipient", &full,
-	{{"EHLO x\r\n", 250}, {"MAIL FROM:<>\r\n", 250}, {"BDAT 6 LAST\r\nQUIT\r\n", 554},
-	    {"BDAT 6 LAST\r\nQUIT\r\n", 554}},
-	0, false},
-    {"chunk too big", &full, {{ENVELOPE, 250}, {"BDAT 4294967296\r\n", 552}}, 0, true},
-    {"chunk of 2^64", &full, {{"BDAT 18446744073709551616 LAST\r\n", 552}}, 0, true},
-    {"chunk of 2^64-1 later", &full,
-	{{ENVELOPE, 250}, {"BDAT 3\r\na\r\n", 250}, {"BDAT 18446744073709551615\r\n", 552}}, 0,
-	true},
-    {"chunks too big together", &full,
-	{{ENVELOPE, 250}, {"BDAT 3\r\na\r\n", 250}, {"BDAT 1050576\r\n", 552}}, 0, true},
-    {"chunk without size", &full, {{"BDAT\r\n", 501}}, 0, true},
-    {"chunk of -1", &full, {{"BDAT -1\r\n", 501}}, 0, true},
-    {"chunk in hex", &full, {{"BDAT 0x10\r\n", 501}}, 0, true},
-    {"chunk with junk", &full, {{"BDAT 1 LAST x\r\n", 501}}, 0, true},
-    {"bytes behind STARTTLS", &port25, {{"STARTTLS\r\nNOOP\r\n", 554}}, 0, true},
-    {"host refuses", &port25,
-	{{"EHLO x\r\n", 250}, {"MAIL FROM:<trouble@x>\r\n", 451}, {"MAIL FROM:<a@x>\r\n", 250},
-	    {"RCPT TO:<no@x>\r\n", 550}, {"RCPT TO:<u@x>\r\n", 250}, {"DATA\r\n", 354},
-	    {"X-Refuse: yes\r\n.\r\n", 451}, {"DATA\r\n", 503}},
-	0, false},
+	{ "plain message", &port25,
+	    { { "HELO c.test\r\n", 250 }, { "MAIL FROM:<a@b.test>\r\n", 250 },
+		{ "RCPT TO:<u@here.test>\r\n", 250 }, { "DATA\r\n", 354 },
+		{ "Subject: x\r\n\r\nbody\r\n.\r\n", 250 }, { "QUIT\r\n", 221 } },
+	    1, true },
+	{ "lower case, two messages", &port25,
+	    { { "ehlo [127.0.0.1]\r\n", 250 }, { "mail from: <>\r\n", 250 },
+		{ "rcpt to: <postmaster>\r\n", 250 }, { "data\r\n", 354 }, { ".\r\n", 250 },
+		{ "DATA\r\n", 503 }, { "MAIL FROM:<a@b> SIZE=2000 BODY=8BITMIME\r\n", 250 },
+		{ "RCPT TO:<u@x>\r\n", 250 }, { "DATA\r\n", 354 }, { "a\r\n..\r\n", 0 },
+		{ ".\r\n", 250 } },
+	    2, false },
+	{ "sequence", &port25,
+	    { { "MAIL FROM:<a@b>\r\n", 503 }, { "RCPT TO:<a@b>\r\n", 503 }, { "DATA\r\n", 503 },
+		{ "EHLO x\r\n", 250 }, { "RCPT TO:<a@b>\r\n", 503 }, { "MAIL FROM:<a@b>\r\n", 250 },
+		{ "MAIL FROM:<a@b>\r\n", 503 }, { "DATA\r\n", 554 }, { "RCPT TO:<no@b>\r\n", 550 },
+		{ "DATA\r\n", 554 }, { "RCPT TO:<u@b>\r\n", 250 }, { "EHLO x\r\n", 250 },
+		{ "RCPT TO:<u@b>\r\n", 503 } },
+	    0, false },
+	{ "small commands", &port25,
+	    { { "NOOP\r\n", 250 }, { "NOOP some words\r\n", 250 }, { "VRFY bob\r\n", 252 },
+		{ "VRFY\r\n", 501 }, { "EXPN list\r\n", 502 }, { "HELP\r\n", 214 },
+		{ "HELP MAIL\r\n", 214 }, { "RSET\r\n", 250 }, { "RSET x\r\n", 501 },
+		{ "ETRN x\r\n", 502 }, { "\r\n", 500 }, { "BDAT 3\r\n", 502 },
+		{ "XCLIENT ADDR=1.2.3.4\r\n", 550 }, { "STARTTLS x\r\n", 501 },
+		{ "QUIT x\r\n", 501 }, { "QUIT\r\n", 221 } },
+	    0, true },
+	{ "names of hosts", &port25,
+	    { { "EHLO\r\n", 501 }, { "HELO a b\r\n", 501 }, { "EHLO [IPv6:::::]\r\n", 501 },
+		{ "EHLO \"x\"\r\n", 501 }, { "EHLO \xc3\xa4.test\r\n", 501 },
+		{ "HELO " S480 "\r\n", 501 }, { "EHLO my_pc.local\r\n", 250 },
+		{ "HELO [IPv6:::1]\r\n", 250 } },
+	    0, false },
+	{ "parameters of MAIL", &port25,
+	    { { "EHLO x\r\n", 250 }, { "MAIL FROM:<a@b> SIZE=2001\r\n", 552 },
+		{ "MAIL FROM:<a@b> SIZE=18446744073709551616\r\n", 552 },
+		{ "MAIL FROM:<a@b> SIZE=-1\r\n", 501 }, { "MAIL FROM:<a@b> AUTH=<>\r\n", 555 },
+		{ "MAIL FROM:<a@b> SIZE=1 SIZE=1\r\n", 501 }, { "MAIL FROM:<a@b> X=\"\\\r\n", 555 },
+		{ "MAIL FROM:<a@b> ENVID=+00\r\n", 501 },
+		{ "MAIL FROM:<a@b> ENVID=a+0D+0A\r\n", 501 },
+		{ "MAIL FROM:<a@b> ENVID=a+zz\r\n", 501 }, { "MAIL FROM:<a@b>SIZE=1\r\n", 501 },
+		{ "MAIL FROM:<a@b> BODY=7BIT RET=HDRS ENVID=QQ+2B SMTPUTF8\r\n", 250 },
+		{ "RSET\r\n", 250 }, { "MAIL FROM:<a@b> SIZE=00000000000000000000\r\n", 250 } },
+	    0, false },
+	{ "parameters of RCPT", &port25,
+	    { { "EHLO x\r\n", 250 }, { "MAIL FROM:<a@b>\r\n", 250 },
+		{ "RCPT TO:<u@b> NOTIFY=NEVER,SUCCESS\r\n", 501 },
+		{ "RCPT TO:<u@b> NOTIFY=SUCCESS,SUCCESS\r\n", 501 },
+		{ "RCPT TO:<u@b> NOTIFY=DELAY,\r\n", 501 }, { "RCPT TO:<u@b> ORCPT=x@y\r\n", 501 },
+		{ "RCPT TO:<u@b> ORCPT=rfc822;+00\r\n", 501 },
+		{ "RCPT TO:<u@b> ORCPT=;a\r\n", 501 },
+		{ "RCPT TO:<u@b> ORCPT=rfc822;a@b RET=FULL\r\n", 555 },
+		{ "RCPT TO:<u@b> ORCPT=utf-8;\xc3\xa4@b\r\n", 501 },
+		{ "RCPT TO:<u@b> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Bob+2BBox@b\r\n", 250 },
+		{ "RCPT TO:<u@b> NOTIFY=NEVER\r\n", 250 } },
+	    0, false },
+	{ "UTF-8 needs SMTPUTF8", &port25,
+	    { { "EHLO x\r\n", 250 }, { "MAIL FROM:<\xc3\xa4@b>\r\n", 553 },
+		{ "MAIL FROM:<\xc0\xaf@b> SMTPUTF8\r\n", 501 }, { "MAIL FROM:<a@b>\r\n", 250 },
+		{ "RCPT TO:<\xc3\xa4@b>\r\n", 553 }, { "RSET\r\n", 250 },
+		{ "MAIL FROM:<\xc3\xa4@b> SMTPUTF8\r\n", 250 }, { "RCPT TO:<\xc3\xb6@b>\r\n", 250 },
+		{ "RCPT TO:<u@b> ORCPT=utf-8;\xc3\xa4+2B@b\r\n", 250 } },
+	    0, false },
+	{ "NUL and control bytes are no end", &port25,
+	    { { "EHLO x\r\n", 250 }, { "NOOP \x01\r\n", 501 }, { "MAIL FROM:<a\x07@b>\r\n", 501 },
+		{ "NOOP\r\n", 250 } },
+	    0, false },
+	{ "bare LF ends the session", &port25, { { "EHLO x\r\n", 250 }, { "NOOP\n", 500 } }, 0,
+	    true },
+	{ "bare CR ends the session", &port25, { { "NOOP\rRSET\r\n", 500 } }, 0, true },
+	{ "CR CR LF ends the session", &port25, { { "NOOP\r\r\n", 500 } }, 0, true },
+	{ "HTTP", &port25, { { "POST / HTTP/1.1\r\nHost: x\r\n", 554 } }, 0, true },
+	{ "TLS at once", &port25, { { "\x16\x03\x01\x02\x05", 554 } }, 0, true },
+	{ "SSH", &port25, { { "SSH-2.0-OpenSSH_9.2\r\n", 554 } }, 0, true },
+	{ "PROXY", &port25, { { "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\n", 554 } }, 0, true },
+	{ "long line", &port25,
+	    { { "NOOP " S480 "12345678901234567890123456\r\n", 500 },
+		{ "NOOP " S480 "1234567890123456789012345\r\n", 250 }, { "EHLO x\r\n", 250 },
+		{ "MAIL FROM:<a@b> X=" S480 S60 "\r\n", 555 },
+		{ "MAIL FROM:<a@b> X=" S480 S480 "\r\n", 500 } },
+	    0, false },
+	{ "chunks", &full,
+	    { { ENVELOPE, 250 }, { "BDAT 5\r\nabc\r\n", 250 }, { "DATA\r\n", 503 },
+		{ "RCPT TO:<x@y>\r\n", 503 }, { "BDAT 6 LAST\r\ndef.\r\n", 250 },
+		{ "BDAT 2 LAST\r\nxx", 503 }, { "NOOP\r\n", 250 } },
+	    1, false },
+	{ "empty last chunk", &full,
+	    { { ENVELOPE, 250 }, { "BDAT 3\r\na\r\n", 250 }, { "BDAT 0 LAST\r\n", 250 } }, 1,
+	    false },
+	{ "chunk split inside CR LF", &full,
+	    { { ENVELOPE, 250 }, { "BDAT 2\r\na\r", 250 }, { "BDAT 1 LAST\r\n\n", 250 } }, 1,
+	    false },
+	{ "chunk without line end", &full, { { ENVELOPE, 250 }, { "BDAT 1 LAST\r\na", 550 } }, 0,
+	    false },
+	{ "chunk with bare LF", &full,
+	    { { ENVELOPE, 250 }, { "BDAT 4\r\na\nb\r", 550 }, { "BDAT 1 LAST\r\n\n", 503 },
+		{ "NOOP\r\n", 250 } },
+	    0, false },
+	{ "chunk without recipient", &full,
+	    { { "EHLO x\r\n", 250 }, { "MAIL FROM:<>\r\n", 250 },
+		{ "BDAT 6 LAST\r\nQUIT\r\n", 554 }, { "BDAT 6 LAST\r\nQUIT\r\n", 554 } },
+	    0, false },
+	{ "chunk too big", &full, { { ENVELOPE, 250 }, { "BDAT 4294967296\r\n", 552 } }, 0, true },
+	{ "chunk of 2^64", &full, { { "BDAT 18446744073709551616 LAST\r\n", 552 } }, 0, true },
+	{ "chunk of 2^64-1 later", &full,
+	    { { ENVELOPE, 250 }, { "BDAT 3\r\na\r\n", 250 },
+		{ "BDAT 18446744073709551615\r\n", 552 } },
+	    0, true },
+	{ "chunks too big together", &full,
+	    { { ENVELOPE, 250 }, { "BDAT 3\r\na\r\n", 250 }, { "BDAT 1050576\r\n", 552 } }, 0,
+	    true },
+	{ "chunk without size", &full, { { "BDAT\r\n", 501 } }, 0, true },
+	{ "chunk of -1", &full, { { "BDAT -1\r\n", 501 } }, 0, true },
+	{ "chunk in hex", &full, { { "BDAT 0x10\r\n", 501 } }, 0, true },
+	{ "chunk with junk", &full, { { "BDAT 1 LAST x\r\n", 501 } }, 0, true },
+	{ "bytes behind STARTTLS", &port25, { { "STARTTLS\r\nNOOP\r\n", 554 } }, 0, true },
+	{ "host refuses", &port25,
+	    { { "EHLO x\r\n", 250 }, { "MAIL FROM:<trouble@x>\r\n", 451 },
+		{ "MAIL FROM:<a@x>\r\n", 250 }, { "RCPT TO:<no@x>\r\n", 550 },
+		{ "RCPT TO:<u@x>\r\n", 250 }, { "DATA\r\n", 354 },
+		{ "X-Refuse: yes\r\n.\r\n", 451 }, { "DATA\r\n", 503 } },
+	    0, false },
 };
 
 static void
@@ -215,11 +230,11 @@ static void
 test_splits(void **state)
 {
 	static const char *const streams[] = {
-	    ENVELOPE "DATA\r\nA: b\r\n\r\n.\r.\r\n..\r\n.x\r\n.\r\nQUIT\r\n",
-	    ENVELOPE
-	    "DATA\r\nReceived: b\r\nrecEIVED: \r\n\r\nReceived:\r\n\r\n.\r\nNOOP\r\nQUIT\r\n",
-	    ENVELOPE "BDAT 5\r\nab\r\nc BDAT 9 LAST\r\n\r\n.\r\n\r\n..",
-	    ENVELOPE "BDAT 5\r\nab\r\ncBDAT 9 LAST\r\n\r\n.\r\n\r\n\r\nNOOP\r\n",
+		ENVELOPE "DATA\r\nA: b\r\n\r\n.\r.\r\n..\r\n.x\r\n.\r\nQUIT\r\n",
+		ENVELOPE
+		"DATA\r\nReceived: b\r\nrecEIVED: \r\n\r\nReceived:\r\n\r\n.\r\nNOOP\r\nQUIT\r\n",
+		ENVELOPE "BDAT 5\r\nab\r\nc BDAT 9 LAST\r\n\r\n.\r\n\r\n..",
+		ENVELOPE "BDAT 5\r\nab\r\ncBDAT 9 LAST\r\n\r\n.\r\n\r\n\r\nNOOP\r\n",
 	};
 
 	(void)state;
@@ -251,22 +266,22 @@ enum action {
 };
 
 static const char *const action_text[A__COUNT] = {
-    [A_EHLO] = "EHLO c.test\r\n",
-    [A_HELO] = "HELO c.test\r\n",
-    [A_STARTTLS] = "STARTTLS\r\n",
-    [A_MAIL] = "MAIL FROM:<a@b>\r\n",
-    [A_MAIL_BAD] = "MAIL FROM:<a b>\r\n",
-    [A_RCPT] = "RCPT TO:<u@b>\r\n",
-    [A_RCPT_UNKNOWN] = "RCPT TO:<no@b>\r\n",
-    [A_DATA] = "DATA\r\n",
-    [A_DATA_BIG] = "DATA\r\n",
-    [A_DATA_BARE] = "DATA\r\n",
-    [A_CHUNK] = "BDAT 3\r\na\r\n",
-    [A_CHUNK_LAST] = "BDAT 3 LAST\r\na\r\n",
-    [A_RSET] = "RSET\r\n",
-    [A_VRFY] = "VRFY x\r\n",
-    [A_NOOP] = "NOOP\r\n",
-    [A_QUIT] = "QUIT\r\n",
+	[A_EHLO] = "EHLO c.test\r\n",
+	[A_HELO] = "HELO c.test\r\n",
+	[A_STARTTLS] = "STARTTLS\r\n",
+	[A_MAIL] = "MAIL FROM:<a@b>\r\n",
+	[A_MAIL_BAD] = "MAIL FROM:<a b>\r\n",
+	[A_RCPT] = "RCPT TO:<u@b>\r\n",
+	[A_RCPT_UNKNOWN] = "RCPT TO:<no@b>\r\n",
+	[A_DATA] = "DATA\r\n",
+	[A_DATA_BIG] = "DATA\r\n",
+	[A_DATA_BARE] = "DATA\r\n",
+	[A_CHUNK] = "BDAT 3\r\na\r\n",
+	[A_CHUNK_LAST] = "BDAT 3 LAST\r\na\r\n",
+	[A_RSET] = "RSET\r\n",
+	[A_VRFY] = "VRFY x\r\n",
+	[A_NOOP] = "NOOP\r\n",
+	[A_QUIT] = "QUIT\r\n",
 };
 
 /* The reference: what a session should be in, said in the shortest way. */
@@ -383,7 +398,7 @@ real_step(struct harness *h, enum action a)
 static void
 run_sequence(const enum action *first, size_t first_n, unsigned number, size_t length)
 {
-	struct model m = {0};
+	struct model m = { 0 };
 	struct harness h;
 
 	harness_start(&h, &full);
@@ -404,8 +419,9 @@ run_sequence(const enum action *first, size_t first_n, unsigned number, size_t l
 static void
 test_model(void **state)
 {
-	static const enum action starts[][3] = {{A_EHLO, A_MAIL, A_RCPT}, {A_EHLO, A_MAIL, A_MAIL},
-	    {A_STARTTLS, A_EHLO, A_MAIL}, {A_HELO, A_MAIL, A_RCPT_UNKNOWN}};
+	static const enum action starts[][3] = { { A_EHLO, A_MAIL, A_RCPT },
+		{ A_EHLO, A_MAIL, A_MAIL }, { A_STARTTLS, A_EHLO, A_MAIL },
+		{ A_HELO, A_MAIL, A_RCPT_UNKNOWN } };
 	unsigned count = 1;
 
 	(void)state;
@@ -430,22 +446,22 @@ test_smuggling(void **state)
 		size_t n;
 		bool refused;
 	} fakes[] = {
-#define FAKE(s, refused) {s, sizeof(s) - 1, refused}
-	    FAKE("\n.\n", true),
-	    FAKE("\n.\r", true),
-	    FAKE("\n.\r\n", true),
-	    FAKE("\r.\r", true),
-	    FAKE("\r.\n", true),
-	    FAKE("\r.\r\n", true),
-	    FAKE("\r\n.\n", true),
-	    FAKE("\r\n.\r", true),
-	    FAKE("\r\n\0.\r\n", false),
-	    FAKE("\r\n.\0\r\n", false),
-	    FAKE("\r\n.\r\r\n", true),
-	    FAKE("\r\r\n.\r\r\n", true),
-	    FAKE("\r\r\n.\r\n.\r\n", true),
-	    FAKE("\n\n.\r\n", true),
-	    FAKE("\r\n..\r\n", false),
+#define FAKE(s, refused) { s, sizeof(s) - 1, refused }
+		FAKE("\n.\n", true),
+		FAKE("\n.\r", true),
+		FAKE("\n.\r\n", true),
+		FAKE("\r.\r", true),
+		FAKE("\r.\n", true),
+		FAKE("\r.\r\n", true),
+		FAKE("\r\n.\n", true),
+		FAKE("\r\n.\r", true),
+		FAKE("\r\n\0.\r\n", false),
+		FAKE("\r\n.\0\r\n", false),
+		FAKE("\r\n.\r\r\n", true),
+		FAKE("\r\r\n.\r\r\n", true),
+		FAKE("\r\r\n.\r\n.\r\n", true),
+		FAKE("\n\n.\r\n", true),
+		FAKE("\r\n..\r\n", false),
 #undef FAKE
 	};
 	static const char head[] = ENVELOPE "DATA\r\nSubject: x\r\n\r\nbody";
@@ -533,7 +549,8 @@ static void
 test_loop(void **state)
 {
 	static const struct smtp_policy roomy = {
-	    .hostname = "mx", .max_size = 1 << 20, .max_recipients = 100};
+		.hostname = "mx", .max_size = 1 << 20, .max_recipients = 100
+	};
 	struct harness h;
 
 	(void)state;
@@ -598,16 +615,16 @@ test_useless_commands(void **state)
 		const char *line;
 		int want, code;
 	} cases[] = {
-	    {"XYZZY\r\n", SMTP_BAD_MAX + 1, 421},
-	    {"DATA\r\n", SMTP_BAD_MAX + 1, 421},
-	    {"EXPN x\r\n", SMTP_BAD_MAX + 1, 421},
-	    {"BDAT 1\r\n", SMTP_BAD_MAX + 1, 421},
-	    {"NOOP\r\n", SMTP_JUNK_MAX + 1, 421},
-	    {"RSET\r\n", SMTP_JUNK_MAX + 1, 421},
-	    {"VRFY x\r\n", SMTP_JUNK_MAX + 1, 421},
-	    {"EHLO x\r\n", SMTP_JUNK_MAX + 1, 421},
-	    {"HELP\r\n", SMTP_JUNK_MAX + 1, 421},
-	    {"xxxxxxxxxxxxxxxx", (SMTP_LINE_HARD_MAX + 1 + 15) / 16, 500},
+		{ "XYZZY\r\n", SMTP_BAD_MAX + 1, 421 },
+		{ "DATA\r\n", SMTP_BAD_MAX + 1, 421 },
+		{ "EXPN x\r\n", SMTP_BAD_MAX + 1, 421 },
+		{ "BDAT 1\r\n", SMTP_BAD_MAX + 1, 421 },
+		{ "NOOP\r\n", SMTP_JUNK_MAX + 1, 421 },
+		{ "RSET\r\n", SMTP_JUNK_MAX + 1, 421 },
+		{ "VRFY x\r\n", SMTP_JUNK_MAX + 1, 421 },
+		{ "EHLO x\r\n", SMTP_JUNK_MAX + 1, 421 },
+		{ "HELP\r\n", SMTP_JUNK_MAX + 1, 421 },
+		{ "xxxxxxxxxxxxxxxx", (SMTP_LINE_HARD_MAX + 1 + 15) / 16, 500 },
 	};
 
 	(void)state;
@@ -622,11 +639,11 @@ test_useless_commands(void **state)
 static void
 test_policy_limits(void **state)
 {
-	static const struct smtp_policy strict = {.hostname = "mx",
-	    .max_size = MAX_SIZE,
-	    .max_recipients = SMTP_RCPT_MIN,
-	    .max_errors = 2,
-	    .max_commands = 5};
+	static const struct smtp_policy strict = { .hostname = "mx",
+		.max_size = MAX_SIZE,
+		.max_recipients = SMTP_RCPT_MIN,
+		.max_errors = 2,
+		.max_commands = 5 };
 	struct harness h;
 
 	(void)state;
@@ -721,10 +738,10 @@ test_early_bytes(void **state)
 static void
 test_strict_data(void **state)
 {
-	static const struct smtp_policy strict = {.hostname = "mx",
-	    .max_size = MAX_SIZE,
-	    .max_recipients = SMTP_RCPT_MIN,
-	    .strict_data = true};
+	static const struct smtp_policy strict = { .hostname = "mx",
+		.max_size = MAX_SIZE,
+		.max_recipients = SMTP_RCPT_MIN,
+		.strict_data = true };
 	struct harness h;
 
 	(void)state;
@@ -856,24 +873,24 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_dialogues),
-	    cmocka_unit_test(test_splits),
-	    cmocka_unit_test(test_model),
-	    cmocka_unit_test(test_smuggling),
-	    cmocka_unit_test(test_dot_unstuffing),
-	    cmocka_unit_test(test_size_limit),
-	    cmocka_unit_test(test_loop),
-	    cmocka_unit_test(test_recipients),
-	    cmocka_unit_test(test_useless_commands),
-	    cmocka_unit_test(test_policy_limits),
-	    cmocka_unit_test(test_bytes_before_rcpt),
-	    cmocka_unit_test(test_announcement),
-	    cmocka_unit_test(test_early_bytes),
-	    cmocka_unit_test(test_strict_data),
-	    cmocka_unit_test(test_starttls),
-	    cmocka_unit_test(test_xclient),
-	    cmocka_unit_test(test_envelope_facts),
-	    cmocka_unit_test(test_waiting),
+		cmocka_unit_test(test_dialogues),
+		cmocka_unit_test(test_splits),
+		cmocka_unit_test(test_model),
+		cmocka_unit_test(test_smuggling),
+		cmocka_unit_test(test_dot_unstuffing),
+		cmocka_unit_test(test_size_limit),
+		cmocka_unit_test(test_loop),
+		cmocka_unit_test(test_recipients),
+		cmocka_unit_test(test_useless_commands),
+		cmocka_unit_test(test_policy_limits),
+		cmocka_unit_test(test_bytes_before_rcpt),
+		cmocka_unit_test(test_announcement),
+		cmocka_unit_test(test_early_bytes),
+		cmocka_unit_test(test_strict_data),
+		cmocka_unit_test(test_starttls),
+		cmocka_unit_test(test_xclient),
+		cmocka_unit_test(test_envelope_facts),
+		cmocka_unit_test(test_waiting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

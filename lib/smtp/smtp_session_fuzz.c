@@ -12,18 +12,18 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct smtp_policy policies[2] = {
-    {.hostname = "mx.test", .max_size = 300, .max_recipients = 100},
-    {.hostname = "mx.test",
-	.max_size = 300,
-	.max_recipients = 100,
-	.pipelining = true,
-	.chunking = true},
+	{ .hostname = "mx.test", .max_size = 300, .max_recipients = 100 },
+	{ .hostname = "mx.test",
+	    .max_size = 300,
+	    .max_recipients = 100,
+	    .pipelining = true,
+	    .chunking = true },
 };
 
-#define CHECK(x)                                                                                   \
-	do {                                                                                       \
-		if (!(x))                                                                          \
-			abort();                                                                   \
+#define CHECK(x) \
+	do { \
+		if (!(x)) \
+			abort(); \
 	} while (0)
 
 /* What the strict counter says about content that begins at p: its length with the end mark, or 0

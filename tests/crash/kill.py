@@ -29,6 +29,7 @@ from harness import (DOMAIN, SLOW, TOP, Instance, message, wait_until)  # noqa: 
 USERS = ["alice@" + DOMAIN, "bob@" + DOMAIN]
 SENDERS = 8
 ROUNDS_PER_INSTANCE = 50
+COMPLETE_S = 60  # until every acknowledged message is readable
 KEPT_FLAG = "\\Flagged"
 
 
@@ -175,8 +176,10 @@ def fetch_all(m, user):
         client.select("INBOX", readonly=True)
         validity = int(client.response("UIDVALIDITY")[1][0])
         found = {}
-        _, data = client.uid("FETCH", "1:*",
-                             "(UID FLAGS BODY.PEEK[HEADER.FIELDS (X-Token)])")
+        answer, data = client.uid("FETCH", "1:*",
+                                  "(UID FLAGS BODY.PEEK[HEADER.FIELDS (X-Token)])")
+        if answer != "OK":
+            raise OSError(f"FETCH: {answer} {data[-1]}")
         for part in data:
             if isinstance(part, tuple):
                 uid = int(re.search(rb"UID (\d+)", part[0]).group(1))
@@ -207,7 +210,7 @@ def compare(m, ledger):
             return want <= tokens | gone_tokens
 
         try:
-            wait_until("all acknowledged messages", 60 * SLOW, complete)
+            wait_until("all acknowledged messages", COMPLETE_S * SLOW, complete)
         except TimeoutError:
             tokens = {t for t, _ in have.values()} if "error" not in have else set()
             missing = sorted(want - tokens - {ledger.token_of[user].get(u)

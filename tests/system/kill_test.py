@@ -19,3 +19,40 @@ def test_kill_rounds(_):
     name = "crash-long.json" if LONG else "crash.json"
     with open(os.path.join(TOP, "build", name), "w") as f:
         json.dump(totals, f, indent=1)
+
+
+def test_the_comparison_finds_what_it_should(_):
+    """A loss, a double, a lost flag and a resurrected message, made on purpose, are each found."""
+    m, ledger = Instance(users=kill.USERS), kill.Ledger()
+    try:
+        for n in range(4):
+            m.send(message(f"n{n}", X_Token=f"t{n}"))
+            ledger.acknowledged[f"t{n}"] = [USER]
+        kill.compare(m, ledger)
+        uids = sorted(ledger.token_of[USER])
+        finds(m, ledger, "was lost", ledger.flagged[USER], uids[0])
+        finds(m, ledger, "came back", ledger.expunged[USER], uids[1])
+        m.send(message("again", X_Token="t2"))
+        m.wait_count(5)
+        finds(m, ledger, "delivered twice", set(), 0)
+        client = m.imap()
+        client.select("INBOX")
+        client.uid("STORE", f"{uids[2]},{uids[3]}", "+FLAGS.SILENT", "(\\Deleted)")
+        client.expunge()
+        client.logout()
+        kill.COMPLETE_S, before = 1, kill.COMPLETE_S
+        finds(m, ledger, "lost 1", set(), 0)
+        kill.COMPLETE_S = before
+    finally:
+        m.destroy()
+
+
+def finds(m, ledger, what, promises, uid):
+    promises.add(uid)
+    try:
+        kill.compare(m, ledger)
+    except AssertionError as error:
+        assert what in str(error), error
+    else:
+        raise AssertionError(f"not found: {what}")
+    promises.discard(uid)
