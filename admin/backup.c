@@ -157,6 +157,18 @@ remove_vanished(int from, int to, struct copy *c)
 	return r;
 }
 
+/* What a running instance makes again by itself. */
+static bool
+not_copied(const char *name)
+{
+	static const char *const names[] = { ".", "..", "lock", "reserve" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
 /* Names in ascending order: segments from the oldest to the newest. */
 static int
 copy_directory(int from, int to, struct copy *c)
@@ -169,8 +181,7 @@ copy_directory(int from, int to, struct copy *c)
 	for (int i = 0; i < n; i++) {
 		const char *name = list[i]->d_name;
 
-		if (r == 0 && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-		    strcmp(name, "lock") != 0)
+		if (r == 0 && !not_copied(name))
 			r = copy_entry(from, to, name, c);
 		free(list[i]);
 	}

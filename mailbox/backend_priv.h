@@ -16,12 +16,14 @@ struct pending {
 	struct imap_done done;
 };
 
+TAILQ_HEAD(pending_list, pending);
+
 struct backend {
 	struct store *store;
 	uint64_t (*now_ms)(void *arg);
 	void *arg;
 	uint64_t message_max;
-	TAILQ_HEAD(, pending) pending;
+	struct pending_list pending;
 };
 
 struct imap_folder *backend_handle(struct folder *f);

@@ -30,7 +30,8 @@ nothing_attached(const struct host *h)
 void
 host_busy(struct host *h)
 {
-	io_timer_set(h->tidy_timer, HOST_TIDY_MS);
+	if (!io_timer_pending(h->tidy_timer))
+		io_timer_set(h->tidy_timer, HOST_TIDY_MS);
 	io_timer_set(h->idle_timer, h->config.idle_exit_ms);
 }
 
@@ -69,6 +70,7 @@ after_turn(void *arg)
 			break;
 	}
 	ipc_flush_all();
+	sessions_again(h);
 	if (!TAILQ_EMPTY(&h->runnable))
 		io_timer_set(h->again_timer, 0);
 	if (store_unsynced(h->store) && !io_timer_pending(h->sync_timer))

@@ -17,8 +17,8 @@ struct host;
 enum {
 	/* A flag change is on stable storage after this at the latest (promised: a second). */
 	HOST_SYNC_MS = 900,
-	/* Housekeeping begins when nothing has happened for so long ... */
-	HOST_TIDY_MS = 100,
+	/* Housekeeping follows activity after this ... */
+	HOST_TIDY_MS = 200,
 	/* ... and goes on in slices with this between them. */
 	HOST_TIDY_NEXT_MS = 5,
 	/* Rounds of running sessions and committing in one turn, before others (signals, timers)

@@ -11,6 +11,7 @@
 struct session;
 struct deliver;
 TAILQ_HEAD(session_list, session);
+TAILQ_HEAD(deliver_list, deliver);
 
 struct host {
 	struct host_config config;
@@ -18,7 +19,7 @@ struct host {
 	struct backend *backend;
 	struct session_list sessions;
 	struct session_list runnable;
-	TAILQ_HEAD(, deliver) delivers;
+	struct deliver_list delivers;
 	unsigned nsessions;
 	uint64_t attached;
 	bool stopping;
@@ -35,6 +36,8 @@ void session_attach(struct host *h, int fd);
 bool sessions_run(struct host *h);
 /* Hands finished output to the streams: only when the store is safe. */
 void sessions_send(struct host *h);
+/* Those that have more to do go on in the next turn, when others had theirs. */
+void sessions_again(struct host *h);
 /* "* BYE" to all; session_free for what is left. */
 void sessions_stop(struct host *h);
 void sessions_free(struct host *h);

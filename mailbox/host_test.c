@@ -587,7 +587,7 @@ test_kill(void **state)
 		close(d);
 	}
 	c = login(&w, "a1 SELECT INBOX\r\n");
-	snprintf(want, sizeof(want), "* %u EXISTS\r\n", ROUNDS * BATCH);
+	snprintf(want, sizeof(want), "* %d EXISTS\r\n", ROUNDS * BATCH);
 	check(c, want);
 	print_message(
 	    "kill: %llu of %d rounds were told before\n", (unsigned long long)told, ROUNDS);

@@ -49,7 +49,7 @@ rec_put_u64(struct buf *b, uint64_t v)
 static void
 put_time(struct buf *b, int64_t v)
 {
-	rec_put_u(b, (uint64_t)v << 1 ^ (uint64_t)(v >> 63));
+	rec_put_u(b, (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0));
 }
 
 static uint64_t

@@ -59,11 +59,10 @@ read_all(unsigned type, struct str s)
 static int
 read_exact(unsigned type, const uint8_t *p, size_t n)
 {
-	uint8_t *copy = malloc(n + 1);
+	uint8_t *copy = malloc(n > 0 ? n : 1);
 	int r;
 
 	memcpy(copy, p, n);
-	copy = realloc(copy, n > 0 ? n : 1);
 	r = read_all(type, str_from(copy, n));
 	free(copy);
 	return r;

@@ -154,11 +154,19 @@ send_one(struct session *ss)
 		session_free(ss);
 		return false;
 	}
-	if (ss->again) {
-		ss->again = false;
-		make_runnable(ss);
-	}
 	return true;
+}
+
+void
+sessions_again(struct host *h)
+{
+	struct session *ss;
+
+	TAILQ_FOREACH(ss, &h->sessions, link) {
+		if (ss->again)
+			make_runnable(ss);
+		ss->again = false;
+	}
 }
 
 void

@@ -8,10 +8,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -371,7 +373,7 @@ test_power_loss(void **state)
 static void
 test_again_cut_off(void **state)
 {
-	enum { KEPT = 20, JUNK = 100 };
+	enum { KEPT = 20, JUNK = 300 };
 	struct box b;
 	struct folder *f;
 	uint32_t uids[JUNK];
@@ -1045,6 +1047,75 @@ test_kill(void **state)
 	box_free(&b);
 }
 
+/* --- a full disk -------------------------------------------------------------------------------- */
+
+/* Fills a small file system; what is refused changes nothing, expunging works, then all is well. */
+static void
+fill_disk(struct box *b)
+{
+	struct folder *f = folder(b, "INBOX");
+	uint32_t uid, n = 0, *uids;
+	int e = 0;
+
+	for (uint32_t i = 1; i < 5000 && e == 0; i++) {
+		struct store_arrival a = { .size = 20000, .bytes = xcalloc(1, 20000) };
+
+		e = store_arrive(b->s, f, &a, 1, &uid);
+		free(a.bytes);
+		if (e == 0 && store_turn(b->s) != 0)
+			fail_msg("commit failed");
+		n += e == 0;
+	}
+	assert_int_equal(e, STORE_FULL);
+	assert_int_equal(f->n, n);
+	assert_true(n > 20);
+	assert_int_equal(store_create(b->s, STR("more"), 0), STORE_FULL);
+	uids = xmalloc(n * sizeof(*uids));
+	for (uint32_t i = 0; i < n; i++)
+		uids[i] = f->messages[i].uid;
+	assert_int_equal(store_expunge(b->s, f, uids, n), 0);
+	free(uids);
+	assert_int_equal(store_turn(b->s), 0);
+	for (int i = 0; i < 100 && store_tidy(b->s); i++)
+		;
+	store_tidy(b->s);
+	assert_int_equal(store_create(b->s, STR("more"), 0), 0);
+	add(b, f, 1);
+	assert_int_equal(store_turn(b->s), 0);
+	box_reopen(b, KILL_NO_CHECKPOINT);
+	assert_int_equal(folder(b, "INBOX")->n, 1);
+	assert_non_null(folder(b, "more"));
+}
+
+static void
+test_full_disk(void **state)
+{
+	char path[] = "/tmp/mailbox-disk-XXXXXX";
+	struct box b;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	pid = fork();
+	if (pid == 0) {
+		if (unshare(CLONE_NEWNS) != 0 ||
+		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+		    mount("none", path, "tmpfs", 0, "size=4m") != 0)
+			_exit(77);
+		b.dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		segment_bytes = 512 * 1024;
+		box_open(&b);
+		fill_disk(&b);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	rmdir(path);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(status, 0);
+}
+
 /* --- size and speed, printed -------------------------------------------------------------------
  */
 
@@ -1143,6 +1214,7 @@ main(void)
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_compaction),
 		cmocka_unit_test(test_kill),
+		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_size),
 	};
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The queue between a fake smtpd and fake mailboxes, with the real codecs and a real directory. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -21,6 +22,7 @@
 #include "base/map.h"
 #include "base/xalloc.h"
 #include "command/command.h"
+#include "journal/crashsim.h"
 #include "queue/queue.h"
 
 enum { ACCOUNTS = 4, NUMBERS_MAX = 40000, KEYS_MAX = 40000 };
@@ -275,6 +277,7 @@ on_msg_stored(
 	w->answer[id] = m->result == IPC_OK ? 1 : 2;
 	if (m->result != IPC_OK) {
 		w->not_stored++;
+		w->result_full += m->result == IPC_FULL;
 		return;
 	}
 	w->stored++;
@@ -785,6 +788,76 @@ test_limits(void **unused)
 	world_free(w);
 }
 
+/* The disk fills up: refused with a reason, the rest delivered, and all is well again by itself. */
+static void
+test_full_disk(void **unused)
+{
+	struct world *w = world_bare();
+	struct crashsim *disk = crashsim_new();
+	size_t stored;
+
+	(void)unused;
+	crashsim_set_capacity(disk, SPOOL_RESERVE_BYTES + (6 << 20));
+	w->options.spool.io = crashsim_io(disk);
+	queue_start(w);
+	w->box[1].behaviour = REFUSED;
+	for (uint64_t k = 1; k <= 3000; k += 100) {
+		for (uint64_t i = k; i < k + 100; i++)
+			send_message(w, i, 1, 4000);
+		target = k + 99;
+		assert_true(run_for(w, answered, 5000));
+	}
+	stored = w->stored;
+	assert_true(stored > 800 && stored < 1700);
+	assert_true(w->result_full > 1000);
+	w->box[1].behaviour = GOOD;
+	target = stored;
+	assert_true(run_for(w, delivered, 5000));
+	assert_false(run_for(w, NULL, 1500));
+	for (uint64_t k = 1; k <= 3000; k++)
+		assert_int_equal(w->delivered[1][k], w->answer[k] == 1);
+	w->stored = w->not_stored = w->refused = 0;
+	for (uint64_t k = 3001; k <= 3100; k++)
+		send_message(w, k, 1, 4000);
+	target = 100;
+	assert_true(run_for(w, answered, 5000));
+	assert_int_equal(w->stored, 100);
+	world_free(w);
+	crashsim_free(&disk);
+}
+
+/* What was delivered leaves the disk. */
+static void
+test_space_comes_back(void **unused)
+{
+	struct world *w = world_new();
+	unsigned segments = 0;
+	struct dirent *e;
+	DIR *dir;
+
+	(void)unused;
+	/* One that stays holds up nothing but itself. */
+	w->box[2].behaviour = TEMPORARY;
+	send_message(w, 1, 2, 4000);
+	for (uint64_t k = 2; k <= 4000; k += 200) {
+		for (uint64_t i = k; i < k + 200; i++)
+			send_message(w, i, 1, 4000);
+		target = k + 198;
+		assert_true(run_for(w, delivered, 5000));
+	}
+	assert_false(run_for(w, NULL, 2500));
+	dir = opendir(w->dir);
+	assert_non_null(dir);
+	while ((e = readdir(dir)) != NULL)
+		segments += strlen(e->d_name) == 20 && strcmp(e->d_name + 16, ".seg") == 0;
+	closedir(dir);
+	assert_true(segments <= 4);
+	w->box[2].behaviour = GOOD;
+	target = 4001;
+	assert_true(run_for(w, delivered, 5000));
+	world_free(w);
+}
+
 /* Numbers jump after a restore. */
 static void
 test_renumber(void **unused)
@@ -975,6 +1048,8 @@ main(void)
 		cmocka_unit_test(test_bad_mailboxes),
 		cmocka_unit_test(test_admin_and_lost_account),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_space_comes_back),
 		cmocka_unit_test(test_renumber),
 		cmocka_unit_test(test_violation),
 		cmocka_unit_test(test_kill),

@@ -45,7 +45,8 @@ xstrndup(const char *s, size_t n)
 {
 	char *copy = xmalloc(n + 1);
 
-	memcpy(copy, s, n);
+	if (n > 0)
+		memcpy(copy, s, n);
 	copy[n] = '\0';
 	return copy;
 }

@@ -173,7 +173,7 @@ record_put(const struct packet *k, const struct rr *rr, struct buf *out)
 static int
 packet_open(struct packet *k, const uint8_t *packet, size_t size, struct dns_answer *out)
 {
-	*k = (struct packet){.p = packet, .size = size};
+	*k = (struct packet){ .p = packet, .size = size };
 	if (size < HEADER || !(packet[2] & QR) || u16(packet + 4) != 1)
 		return DNS_ERR_FORMAT;
 	out->rcode = packet[3] & 15;

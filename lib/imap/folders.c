@@ -44,6 +44,15 @@ imap_cmd_create(struct imap_session *s, struct imap_parse *p)
 	return true;
 }
 
+/* Who deletes the folder it has open has none open then; others are told BYE (rfc2180:3.3). */
+static enum imap_step
+delete_end(struct imap_session *s)
+{
+	if (s->done.result == IMAP_DONE && s->folder_gone)
+		imap_folder_close(s);
+	return simple_end(s);
+}
+
 bool
 imap_cmd_delete(struct imap_session *s, struct imap_parse *p)
 {
@@ -53,10 +62,12 @@ imap_cmd_delete(struct imap_session *s, struct imap_parse *p)
 		return false;
 	if (name.p == NULL)
 		return true;
-	if (str_eq(name, STR("INBOX")))
+	if (str_eq(name, STR("INBOX"))) {
 		imap_reply(s, "NO [CANNOT] INBOX cannot be deleted");
-	else
-		simple_wait(s, s->ops->delete_(s->be, s, imap_token(s), name), "Folder deleted");
+		return true;
+	}
+	simple_wait(s, s->ops->delete_(s->be, s, imap_token(s), name), "Folder deleted");
+	s->step = delete_end;
 	return true;
 }
 

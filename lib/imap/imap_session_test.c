@@ -461,12 +461,14 @@ test_folders(void **state)
 	EXPECT(&c, "a list \"\" inbo%\r\n",
 	    "* LIST (\\HasNoChildren) \"/\" \"INBOX\"\r\na OK Folders listed\r\n");
 	EXPECT(&c, "a delete Work\r\n", "a NO [HASCHILDREN] There are folders below this one\r\n");
-	EXPECT(&c, "a subscribe Old/Gone\r\n", "a OK Subscribed\r\n");
+	EXPECT(&c, "a subscribe Old/Gone\r\nb subscribe Old/Other/X\r\n",
+	    "a OK Subscribed\r\nb OK Subscribed\r\n");
 	EXPECT(&c, "a unsubscribe Trash\r\n", "a OK Unsubscribed\r\n");
 	EXPECT(&c, "a lsub \"\" %\r\n",
 	    "* LSUB () \"/\" \"Archive\"\r\n* LSUB () \"/\" \"Drafts\"\r\n* LSUB () \"/\" \"INBOX\"\r\n"
 	    "* LSUB () \"/\" \"Junk\"\r\n* LSUB (\\Noselect) \"/\" \"Old\"\r\n* LSUB () \"/\" \"Sent\"\r\n"
 	    "a OK Folders listed\r\n");
+	EXPECT(&c, "a unsubscribe Old/Other/X\r\n", "a OK Unsubscribed\r\n");
 	/* what Thunderbird sends */
 	EXPECT(&c, "a LIST (SUBSCRIBED) \"\" \"*\" RETURN (SPECIAL-USE)\r\n",
 	    "* LIST (\\Subscribed \\HasNoChildren \\Archive) \"/\" \"Archive\"\r\n"
@@ -487,14 +489,30 @@ test_folders(void **state)
 	    "* LIST (\\HasChildren) \"/\" \"Play\"\r\n* LIST (\\HasNoChildren) \"/\" "
 	    "\"Play/M&APw-ller\"\r\na OK Folders listed\r\n");
 	EXPECT(&c, "a delete inbox\r\n", "a NO [CANNOT] INBOX cannot be deleted\r\n");
-	EXPECT(&c, "a select Play/M&APw-ller\r\nb delete Play/M&APw-ller\r\n",
-	    "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n"
-	    "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*)] Flags and "
-	    "keywords\r\n* 0 EXISTS\r\n* 0 RECENT\r\n* OK [UIDVALIDITY 8] UIDs are valid\r\n"
-	    "* OK [UIDNEXT 1] Next UID\r\na OK [READ-WRITE] Folder selected\r\n"
-	    "* BYE The selected folder was deleted\r\n");
-	assert_int_equal(c.why, IMAP_RUN_CLOSE);
 	done(&c);
+}
+
+static void
+test_delete_selected(void **state)
+{
+	struct client a, b;
+
+	(void)state;
+	memory_init(&mem);
+	open_client(&a);
+	open_client(&b);
+	say(&a, "a create x\r\nb select x\r\n");
+	say(&b, "a select x\r\nb idle\r\n");
+	got(&a);
+	got(&b);
+	EXPECT(&a, "a delete x\r\nb check\r\n",
+	    "a OK Folder deleted\r\nb BAD No folder is selected\r\n");
+	assert_int_equal(b.wakes, 1);
+	run(&b);
+	assert_string_equal(got(&b), "* BYE The selected folder was deleted\r\n");
+	assert_int_equal(b.why, IMAP_RUN_CLOSE);
+	close_client(&b);
+	done(&a);
 }
 
 static void
@@ -806,6 +824,161 @@ test_splits(void **state)
 	buf_free(&want);
 }
 
+/* ---- random commands of several sessions against what each client must believe ------------------ */
+enum { MODEL_CLIENTS = 3, MODEL_MAX = 2000 };
+
+struct believer {
+	struct client c;
+	uint32_t uid[MODEL_MAX]; /* by sequence number - 1; 0: not heard yet */
+	size_t exists;
+};
+
+static void
+believe_line(struct believer *b, const char *line, bool may_expunge)
+{
+	unsigned n, uid;
+	char word[16];
+	const char *at;
+
+	if (sscanf(line, "* %u %15[A-Z]", &n, word) != 2)
+		return;
+	if (strcmp(word, "EXPUNGE") == 0) {
+		assert_true(may_expunge);
+		assert_in_range(n, 1, b->exists);
+		memmove(&b->uid[n - 1], &b->uid[n], (b->exists - n) * sizeof(b->uid[0]));
+		b->uid[--b->exists] = 0;
+	} else if (strcmp(word, "EXISTS") == 0) {
+		assert_in_range(n, b->exists, MODEL_MAX);
+		b->exists = n;
+	} else if (strcmp(word, "FETCH") == 0) {
+		assert_in_range(n, 1, b->exists);
+		at = strstr(line, "UID ");
+		if (at == NULL || sscanf(at, "UID %u", &uid) != 1)
+			return;
+		assert_true(b->uid[n - 1] == 0 || b->uid[n - 1] == uid);
+		b->uid[n - 1] = uid;
+	}
+}
+
+static void
+believe(struct believer *b, bool may_expunge)
+{
+	char *text = xstrdup(got(&b->c)), *save = NULL;
+
+	for (char *l = strtok_r(text, "\r\n", &save); l; l = strtok_r(NULL, "\r\n", &save))
+		believe_line(b, l, may_expunge);
+	free(text);
+}
+
+static void
+model_command(struct believer *b, unsigned r)
+{
+	unsigned n = b->exists ? r / 16 % (unsigned)b->exists + 1 : 1;
+	char line[128];
+	bool hold = false;
+
+	switch (r % 16) {
+	case 0:
+		snprintf(line, sizeof(line), "a noop\r\n");
+		break;
+	case 1:
+	case 2:
+		hold = true;
+		snprintf(line, sizeof(line), "a fetch %u:* (uid flags)\r\n", n);
+		break;
+	case 3:
+		snprintf(line, sizeof(line), "a uid fetch %u:* flags\r\n", n);
+		break;
+	case 4:
+	case 5:
+		hold = true;
+		snprintf(line, sizeof(line), "a store %u,%u +flags \\Deleted\r\n", n,
+		    (n + 2) % (unsigned)(b->exists + 1) + (n + 2 == b->exists + 1));
+		break;
+	case 6:
+		snprintf(line, sizeof(line), "a uid store 1:* %cflags kw%u\r\n", "+-"[r / 16 & 1],
+		    r / 32 % 5);
+		break;
+	case 7:
+		snprintf(line, sizeof(line), "a expunge\r\n");
+		break;
+	case 8:
+		snprintf(
+		    line, sizeof(line), "a uid expunge %u\r\n", b->exists ? b->uid[n - 1] + 1 : 1);
+		break;
+	case 9:
+	case 10:
+	case 11:
+		snprintf(line, sizeof(line), "a append INBOX {3+}\r\nx\r\n\r\n");
+		break;
+	case 12:
+		snprintf(line, sizeof(line), "a copy %u inbox\r\n", n);
+		break;
+	case 13:
+		snprintf(line, sizeof(line), "a move %u Trash\r\n", n);
+		break;
+	case 14:
+		hold = true;
+		snprintf(line, sizeof(line), "a search deleted\r\n");
+		break;
+	default:
+		snprintf(line, sizeof(line), "a idle\r\n");
+		break;
+	}
+	say(&b->c, line);
+	if (r % 16 == 15)
+		return; /* idles until it has its turn again */
+	believe(b, !hold);
+}
+
+static void
+test_model(void **state)
+{
+	struct believer b[MODEL_CLIENTS] = { 0 };
+	bool idles[MODEL_CLIENTS] = { false };
+	unsigned x = 20261123;
+
+	(void)state;
+	memory_init(&mem);
+	for (int i = 0; i < MODEL_CLIENTS; i++) {
+		open_client(&b[i].c);
+		say(&b[i].c, "a select inbox\r\n");
+		believe(&b[i], false);
+	}
+	for (int round = 0; round < 20000; round++) {
+		unsigned r = (x = x * 1664525 + 1013904223) >> 8, i = r / 4096 % MODEL_CLIENTS;
+
+		mem.wait = r / 8192 & 1;
+		if (idles[i]) {
+			run(&b[i].c);
+			say(&b[i].c, "done\r\n");
+			believe(&b[i], true);
+		}
+		idles[i] = r % 16 == 15;
+		if (memory_folder(&mem, STR("INBOX"))->n > 300)
+			r = r / 16 * 16 + 13;
+		model_command(&b[i], r);
+		idles[i] = r % 16 == 15;
+		memory_sync(&mem);
+		run(&b[i].c);
+		if (!idles[i])
+			believe(&b[i], true);
+	}
+	for (int i = 0; i < MODEL_CLIENTS; i++) {
+		struct imap_folder *f = memory_folder(&mem, STR("INBOX"));
+
+		say(&b[i].c, idles[i] ? "done\r\na noop\r\n" : "a noop\r\n");
+		believe(&b[i], true);
+		say(&b[i].c, "a fetch 1:* uid\r\n");
+		believe(&b[i], false);
+		assert_int_equal(b[i].exists, f->n);
+		for (size_t k = 0; k < f->n; k++)
+			assert_int_equal(b[i].uid[k], f->msg[k].m.uid);
+		close_client(&b[i].c);
+	}
+	memory_free(&mem);
+}
+
 int
 main(void)
 {
@@ -821,6 +994,7 @@ main(void)
 		cmocka_unit_test(test_append),
 		cmocka_unit_test(test_append_nul),
 		cmocka_unit_test(test_folders),
+		cmocka_unit_test(test_delete_selected),
 		cmocka_unit_test(test_search),
 		cmocka_unit_test(test_pending),
 		cmocka_unit_test(test_bad_input),
@@ -829,6 +1003,7 @@ main(void)
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_bye),
 		cmocka_unit_test(test_splits),
+		cmocka_unit_test(test_model),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,9 +109,11 @@ imap_view_recent_count(const struct imap_view *v)
 {
 	uint32_t n = 0;
 
-	for (unsigned i = 0; i < v->nrecent; i++)
-		n += rank(v, v->recent[i].hi) - rank(v, v->recent[i].lo) +
-		     (rank(v, v->recent[i].hi + 1) - rank(v, v->recent[i].hi));
+	for (unsigned i = 0; i < v->nrecent; i++) {
+		uint32_t hi = v->recent[i].hi;
+
+		n += (hi == UINT32_MAX ? v->exists : rank(v, hi + 1)) - rank(v, v->recent[i].lo);
+	}
 	return n;
 }
 

@@ -495,21 +495,21 @@ crashsim_new(void)
 
 	s->random = salt++;
 	s->io = (struct journal_io){
-	    .ctx = s,
-	    .open = sim_open,
-	    .close = sim_close,
-	    .pread = sim_pread,
-	    .pwritev = sim_pwritev,
-	    .fdatasync = sim_fdatasync,
-	    .sync_dir = sim_sync_dir,
-	    .allocate = sim_allocate,
-	    .size = sim_size,
-	    .rename = sim_rename,
-	    .unlink = sim_unlink,
-	    .list = sim_list,
-	    .lock = sim_lock,
-	    .space = sim_space,
-	    .random = sim_random,
+		.ctx = s,
+		.open = sim_open,
+		.close = sim_close,
+		.pread = sim_pread,
+		.pwritev = sim_pwritev,
+		.fdatasync = sim_fdatasync,
+		.sync_dir = sim_sync_dir,
+		.allocate = sim_allocate,
+		.size = sim_size,
+		.rename = sim_rename,
+		.unlink = sim_unlink,
+		.list = sim_list,
+		.lock = sim_lock,
+		.space = sim_space,
+		.random = sim_random,
 	};
 	return s;
 }
@@ -674,7 +674,7 @@ crashsim_copy(const struct crashsim *s)
 void
 crashsim_put_file(struct crashsim *s, const char *name, const void *p, size_t n)
 {
-	struct disk *both[2] = {&s->base, &s->now};
+	struct disk *both[2] = { &s->base, &s->now };
 
 	for (int i = 0; i < 2; i++) {
 		size_t inode = disk_inode(both[i]);

@@ -139,7 +139,7 @@ journal_append(struct journal *j, const struct journal_write *w, struct journal_
 
 	if (w->large == NULL)
 		return append_record(j, w, NULL, true, out);
-	large = (struct large_ref){w->large->id, w->large->size, w->large->crc};
+	large = (struct large_ref){ w->large->id, w->large->size, w->large->crc };
 	return append_record(j, w, &large, true, out);
 }
 
@@ -168,11 +168,11 @@ batch_iov(struct batch *b)
 		const struct entry *e = &b->entries[i];
 		uint8_t *p = b->bytes.data + b->bytes.off + e->off;
 
-		b->out[n++] = (struct iovec){p, e->head_len};
+		b->out[n++] = (struct iovec){ p, e->head_len };
 		for (int k = 0; k < e->iov_count; k++)
 			b->out[n++] = b->iov[e->iov_first + (size_t)k];
 		if (e->pad)
-			b->out[n++] = (struct iovec){(void *)(uintptr_t)zeros, e->pad};
+			b->out[n++] = (struct iovec){ (void *)(uintptr_t)zeros, e->pad };
 	}
 	return n;
 }
@@ -207,6 +207,7 @@ batch_written(struct journal *j)
 static int
 write_batch(struct journal *j)
 {
+	size_t n;
 	int r;
 
 	if (j->batch.count == 0)
@@ -215,7 +216,8 @@ write_batch(struct journal *j)
 	if (r != 0)
 		return r;
 	mark_last(j);
-	r = write_all(j, j->cur->fd, j->batch.out, batch_iov(&j->batch), j->cur->end);
+	n = batch_iov(&j->batch);
+	r = write_all(j, j->cur->fd, j->batch.out, n, j->cur->end);
 	if (r == 0)
 		batch_written(j);
 	return r;
@@ -356,16 +358,16 @@ journal_read(struct journal *j, struct journal_ref ref, struct buf *scratch,
 	if (ret != 0)
 		return ret;
 	*r = (struct journal_record){
-	    .type = h.type,
-	    .kill = (h.flags & JOURNAL_F_KILL) != 0,
-	    .ref = {ref.pos, journal_record_extent(&h)},
-	    .about = h.about,
-	    .seq = h.seq,
-	    .meta = buf_data(scratch) + JOURNAL_RECORD_HEADER,
-	    .meta_len = h.meta_len,
-	    .content_len = h.content_len,
-	    .content_crc = h.content_crc,
-	    .large_id = h.large_id,
+		.type = h.type,
+		.kill = (h.flags & JOURNAL_F_KILL) != 0,
+		.ref = { ref.pos, journal_record_extent(&h) },
+		.about = h.about,
+		.seq = h.seq,
+		.meta = buf_data(scratch) + JOURNAL_RECORD_HEADER,
+		.meta_len = h.meta_len,
+		.content_len = h.content_len,
+		.content_crc = h.content_crc,
+		.large_id = h.large_id,
 	};
 	if (content)
 		*content = h.large_id ? NULL : r->meta + r->meta_len;

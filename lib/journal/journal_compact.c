@@ -73,7 +73,7 @@ static int
 move_record(
     struct compaction *c, const struct journal_record *r, struct journal_write *w, uint64_t key)
 {
-	struct large_ref large = {r->large_id, r->content_len, r->content_crc};
+	struct large_ref large = { r->large_id, r->content_len, r->content_crc };
 	struct move *mv;
 	struct iovec v;
 	int ret;
@@ -83,7 +83,7 @@ move_record(
 		c->moves = xrealloc(c->moves, c->cap * sizeof(*c->moves));
 	}
 	mv = &c->moves[c->count];
-	*mv = (struct move){.key = key, .from = r->ref.pos, .tell = !r->kill};
+	*mv = (struct move){ .key = key, .from = r->ref.pos, .tell = !r->kill };
 	c->count++;
 	w->urgent = true;
 	w->large = NULL;
@@ -92,7 +92,7 @@ move_record(
 		ret = read_content(c, r, &mv->content);
 		if (ret != 0)
 			return ret;
-		v = (struct iovec){mv->content, (size_t)r->content_len};
+		v = (struct iovec){ mv->content, (size_t)r->content_len };
 		w->content = &v;
 		w->content_n = 1;
 	}
@@ -104,11 +104,11 @@ compact_record(void *arg, const struct journal_record *r, const struct journal_r
 {
 	struct compaction *c = arg;
 	struct journal_write w = {
-	    .type = r->type,
-	    .kill = r->kill,
-	    .about = r->about,
-	    .meta = r->meta,
-	    .meta_len = r->meta_len,
+		.type = r->type,
+		.kill = r->kill,
+		.about = r->about,
+		.meta = r->meta,
+		.meta_len = r->meta_len,
 	};
 	uint64_t about = journal_pos_segment(r->about.pos), key = 0;
 
@@ -143,7 +143,7 @@ tell_moves(struct compaction *c)
 int
 journal_compact(struct journal *j, const struct journal_mover *m)
 {
-	struct compaction c = {.j = j, .s = pick(j), .m = m};
+	struct compaction c = { .j = j, .s = pick(j), .m = m };
 	bool damaged;
 	int r;
 

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <zlib.h>
 
-static const uint8_t segment_magic[8] = {'P', 'S', 'T', 'N', 'J', 'R', 'N', 'L'};
-static const uint8_t record_magic[4] = {'r', 'e', 'c', '1'};
+static const uint8_t segment_magic[8] = { 'P', 'S', 'T', 'N', 'J', 'R', 'N', 'L' };
+static const uint8_t record_magic[4] = { 'r', 'e', 'c', '1' };
 
 static void
 put32(uint8_t *p, uint32_t v)
@@ -145,17 +145,17 @@ const char *
 journal_strerror(int result)
 {
 	static const char *const text[] = {
-	    "no error",
-	    "input/output error",
-	    "no space",
-	    "the journal failed",
-	    "written by a newer version of this program",
-	    "another kind of journal",
-	    "damaged",
-	    "no such record",
-	    "over a limit",
-	    "in use by another process",
-	    "the checkpoint does not fit",
+		"no error",
+		"input/output error",
+		"no space",
+		"the journal failed",
+		"written by a newer version of this program",
+		"another kind of journal",
+		"damaged",
+		"no such record",
+		"over a limit",
+		"in use by another process",
+		"the checkpoint does not fit",
 	};
 
 	if (result > 0 || result < JOURNAL_STALE)

@@ -52,7 +52,7 @@ journal_large_new(struct journal *j, bool urgent, struct journal_large **out)
 int
 journal_large_write(struct journal_large *l, const void *p, size_t n)
 {
-	struct iovec v = {(void *)(uintptr_t)p, n};
+	struct iovec v = { (void *)(uintptr_t)p, n };
 	int r;
 
 	r = write_all(l->j, l->fd, &v, 1, l->size);
@@ -60,7 +60,7 @@ journal_large_write(struct journal_large *l, const void *p, size_t n)
 		l->j->full = true;
 		if (l->urgent && l->j->reserve_held) {
 			reserve_release(l->j);
-			v = (struct iovec){(void *)(uintptr_t)p, n};
+			v = (struct iovec){ (void *)(uintptr_t)p, n };
 			r = write_all(l->j, l->fd, &v, 1, l->size);
 		}
 	}
@@ -152,7 +152,7 @@ collect_name(void *arg, const char *name)
 void
 journal_large_collect(struct journal *j, bool (*in_use)(void *arg, uint64_t id), void *arg)
 {
-	struct collect c = {0};
+	struct collect c = { 0 };
 
 	if (j->io.list(j->io.ctx, j->dirfd, collect_name, &c) == 0)
 		for (size_t i = 0; i < c.count; i++)

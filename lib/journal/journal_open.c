@@ -34,7 +34,7 @@ list_name(void *arg, const char *name)
 		l->cap = l->cap ? l->cap * 2 : 64;
 		l->v = xrealloc(l->v, l->cap * sizeof(*l->v));
 	}
-	l->v[l->count++] = (struct found){number, name[17], name[18]};
+	l->v[l->count++] = (struct found){ number, name[17], name[18] };
 }
 
 static int
@@ -128,7 +128,7 @@ load_segments(struct journal *j, bool *any_bad)
 static int
 list_files(struct journal *j)
 {
-	struct listing l = {0};
+	struct listing l = { 0 };
 	char name[NAME_SIZE];
 
 	if (j->io.list(j->io.ctx, j->dirfd, list_name, &l) == -1) {
@@ -190,7 +190,7 @@ recover_segments(struct journal *j, struct segment_tail *tail)
 			s->known = 0;
 			continue;
 		}
-		t = (struct segment_tail){s->end, s->end, false};
+		t = (struct segment_tail){ s->end, s->end, false };
 		if (s->end == 0)
 			r = segment_find_end(j, s, &t);
 		s->end = t.end;
@@ -216,7 +216,7 @@ rewrite_tail(struct journal *j, const struct segment_tail *t)
 {
 	size_t n = t->end - t->synced, got;
 	uint8_t *p = xmalloc(n + 1);
-	struct iovec v = {p, n};
+	struct iovec v = { p, n };
 	int r;
 
 	r = read_all(j, j->cur->fd, p, n, t->synced, &got);
@@ -286,7 +286,7 @@ int
 journal_open(int dirfd, const struct journal_options *o, struct journal **out)
 {
 	struct journal *j = journal_alloc(dirfd, o);
-	struct segment_tail tail = {0};
+	struct segment_tail tail = { 0 };
 	bool any_bad = false;
 	int r;
 

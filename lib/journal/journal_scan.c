@@ -48,7 +48,7 @@ reader_get(struct reader *r, uint64_t off, size_t n, int *err)
 void
 damage_report(struct journal *j, uint64_t segment, uint64_t off, uint64_t len, const char *what)
 {
-	struct journal_damage d = {segment, off, len, what};
+	struct journal_damage d = { segment, off, len, what };
 
 	if (j->on_damage)
 		j->on_damage(j->arg, &d);

@@ -272,16 +272,30 @@ reserve_build(struct journal *j)
 	j->full = true;
 }
 
+/* Spares are worth less than taking mail again. */
+static void
+drop_spare(struct journal *j)
+{
+	char name[NAME_SIZE];
+
+	segment_name(name, j->spares[--j->spare_count], "old");
+	j->io.unlink(j->io.ctx, j->dirfd, name);
+}
+
 void
 journal_recover_space(struct journal *j)
 {
-	uint64_t free_bytes;
+	uint64_t need = RESERVE_SLACK_STEPS * j->fill_step, free_bytes;
 
-	if (j->failed || !j->full || j->io.space(j->io.ctx, j->dirfd, &free_bytes) == -1)
+	if (j->failed || !j->full)
 		return;
-	if (free_bytes <
-	    (j->reserve_held ? 0 : j->reserve_bytes) + RESERVE_SLACK_STEPS * j->fill_step)
-		return;
+	if (!j->reserve_held)
+		need += j->reserve_bytes;
+	while (j->io.space(j->io.ctx, j->dirfd, &free_bytes) == 0 && free_bytes < need) {
+		if (j->spare_count == 0)
+			return;
+		drop_spare(j);
+	}
 	j->full = false;
 	if (!j->reserve_held)
 		reserve_build(j);
@@ -334,15 +348,15 @@ open_new_file(struct journal *j, struct segment *s, const char *name)
 static int
 write_header(struct journal *j, struct segment *s, uint64_t prev, uint32_t prev_end, bool cut)
 {
-	uint8_t page[JOURNAL_HEADER_SIZE] = {0};
-	struct iovec v = {page, sizeof(page)};
+	uint8_t page[JOURNAL_HEADER_SIZE] = { 0 };
+	struct iovec v = { page, sizeof(page) };
 	struct journal_segment_header h = {
-	    .number = s->number,
-	    .salt = s->salt,
-	    .prev = prev,
-	    .prev_end = prev_end,
-	    .prev_cut = cut,
-	    .first_seq = s->first_seq,
+		.number = s->number,
+		.salt = s->salt,
+		.prev = prev,
+		.prev_end = prev_end,
+		.prev_cut = cut,
+		.first_seq = s->first_seq,
 	};
 
 	memcpy(h.kind, j->kind, sizeof(h.kind));
@@ -376,7 +390,7 @@ int
 segment_roll(struct journal *j, uint32_t prev_end, bool cut)
 {
 	char new_name[NAME_SIZE], name[NAME_SIZE];
-	struct segment *prev = j->cur, tmp = {.fd = -1}, *s;
+	struct segment *prev = j->cur, tmp = { .fd = -1 }, *s;
 	int r;
 
 	tmp.number = j->next_number;
@@ -435,7 +449,7 @@ int
 segment_delete(struct journal *j, struct segment *s)
 {
 	char name[NAME_SIZE], old[NAME_SIZE];
-	bool spare = j->spare_count < j->spare_max && s->filled >= j->segment_bytes / 2;
+	bool spare = !j->full && j->spare_count < j->spare_max && s->filled >= j->segment_bytes / 2;
 	int r;
 
 	segment_name(name, s->number, "seg");
@@ -484,7 +498,7 @@ segment_pin(struct segment *target, uint64_t in, uint64_t bytes)
 		target->pin_cap = target->pin_cap ? target->pin_cap * 2 : 4;
 		target->pins = xrealloc(target->pins, target->pin_cap * sizeof(struct pin));
 	}
-	target->pins[target->pin_count++] = (struct pin){in, bytes};
+	target->pins[target->pin_count++] = (struct pin){ in, bytes };
 }
 
 void

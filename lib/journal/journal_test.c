@@ -39,7 +39,7 @@ rnd(uint64_t *s)
 static size_t
 key_len(uint32_t key)
 {
-	static const size_t len[] = {0, 1, 40, 500, 512, 900, 2600, BIG};
+	static const size_t len[] = { 0, 1, 40, 500, 512, 900, 2600, BIG };
 
 	return len[key * 2654435761u >> 29];
 }
@@ -128,15 +128,15 @@ static int
 owner_open(struct owner *o, struct crashsim *sim)
 {
 	struct journal_options opt = {
-	    .kind = "test",
-	    .segment_bytes = 8192 * 2,
-	    .fill_step = 8192,
-	    .reserve_bytes = reserve_bytes,
-	    .spare_max = 2,
-	    .io = crashsim_io(sim),
-	    .on_record = on_record,
-	    .on_damage = on_damage,
-	    .arg = o,
+		.kind = "test",
+		.segment_bytes = 8192 * 2,
+		.fill_step = 8192,
+		.reserve_bytes = reserve_bytes,
+		.spare_max = 2,
+		.io = crashsim_io(sim),
+		.on_record = on_record,
+		.on_damage = on_damage,
+		.arg = o,
 	};
 
 	o->sim = sim;
@@ -189,11 +189,11 @@ verify_contents(struct owner *o)
 static int
 do_arrive(struct owner *o)
 {
-	struct meta m = {.key = o->next_key, .flag = 3};
+	struct meta m = { .key = o->next_key, .flag = 3 };
 	struct journal_large *l = NULL;
 	uint8_t *p = o->content[o->contents];
 	struct iovec v[2];
-	struct journal_write w = {.type = T_ARRIVE, .meta = &m, .meta_len = sizeof(m)};
+	struct journal_write w = { .type = T_ARRIVE, .meta = &m, .meta_len = sizeof(m) };
 	int r;
 
 	if (o->next_key == KEYS || o->contents == 64)
@@ -207,8 +207,8 @@ do_arrive(struct owner *o)
 			return r;
 		w.large = l;
 	} else {
-		v[0] = (struct iovec){p, key_len(m.key) / 3};
-		v[1] = (struct iovec){p + v[0].iov_len, key_len(m.key) - v[0].iov_len};
+		v[0] = (struct iovec){ p, key_len(m.key) / 3 };
+		v[1] = (struct iovec){ p + v[0].iov_len, key_len(m.key) - v[0].iov_len };
 		w.content = v;
 		w.content_n = 2;
 	}
@@ -227,15 +227,15 @@ do_arrive(struct owner *o)
 static int
 do_about(struct owner *o, uint8_t type, uint32_t key, uint8_t flag)
 {
-	struct meta m = {.key = key, .flag = flag};
+	struct meta m = { .key = key, .flag = flag };
 	struct journal_ref ref;
 	struct journal_write w = {
-	    .type = type,
-	    .urgent = true,
-	    .kill = type == T_KILL,
-	    .about = o->ref[key],
-	    .meta = &m,
-	    .meta_len = sizeof(m),
+		.type = type,
+		.urgent = true,
+		.kill = type == T_KILL,
+		.about = o->ref[key],
+		.meta = &m,
+		.meta_len = sizeof(m),
 	};
 	int r;
 
@@ -326,7 +326,7 @@ mover_moved(void *arg, uint64_t key, journal_pos from, struct journal_ref to)
 static int
 do_compact(struct owner *o)
 {
-	struct journal_mover m = {mover_live, mover_moved, o};
+	struct journal_mover m = { mover_live, mover_moved, o };
 	int r;
 
 	if (journal_dirty(o->j) && (r = do_commit(o, false)) != 0)
@@ -470,18 +470,18 @@ check_all_crashes(const struct owner *o, uint64_t seed, size_t stride, int sampl
 	for (size_t at = 0; at <= crashsim_ops(o->sim); at += 1 + rnd(&seed) % stride) {
 		size_t n = crashsim_choices(o->sim, at);
 
-		check_crash(o, at, (struct chooser){.mode = 0});
+		check_crash(o, at, (struct chooser){ .mode = 0 });
 		if (n == 0)
 			continue;
-		check_crash(o, at, (struct chooser){.mode = 1});
+		check_crash(o, at, (struct chooser){ .mode = 1 });
 		if (n <= 3) {
 			for (uint64_t bits = 1; bits + 1 < 1u << n; bits++)
-				check_crash(o, at, (struct chooser){.seed = bits, .mode = 3});
+				check_crash(o, at, (struct chooser){ .seed = bits, .mode = 3 });
 			continue;
 		}
 		for (int i = 0; i < samples; i++)
 			check_crash(o, at,
-			    (struct chooser){.seed = rnd(&seed), .mode = i % 3 ? 2 + i % 4 : 2});
+			    (struct chooser){ .seed = rnd(&seed), .mode = i % 3 ? 2 + i % 4 : 2 });
 	}
 }
 
@@ -590,8 +590,8 @@ test_failing_calls(void **unused)
 	static const struct {
 		int err;
 		size_t times;
-	} cases[] = {{EIO, 1}, {EIO, 2}, {EIO, 3}, {EIO, 6}, {ENOSPC, 1}, {ENOSPC, 3}, {EINTR, 1},
-	    {CRASHSIM_SHORT_WRITE, 1}};
+	} cases[] = { { EIO, 1 }, { EIO, 2 }, { EIO, 3 }, { EIO, 6 }, { ENOSPC, 1 }, { ENOSPC, 3 },
+		{ EINTR, 1 }, { CRASHSIM_SHORT_WRITE, 1 } };
 
 	(void)unused;
 	for (unsigned i = 0; i < rounds(2); i++)
@@ -624,10 +624,10 @@ test_damage_in_the_middle(void **unused)
 		const char *what;
 		bool seen; /* the record is shown at recovery all the same */
 	} cases[] = {
-	    {10, 40, "record header", false},
-	    {10, JOURNAL_RECORD_HEADER + 5, "record's meta", false},
-	    {10, JOURNAL_RECORD_HEADER + sizeof(struct meta) + 3, "record", true},
-	    {39, 20, "record header", false},
+		{ 10, 40, "record header", false },
+		{ 10, JOURNAL_RECORD_HEADER + 5, "record's meta", false },
+		{ 10, JOURNAL_RECORD_HEADER + sizeof(struct meta) + 3, "record", true },
+		{ 39, 20, "record header", false },
 	};
 
 	(void)unused;
@@ -685,8 +685,8 @@ test_other_formats(void **unused)
 		bool fix_crc;
 		int want;
 	} cases[] = {
-	    {8, JOURNAL_VERSION + 1, true, JOURNAL_NEWER}, {16, 'x', true, JOURNAL_KIND},
-	    {33, 1, false, 0}, /* damaged header: set aside */
+		{ 8, JOURNAL_VERSION + 1, true, JOURNAL_NEWER }, { 16, 'x', true, JOURNAL_KIND },
+		{ 33, 1, false, 0 }, /* damaged header: set aside */
 	};
 
 	(void)unused;
@@ -924,10 +924,10 @@ static void
 test_real_files(void **unused)
 {
 	char dir[] = "/tmp/journal_test.XXXXXX", cmd[64];
-	struct journal_options opt = {.kind = "real", .on_record = real_record};
+	struct journal_options opt = { .kind = "real", .on_record = real_record };
 	struct journal *j, *second;
 	struct journal_ref ref;
-	struct journal_write w = {.type = 1, .meta = "meta", .meta_len = 4};
+	struct journal_write w = { .type = 1, .meta = "meta", .meta_len = 4 };
 	int fd;
 
 	(void)unused;
@@ -955,16 +955,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_power_failures),
-	    cmocka_unit_test(test_failing_calls),
-	    cmocka_unit_test(test_damage_in_the_middle),
-	    cmocka_unit_test(test_other_formats),
-	    cmocka_unit_test(test_full_disk),
-	    cmocka_unit_test(test_nearly_full_disk),
-	    cmocka_unit_test(test_compaction_bounds_disk),
-	    cmocka_unit_test(test_kill_is_kept),
-	    cmocka_unit_test(test_cut_is_remembered),
-	    cmocka_unit_test(test_real_files),
+		cmocka_unit_test(test_power_failures),
+		cmocka_unit_test(test_failing_calls),
+		cmocka_unit_test(test_damage_in_the_middle),
+		cmocka_unit_test(test_other_formats),
+		cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_nearly_full_disk),
+		cmocka_unit_test(test_compaction_bounds_disk),
+		cmocka_unit_test(test_kill_is_kept),
+		cmocka_unit_test(test_cut_is_remembered),
+		cmocka_unit_test(test_real_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

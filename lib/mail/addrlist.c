@@ -160,7 +160,7 @@ to_comma(struct parser *p)
 static void
 angle(struct parser *p, struct str name)
 {
-	struct str r = {0}, local, dom = {0};
+	struct str r = { 0 }, local, dom = { 0 };
 	struct mail_addr *m;
 
 	p->l.p++;
@@ -187,12 +187,12 @@ angle(struct parser *p, struct str name)
 static void
 bare(struct parser *p, const char *start, char *to)
 {
-	struct str local, dom = {0}, comment;
+	struct str local, dom = { 0 }, comment;
 	struct mail_addr *m;
 
 	p->l.p = start;
 	p->to = to;
-	p->comment = (struct str){0};
+	p->comment = (struct str){ 0 };
 	local = words(p, STR(""));
 	if (peek(p) == '@') {
 		p->l.p++;
@@ -257,17 +257,17 @@ struct mail_addr *
 mail_addrlist_parse(struct str value, struct arena *a)
 {
 	struct mail_addr *list = NULL;
-	struct parser p = {.a = a, .tail = &list};
+	struct parser p = { .a = a, .tail = &list };
 
 	if (value.n > MAIL_ADDRLIST_BYTES_MAX)
 		value.n = MAIL_ADDRLIST_BYTES_MAX;
 	/* between two words stands at least one byte, but for words that touch: "a""b" */
 	if (value.n == 0 || (p.to = arena_alloc(a, 2 * value.n + 1)) == NULL)
 		return NULL;
-	p.l = (struct mail_lex){value.p, value.p + value.n};
+	p.l = (struct mail_lex){ value.p, value.p + value.n };
 	mail_lex_cfws(&p.l);
 	while (p.l.p < p.l.end && !p.full) {
-		p.comment = (struct str){0};
+		p.comment = (struct str){ 0 };
 		address(&p);
 		mail_lex_cfws(&p.l);
 	}

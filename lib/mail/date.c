@@ -38,7 +38,7 @@ mail_date_of_days(int64_t days)
 bool
 mail_date_is_valid(struct mail_date d)
 {
-	static const int days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	static const int days[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
 	bool leap = (d.year % 4 == 0 && d.year % 100 != 0) || d.year % 400 == 0;
 
 	if (d.year < 1 || d.year > 9999 || d.month < 1 || d.month > 12 || d.day < 1)
@@ -112,14 +112,14 @@ zone_by_name(struct str s)
 		struct str name;
 		int hours;
 	} zones[] = {
-	    {{"EDT", 3}, -4},
-	    {{"EST", 3}, -5},
-	    {{"CDT", 3}, -5},
-	    {{"CST", 3}, -6},
-	    {{"MDT", 3}, -6},
-	    {{"MST", 3}, -7},
-	    {{"PDT", 3}, -7},
-	    {{"PST", 3}, -8},
+		{ { "EDT", 3 }, -4 },
+		{ { "EST", 3 }, -5 },
+		{ { "CDT", 3 }, -5 },
+		{ { "CST", 3 }, -6 },
+		{ { "MDT", 3 }, -6 },
+		{ { "MST", 3 }, -7 },
+		{ { "PDT", 3 }, -7 },
+		{ { "PST", 3 }, -8 },
 	};
 
 	for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); i++)
@@ -177,7 +177,7 @@ time_of_day(struct mail_lex *l, int *seconds)
 bool
 mail_date_parse(struct str value, struct mail_time *t)
 {
-	struct mail_lex l = {value.p, value.p + value.n};
+	struct mail_lex l = { value.p, value.p + value.n };
 	struct mail_date d;
 	int digits, seconds, zone = 0;
 
@@ -231,7 +231,7 @@ imap_date(struct mail_lex *l, struct mail_date *d)
 bool
 mail_date_parse_imap(struct str s, struct mail_date *d)
 {
-	struct mail_lex l = {s.p, s.p + s.n};
+	struct mail_lex l = { s.p, s.p + s.n };
 
 	return imap_date(&l, d) && l.p == l.end;
 }
@@ -239,7 +239,7 @@ mail_date_parse_imap(struct str s, struct mail_date *d)
 bool
 mail_time_parse_imap(struct str s, struct mail_time *t)
 {
-	struct mail_lex l = {s.p, s.p + s.n};
+	struct mail_lex l = { s.p, s.p + s.n };
 	struct mail_date d;
 	int h, m, sec, zone;
 

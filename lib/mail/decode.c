@@ -34,7 +34,7 @@ mail_base64_decode(struct mail_base64 *d, struct str in, uint8_t *out)
 			*to++ = (uint8_t)(d->bits >> 16);
 			*to++ = (uint8_t)(d->bits >> 8);
 			*to++ = (uint8_t)d->bits;
-			*d = (struct mail_base64){0};
+			*d = (struct mail_base64){ 0 };
 		}
 	}
 	return (size_t)(to - out);
@@ -51,14 +51,14 @@ mail_base64_end(struct mail_base64 *d, uint8_t *out)
 	} else if (d->have == 2) {
 		out[n++] = (uint8_t)(d->bits >> 4);
 	}
-	*d = (struct mail_base64){.ended = true};
+	*d = (struct mail_base64){ .ended = true };
 	return n;
 }
 
 bool
 mail_base64_strict(struct str in, uint8_t *out, size_t *n)
 {
-	struct mail_base64 d = {0};
+	struct mail_base64 d = { 0 };
 	size_t pad = 0;
 
 	if (in.n % 4 != 0)
@@ -174,7 +174,7 @@ size_t
 mail_qp_end(struct mail_qp *d, uint8_t *out)
 {
 	if (d->escape && (d->n == 1 || d->held[1] == '\r')) {
-		*d = (struct mail_qp){0}; /* "=" at the very end: a soft break */
+		*d = (struct mail_qp){ 0 }; /* "=" at the very end: a soft break */
 		return 0;
 	}
 	return held_flush(d, out);

@@ -42,6 +42,7 @@ static const struct {
 	{ "Undisclosed recipients:;", "[Undisclosed recipients ] " },
 	{ "(Empty list)(start)Hidden recipients  :(nobody(that I know))  ;",
 	    "[Hidden recipients ] " },
+	{ "g: root;", "[g ||root| ] " },
 	{ "g: a@b", "[g ||a|b ] " },
 	{ "g: a@b; c@d", "[g ||a|b ] ||c|d " },
 	{ "Mary Smith <@node.test,@b:mary@example.net>",

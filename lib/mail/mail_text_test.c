@@ -53,6 +53,7 @@ test_base64(void **state)
 	assert_memory_equal(out, "\0u\0p", 4);
 	assert_false(mail_base64_strict(STR("AHUAcA="), out, &n));
 	assert_false(mail_base64_strict(STR("AH=AcA=="), out, &n));
+	assert_false(mail_base64_strict(STR("A==="), out, &n));
 	assert_false(mail_base64_strict(STR("AHU AcA="), out, &n));
 	n = mail_base64_encode("\0u\0p", 4, text);
 	assert_true(str_eq(str_from(text, n), STR("AHUAcA==")));
@@ -114,7 +115,9 @@ test_fold(void **state)
 	(void)state;
 	buf_init(&out, 256);
 	assert_int_equal(
-	    mail_fold(STR("ABCxyz[ @AZ`az{ANLETTERSOFMANY\xc3\x84\xc3\x96\xc3\x9f\xc5\xa0\xce\xa9\xd0\x96\xff"), &out),
+	    mail_fold(
+		STR("ABCxyz[ @AZ`az{ANLETTERSOFMANY\xc3\x84\xc3\x96\xc3\x9f\xc5\xa0\xce\xa9\xd0\x96\xff"),
+		&out),
 	    0);
 	assert_true(str_eq(str_from(buf_data(&out), out.len),
 	    STR("abcxyz[ @az`az{anlettersofmany\xc3\xa4\xc3\xb6\xc3\x9f\xc5\xa1\xcf\x89\xd0\xb6\xff")));
@@ -160,6 +163,7 @@ test_params(void **state)
 	check_param("a/b; n*=utf-8'de'%C3%A4%2", "n", "\xc3\xa4%2");
 	check_param("a/b; n*1=b; n*0=a; n*2*=%63", "n", "abc");
 	check_param("a/b; n*0*=iso-8859-1''%E4; n*1=\"%E4\"; n*3=x", "n", "\xc3\xa4%E4");
+	check_param("a/b; n*0=a; n*0=b", "n", "a");
 	check_param("a/b; n=old; n*=utf-8''new", "n", "new");
 	check_param("a/b; n*999999999=x; n=y", "n", "y");
 	check_param("a/b; n=\"=?utf-8?q?=C3=A4?=\"", "n", "\xc3\xa4");

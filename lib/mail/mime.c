@@ -43,12 +43,12 @@ part_new(struct parser *p, int32_t parent, size_t at)
 		t->parts = xrealloc(t->parts, t->cap * sizeof(t->parts[0]));
 	}
 	part = &t->parts[t->count];
-	*part = (struct mime_part){.header = at,
-	    .body = at,
-	    .end = at,
-	    .parent = parent,
-	    .child = MIME_NO_PART,
-	    .next = MIME_NO_PART};
+	*part = (struct mime_part){ .header = at,
+		.body = at,
+		.end = at,
+		.parent = parent,
+		.child = MIME_NO_PART,
+		.next = MIME_NO_PART };
 	return (int32_t)t->count++;
 }
 
@@ -126,7 +126,7 @@ push(struct parser *p, struct open_part o)
 static void
 multipart_begin(struct parser *p, int32_t n, struct str subtype, struct mail_lex params)
 {
-	struct open_part o = {.part = n, .is_multipart = true};
+	struct open_part o = { .part = n, .is_multipart = true };
 
 	o.digest = str_eq_nocase(subtype, STR("digest"));
 	p->t->parts[n].kind = MIME_MULTIPART;
@@ -145,7 +145,7 @@ message_begin(struct parser *p, int32_t n)
 		p->t->truncated = true;
 		return;
 	}
-	if (!push(p, (struct open_part){.part = n}))
+	if (!push(p, (struct open_part){ .part = n }))
 		return;
 	part->kind = MIME_MESSAGE;
 	child_new(p, n, MIME_NO_PART, part->body);
@@ -342,5 +342,5 @@ void
 mime_tree_free(struct mime_tree *t)
 {
 	free(t->parts);
-	*t = (struct mime_tree){0};
+	*t = (struct mime_tree){ 0 };
 }

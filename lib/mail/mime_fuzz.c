@@ -25,7 +25,8 @@ tree_check(struct str msg, const struct mime_tree *t)
 		assert(p->header <= p->body && p->body <= p->end && p->end <= msg.n);
 		assert(p->lines <= p->end - p->body);
 		for (int32_t up = p->parent; up != MIME_NO_PART; up = t->parts[up].parent)
-			assert(++depth <= MIME_DEPTH_MAX);
+			depth++;
+		assert(depth <= MIME_DEPTH_MAX);
 		for (int32_t c = p->child; c != MIME_NO_PART; c = t->parts[c].next) {
 			const struct mime_part *q = &t->parts[c];
 

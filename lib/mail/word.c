@@ -45,8 +45,8 @@ word_at(struct str s, struct word *w)
 static size_t
 word_bytes(const struct word *w, uint8_t *out)
 {
-	struct mail_base64 b64 = {0};
-	struct mail_qp qp = {0};
+	struct mail_base64 b64 = { 0 };
+	struct mail_qp qp = { 0 };
 	size_t n;
 
 	if (w->base64) {

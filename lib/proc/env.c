@@ -13,20 +13,20 @@
 
 static char time_zone[] = "TZ=UTC";
 static char *minimal[] = {
-    time_zone,
+	time_zone,
 #ifdef POSTERN_SANITIZE
-    NULL, /* room for the sanitizers' options */
-    NULL,
-    NULL,
+	NULL, /* room for the sanitizers' options */
+	NULL,
+	NULL,
 #endif
-    NULL,
+	NULL,
 };
 
 char *const *
 proc_env_minimal(void)
 {
 #ifdef POSTERN_SANITIZE
-	static const char *const kept[] = {"ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS="};
+	static const char *const kept[] = { "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS=" };
 	size_t n = 1;
 
 	for (char **e = environ; e != NULL && *e != NULL && environ != minimal; e++)

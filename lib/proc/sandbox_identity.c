@@ -58,7 +58,7 @@ root_change(const struct sandbox_row *row, int dir, const char **step)
 static int
 capabilities_clear(const char **step)
 {
-	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct none[2];
 
 	*step = "capabilities";

@@ -58,7 +58,7 @@ static const uint64_t own_write = LL_WRITE_FILE | LL_REMOVE_DIR | LL_REMOVE_FILE
 static size_t
 ruleset_of(int abi, struct ll_ruleset *r)
 {
-	*r = (struct ll_ruleset){.fs = LL_FS_ABI1};
+	*r = (struct ll_ruleset){ .fs = LL_FS_ABI1 };
 	if (abi >= 2)
 		r->fs |= LL_REFER;
 	if (abi >= 3)
@@ -75,7 +75,7 @@ ruleset_of(int abi, struct ll_ruleset *r)
 static int
 add_dir(int set, const struct ll_ruleset *r, const struct sandbox_row *row, int dir)
 {
-	struct ll_path rule = {.fd = dir};
+	struct ll_path rule = { .fd = dir };
 
 	if (row->root == ROOT_EMPTY || dir < 0)
 		return 0;
@@ -90,7 +90,7 @@ add_ports(int set, const struct ll_ruleset *r, const struct sandbox_row *row, co
 	if (r->net == 0 || !(row->calls & CALLS_DNS))
 		return 0;
 	for (size_t i = 0; i < nports; i++) {
-		struct ll_port rule = {.allowed = LL_CONNECT_TCP, .port = ports[i]};
+		struct ll_port rule = { .allowed = LL_CONNECT_TCP, .port = ports[i] };
 
 		if (syscall(SYS_landlock_add_rule, set, LL_RULE_PORT, &rule, 0) < 0)
 			return -errno;

@@ -29,13 +29,13 @@ struct call {
 };
 
 static const struct call calls[] = {
-#define CALL(group, name) {#name, CALLS_##group, ALLOW, SCMP_SYS(name), 0, 0, 0, 0, 0},
-#define CALL_IF(group, name, arg, mask, value)                                                     \
-	{#name, CALLS_##group, ALLOW_IF, SCMP_SYS(name), arg, 0, mask, value, 0},
-#define CALL_IF2(group, name, a, value, b, value2)                                                 \
-	{#name, CALLS_##group, ALLOW_IF2, SCMP_SYS(name), a, b, 0, value, value2},
-#define CALL_ERRNO(name, error) {#name, 0, ERRNO, SCMP_SYS(name), 0, 0, 0, error, 0},
-#define CALL_KILL(name) {#name, 0, KILL, SCMP_SYS(name), 0, 0, 0, 0, 0},
+#define CALL(group, name) { #name, CALLS_##group, ALLOW, SCMP_SYS(name), 0, 0, 0, 0, 0 },
+#define CALL_IF(group, name, arg, mask, value) \
+	{ #name, CALLS_##group, ALLOW_IF, SCMP_SYS(name), arg, 0, mask, value, 0 },
+#define CALL_IF2(group, name, a, value, b, value2) \
+	{ #name, CALLS_##group, ALLOW_IF2, SCMP_SYS(name), a, b, 0, value, value2 },
+#define CALL_ERRNO(name, error) { #name, 0, ERRNO, SCMP_SYS(name), 0, 0, 0, error, 0 },
+#define CALL_KILL(name) { #name, 0, KILL, SCMP_SYS(name), 0, 0, 0, 0, 0 },
 #include "proc/sandbox_calls.h"
 };
 enum { NCALLS = sizeof(calls) / sizeof(calls[0]) };
@@ -171,7 +171,7 @@ on_sigsys(int signo, siginfo_t *si, void *context)
 static int
 catch_sigsys(void)
 {
-	struct sigaction sa = {.sa_sigaction = on_sigsys, .sa_flags = SA_SIGINFO};
+	struct sigaction sa = { .sa_sigaction = on_sigsys, .sa_flags = SA_SIGINFO };
 
 	sigemptyset(&sa.sa_mask);
 	return sigaction(SIGSYS, &sa, NULL) < 0 ? -errno : 0;

@@ -46,15 +46,15 @@ struct house {
 	struct report *r;
 };
 
-static const char *const programs[] = {"control", "logger", "keys", "resolver", "accounts", "auth",
-    "smtpd", "queue", "imapd", "mailbox"};
+static const char *const programs[] = { "control", "logger", "keys", "resolver", "accounts", "auth",
+	"smtpd", "queue", "imapd", "mailbox" };
 enum { NPROGRAMS = sizeof(programs) / sizeof(programs[0]) };
 
 static int
 setup(void **state)
 {
 	static struct house h;
-	struct sockaddr_in sin = {.sin_family = AF_INET};
+	struct sockaddr_in sin = { .sin_family = AF_INET };
 	socklen_t len = sizeof(sin);
 
 	snprintf(h.path, sizeof(h.path), "/tmp/sandbox-test.XXXXXX");
@@ -98,7 +98,7 @@ static void
 enter(struct house *h, const char *program, enum mode mode)
 {
 	const struct sandbox_row *row = sandbox_row(program);
-	struct proc_sandbox_request rq = {.program = program, .uid = UID, .gid = UID};
+	struct proc_sandbox_request rq = { .program = program, .uid = UID, .gid = UID };
 
 	rq.root = mode == AS_ROOT;
 	rq.dir = row->root == ROOT_EMPTY ? -1 : h->dir;
@@ -116,19 +116,19 @@ enter(struct house *h, const char *program, enum mode mode)
 		_exit(98);
 }
 
-#define MUST(what)                                                                                 \
-	do {                                                                                       \
-		if (!(what)) {                                                                     \
-			snprintf(                                                                  \
-			    h->r->wrong, sizeof(h->r->wrong), "%s: %s", #what, strerror(errno));   \
-			return;                                                                    \
-		}                                                                                  \
+#define MUST(what) \
+	do { \
+		if (!(what)) { \
+			snprintf( \
+			    h->r->wrong, sizeof(h->r->wrong), "%s: %s", #what, strerror(errno)); \
+			return; \
+		} \
 	} while (0)
 
 static void
 everybody_works(struct house *h)
 {
-	int sv[2] = {h->log[0], h->log[1]}, ep;
+	int sv[2] = { h->log[0], h->log[1] }, ep;
 	char *big = malloc(8 << 20);
 	struct stat st;
 	struct timespec ts;
@@ -200,7 +200,7 @@ accepting_works(struct house *h)
 static void
 asking_works(struct house *h)
 {
-	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons(h->port)};
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(h->port) };
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 	int tcp;
 
@@ -309,7 +309,7 @@ start(struct house *h, const char *program, enum mode mode, const char *deadly)
 static int
 client(const struct house *h)
 {
-	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons(h->port)};
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(h->port) };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -372,7 +372,7 @@ killed(struct house *h, enum mode mode)
 	struct probe probes[PROBES_MAX];
 	size_t n = probes_make(probes, 0, 0, 0, 0, 0);
 	/* One of each shape; the rows are the same for all. */
-	static const char *const some[] = {"keys", "resolver", "smtpd", "accounts"};
+	static const char *const some[] = { "keys", "resolver", "smtpd", "accounts" };
 
 	for (size_t p = 0; p < 4; p++)
 		for (size_t i = 0; i < n; i++) {
@@ -418,7 +418,7 @@ test_refused_without_namespace(void **state)
 static void
 test_refused_with_older_kernels(void **state)
 {
-	static const int abis[] = {2, 4, 0};
+	static const int abis[] = { 2, 4, 0 };
 	enum mode mode = geteuid() == 0 ? AS_ROOT : AS_USER;
 
 	for (size_t i = 0; i < sizeof(abis) / sizeof(abis[0]); i++) {
@@ -443,8 +443,9 @@ test_calls_allowed(void **state)
 	static const struct {
 		const char *program;
 		unsigned most;
-	} want[] = {{"keys", 25}, {"control", 40}, {"smtpd", 40}, {"imapd", 40}, {"auth", 40},
-	    {"resolver", 50}, {"logger", 60}, {"queue", 60}, {"mailbox", 60}, {"accounts", 75}};
+	} want[] = { { "keys", 25 }, { "control", 40 }, { "smtpd", 40 }, { "imapd", 40 },
+		{ "auth", 40 }, { "resolver", 50 }, { "logger", 60 }, { "queue", 60 },
+		{ "mailbox", 60 }, { "accounts", 75 } };
 	struct house *h = *state;
 
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
@@ -483,11 +484,12 @@ check_status(pid_t pid)
 {
 	static const struct {
 		const char *field, *want;
-	} t[] = {{"Seccomp", "2\n"}, {"NoNewPrivs", "1\n"}, {"Uid", "54321\t54321\t54321\t54321\n"},
-	    {"Gid", "54321\t54321\t54321\t54321\n"}, {"Groups", " \n"},
-	    {"CapInh", "0000000000000000\n"}, {"CapPrm", "0000000000000000\n"},
-	    {"CapEff", "0000000000000000\n"}, {"CapBnd", "0000000000000000\n"},
-	    {"CapAmb", "0000000000000000\n"}};
+	} t[] = { { "Seccomp", "2\n" }, { "NoNewPrivs", "1\n" },
+		{ "Uid", "54321\t54321\t54321\t54321\n" },
+		{ "Gid", "54321\t54321\t54321\t54321\n" }, { "Groups", " \n" },
+		{ "CapInh", "0000000000000000\n" }, { "CapPrm", "0000000000000000\n" },
+		{ "CapEff", "0000000000000000\n" }, { "CapBnd", "0000000000000000\n" },
+		{ "CapAmb", "0000000000000000\n" } };
 	char got[128];
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
@@ -534,11 +536,11 @@ test_bad_requests(void **state)
 	struct house *h = *state;
 	char text[PROC_SANDBOX_TEXT_MAX];
 	const struct proc_sandbox_request bad[] = {
-	    {.program = "nobody", .root = false, .dir = -1},
-	    {.program = "master", .root = false, .dir = -1},
-	    {.program = "smtpd", .root = true, .uid = 0, .gid = 5, .dir = -1},
-	    {.program = "smtpd", .root = true, .uid = 5, .gid = 0, .dir = -1},
-	    {.program = "queue", .root = true, .uid = 5, .gid = 5, .dir = -1},
+		{ .program = "nobody", .root = false, .dir = -1 },
+		{ .program = "master", .root = false, .dir = -1 },
+		{ .program = "smtpd", .root = true, .uid = 0, .gid = 5, .dir = -1 },
+		{ .program = "smtpd", .root = true, .uid = 5, .gid = 0, .dir = -1 },
+		{ .program = "queue", .root = true, .uid = 5, .gid = 5, .dir = -1 },
 	};
 
 	(void)h;
@@ -653,16 +655,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_refused_as_root),
-	    cmocka_unit_test(test_refused_as_user),
-	    cmocka_unit_test(test_refused_without_namespace),
-	    cmocka_unit_test(test_refused_with_older_kernels),
-	    cmocka_unit_test(test_deadly),
-	    cmocka_unit_test(test_calls_allowed),
-	    cmocka_unit_test(test_seen_from_outside),
-	    cmocka_unit_test(test_bad_requests),
-	    cmocka_unit_test(test_master),
-	    cmocka_unit_test(test_env),
+		cmocka_unit_test(test_refused_as_root),
+		cmocka_unit_test(test_refused_as_user),
+		cmocka_unit_test(test_refused_without_namespace),
+		cmocka_unit_test(test_refused_with_older_kernels),
+		cmocka_unit_test(test_deadly),
+		cmocka_unit_test(test_calls_allowed),
+		cmocka_unit_test(test_seen_from_outside),
+		cmocka_unit_test(test_bad_requests),
+		cmocka_unit_test(test_master),
+		cmocka_unit_test(test_env),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -19,16 +19,16 @@ static const struct {
 	const char *daemon;
 	unsigned kinds;
 } allowed[] = {
-    {"control", COMMON},
-    {"logger", FILES | KIND_STDERR},
-    {"keys", COMMON | KIND_DIR},
-    {"resolver", COMMON | KIND_TCP | KIND_UDP},
-    {"accounts", FILES},
-    {"auth", COMMON},
-    {"smtpd", NETWORK},
-    {"queue", FILES},
-    {"imapd", NETWORK},
-    {"mailbox", FILES},
+	{ "control", COMMON },
+	{ "logger", FILES | KIND_STDERR },
+	{ "keys", COMMON | KIND_DIR },
+	{ "resolver", COMMON | KIND_TCP | KIND_UDP },
+	{ "accounts", FILES },
+	{ "auth", COMMON },
+	{ "smtpd", NETWORK },
+	{ "queue", FILES },
+	{ "imapd", NETWORK },
+	{ "mailbox", FILES },
 };
 
 unsigned

@@ -83,7 +83,7 @@ jumps(const struct sock_filter *in, uint32_t a, uint32_t x)
 static uint32_t
 run(const struct sock_filter *code, long length, const struct seccomp_data *data)
 {
-	uint32_t a = 0, x = 0, mem[16] = {0};
+	uint32_t a = 0, x = 0, mem[16] = { 0 };
 	long pc = 0;
 
 	for (int steps = 0; pc < length && steps < STEPS_MAX; steps++) {
@@ -126,7 +126,7 @@ run(const struct sock_filter *code, long length, const struct seccomp_data *data
 int
 filters_verdict(const struct filters *f, uint32_t arch, long nr, const uint64_t args[6])
 {
-	struct seccomp_data data = {.nr = (int)nr, .arch = arch};
+	struct seccomp_data data = { .nr = (int)nr, .arch = arch };
 	int strictest = FILTER_ALLOW;
 
 	memcpy(data.args, args, sizeof(data.args));

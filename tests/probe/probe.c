@@ -73,10 +73,11 @@ check_status(const struct target *t)
 	static const char none[] = "0000000000000000";
 	static const struct {
 		const char *field, *want;
-	} want[] = {{"Seccomp", "2"}, {"NoNewPrivs", "1"}, {"CapInh", none}, {"CapPrm", none},
-	    {"CapEff", none}, {"CapBnd", none}, {"CapAmb", none}, {"Threads", "1"}};
+	} want[] = { { "Seccomp", "2" }, { "NoNewPrivs", "1" }, { "CapInh", none },
+		{ "CapPrm", none }, { "CapEff", none }, { "CapBnd", none }, { "CapAmb", none },
+		{ "Threads", "1" } };
 	char got[128];
-	unsigned u[4] = {0};
+	unsigned u[4] = { 0 };
 
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
 		status_field(t->pid, want[i].field, got, sizeof(got));
@@ -121,7 +122,7 @@ check_own_uid(const struct target *t)
 static void
 check_limits(const struct target *t)
 {
-	static const char *const zero[] = {"Max processes", "Max core file size"};
+	static const char *const zero[] = { "Max processes", "Max core file size" };
 	char path[64], line[256];
 	FILE *f;
 
@@ -191,8 +192,8 @@ check_descriptors(struct target *t)
 static uint64_t
 scratch(struct inject *in)
 {
-	const uint64_t args[6] = {
-	    0, SCRATCH, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1, 0};
+	const uint64_t args[6] = { 0, SCRATCH, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		(uint64_t)-1, 0 };
 	bool sigsys;
 	int died;
 	long at = inject_call(in, SYS_mmap, args, &sigsys, &died);
@@ -272,7 +273,8 @@ from_inside(const struct target *t, const char *deadly)
 		cell(t, filters_verdict(f, AUDIT_ARCH_I386, 20, none) == FILTER_KILL,
 		    "i386 entry ends it (by its filter)");
 	}
-	inject_call(in, SYS_munmap, (const uint64_t[6]){base, SCRATCH}, &(bool){0}, &(int){0});
+	inject_call(
+	    in, SYS_munmap, (const uint64_t[6]){ base, SCRATCH }, &(bool){ 0 }, &(int){ 0 });
 	if (last != NULL)
 		do_deadly(t, in, last);
 	filters_free(&f);
@@ -290,7 +292,7 @@ usage(void)
 int
 main(int argc, char **argv)
 {
-	static struct target t = {.socket = 3, .dir = -1};
+	static struct target t = { .socket = 3, .dir = -1 };
 	const char *deadly = NULL;
 	char parent[32];
 

@@ -86,6 +86,49 @@ def test_exec_kills_the_daemon_and_it_comes_back(m):
     m.send(message("after the restart"))
 
 
+def memory_of(pid):
+    """All readable memory of a process, in pieces."""
+    with open(f"/proc/{pid}/maps") as f:
+        areas = [line.split()[:2] for line in f]
+    with open(f"/proc/{pid}/mem", "rb", 0) as mem:
+        for area, mode in areas:
+            begin, end = (int(x, 16) for x in area.split("-"))
+            if mode[0] != "r":
+                continue
+            try:
+                mem.seek(begin)
+                yield mem.read(end - begin)
+            except (OSError, ValueError):
+                continue
+
+
+def holders(m, secret):
+    return {name for name, pids in m.daemons().items() for pid in pids
+            if any(secret in piece for piece in memory_of(pid))}
+
+
+def test_private_key_is_in_keys_alone(m):
+    text = run("openssl", "ec", "-in", m.folder + "/keys/default.key", "-text", "-noout").stdout
+    hexes = re.search(r"priv:\s*([0-9a-f:\s]+)pub:", text).group(1)
+    secret = bytes.fromhex(re.sub(r"[^0-9a-f]", "", hexes)).lstrip(b"\0")
+    m.imap().logout()
+    m.send(message("over TLS"), tls=True)
+    found = set()
+    for form in (secret, secret[::-1]):  # as stored, and as a bignum's words
+        found |= holders(m, form)
+    assert found <= {"keys"}, f"the private key is in {found}"
+    assert found == {"keys"}, "the search finds it nowhere: it would miss a leak, too"
+
+
+def test_password_is_wiped(m):
+    password = "a pass phrase that occurs nowhere else"
+    m.add_user("dora@" + DOMAIN, password)
+    client = m.imap("dora@" + DOMAIN, password)
+    found = holders(m, password.encode())
+    client.logout()
+    assert found <= {"auth"}, f"the password is still in {found}"
+
+
 def test_secrets_stay_where_they_belong(m):
     """The private keys and verifiers are readable by their owner alone; mail by its user alone."""
     for where, _, names in os.walk(m.folder):

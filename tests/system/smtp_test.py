@@ -140,6 +140,21 @@ def test_internationalised_address(m):
         assert code == 550, code
 
 
+def test_log_lines_keep_their_form(m):
+    with m.raw() as c:
+        c.expect(None, 220)
+        for text in ("EHLO \x1b[31mred", "EHLO %s%n%x", "MAIL FROM:<a\"b c@x>", "EHLO a\tb",
+                     "EHLO x error - forged program=master"):
+            c.command(text)
+        c.expect("EHLO client.example.net", 250)
+        c.command('MAIL FROM:<"a\\"=\\\\b\x7f"@example.net>')
+        c.command("RCPT TO:<x\u2028y@example.test>")
+    m.wait_log("event=closed.*helo=\"client.example.net\"", m.logged)
+    form = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z \w+\[\d+\] (debug|info|warn|error|fatal) [ -~]*$")
+    for line in m.log().splitlines():
+        assert form.match(line), line
+
+
 def test_xclient_only_where_allowed(m):
     with m.raw() as c:
         c.expect(None, 220)
