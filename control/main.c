@@ -17,7 +17,9 @@
 #include "daemon/daemon.h"
 
 enum {
-	CLIENTS_MAX = 32,         /* an administrator and a few scripts */
+	CLIENTS_MAX = 32, /* an administrator and a few scripts */
+	NOBODY = 65534,   /* how root looks from the user namespace of an ordinary user's instance;
+			 * the mode of the socket keeps all others out */
 	OWNER_TIMEOUT_MS = 60000, /* an owner that says nothing for so long has lost the request */
 };
 
@@ -226,7 +228,7 @@ on_accept(void *arg, int fd, const struct sockaddr *sa, socklen_t salen)
 		socklen_t mlen = sizeof(master);
 
 		if (getsockopt(DAEMON_MASTER_FD, SOL_SOCKET, SO_PEERCRED, &master, &mlen) < 0 ||
-		    cred.uid != master.uid) {
+		    (cred.uid != master.uid && (master.uid == 0 || cred.uid != NOBODY))) {
 			log_warn(NULL, "admin-denied uid=%u", cred.uid);
 			close(fd);
 			return;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Writes the log. Every other process has a datagram socket to here; which one a line came by tells
- * its program, so nobody writes in another's name. A datagram holds one or more lines; each becomes
+ * Writes the log. Every other process has a seqpacket socket to here; which one a line came by tells
+ * its program, so nobody writes in another's name. A record holds one or more lines; each becomes
  *
  *     2026-11-23T01:02:03.456789Z smtpd[0] info 4gq7z client=192.0.2.1 ...
  */
@@ -21,8 +21,8 @@
 #include "logger/logfile.h"
 
 enum {
-	DATAGRAMS_AT_ONCE = 16,
-	DATAGRAMS_A_TURN = 256, /* of one program, before the others come */
+	RECORDS_AT_ONCE = 16,
+	RECORDS_A_TURN = 256, /* of one program, before the others come */
 	BATCH_MAX = 4 << 20,
 	/* After lines came all programs wait so long before they are read again: under load one
 	 * wake-up then serves hundreds of lines. A socket holds about 500 (wmem_max). */
@@ -43,7 +43,7 @@ static struct {
 	TAILQ_HEAD(, source) sources;
 	struct io_timer *gather;
 	struct buf batch;
-	char datagrams[DATAGRAMS_AT_ONCE][LOG_DATAGRAM_MAX];
+	char records[RECORDS_AT_ONCE][LOG_DATAGRAM_MAX];
 	bool stderr_open;
 } logger;
 
@@ -147,23 +147,26 @@ add_lines(const char *program, struct str lines)
 	}
 }
 
+/* Number of records read; *ended: there is nobody at the other end any more. */
 static int
-receive(struct source *s)
+receive(struct source *s, bool *ended)
 {
-	struct mmsghdr msgs[DATAGRAMS_AT_ONCE];
-	struct iovec iov[DATAGRAMS_AT_ONCE];
+	struct mmsghdr msgs[RECORDS_AT_ONCE];
+	struct iovec iov[RECORDS_AT_ONCE];
 	int n;
 
 	memset(msgs, 0, sizeof(msgs));
-	for (int i = 0; i < DATAGRAMS_AT_ONCE; i++) {
-		iov[i] = (struct iovec){ logger.datagrams[i], LOG_DATAGRAM_MAX };
+	for (int i = 0; i < RECORDS_AT_ONCE; i++) {
+		iov[i] = (struct iovec){ logger.records[i], LOG_DATAGRAM_MAX };
 		msgs[i].msg_hdr.msg_iov = &iov[i];
 		msgs[i].msg_hdr.msg_iovlen = 1;
 	}
-	n = recvmmsg(s->fd, msgs, DATAGRAMS_AT_ONCE, MSG_DONTWAIT, NULL);
-	for (int i = 0; i < n; i++)
-		if (msgs[i].msg_len > 0)
-			add_lines(s->name, str_from(logger.datagrams[i], msgs[i].msg_len));
+	n = recvmmsg(s->fd, msgs, RECORDS_AT_ONCE, MSG_DONTWAIT, NULL);
+	*ended = n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR;
+	for (int i = 0; i < n && !*ended; i++) {
+		*ended = msgs[i].msg_len == 0; /* nobody sends an empty one */
+		add_lines(s->name, str_from(logger.records[i], msgs[i].msg_len));
+	}
 	return n;
 }
 
@@ -183,18 +186,17 @@ on_gathered(void *arg)
 	watch_all(IO_READ);
 }
 
-/* The end of a datagram socket shows as a hang-up only: an empty read tells. */
 static void
 on_lines(void *arg, int events)
 {
 	struct source *s = arg;
-	struct pollfd p = { .fd = s->fd };
-	int n = 0, total = 0;
+	bool ended = false;
+	int total = 0;
 
 	(void)events;
-	while (total < DATAGRAMS_A_TURN && (n = receive(s)) == DATAGRAMS_AT_ONCE)
-		total += n;
-	if (n <= 0 && poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)) != 0)
+	while (!ended && total < RECORDS_A_TURN && receive(s, &ended) == RECORDS_AT_ONCE)
+		total += RECORDS_AT_ONCE;
+	if (ended)
 		source_free(s);
 	if (!io_timer_pending(logger.gather)) {
 		io_timer_set(logger.gather, GATHER_MS);
@@ -262,9 +264,10 @@ static void
 on_stop(struct daemon *d)
 {
 	struct source *s;
+	bool ended;
 
 	TAILQ_FOREACH(s, &logger.sources, link)
-		while (receive(s) == DATAGRAMS_AT_ONCE)
+		while (receive(s, &ended) == RECORDS_AT_ONCE && !ended)
 			write_batch(NULL);
 	daemon_exit(d);
 }

@@ -54,9 +54,6 @@ after_turn(void *arg)
 	/* Closed in this turn. */
 	if (h->store == NULL)
 		return;
-
-	if (h->store == NULL)
-		return;
 	for (int i = 0; i < HOST_ROUNDS; i++) {
 		bool ran = sessions_run(h);
 

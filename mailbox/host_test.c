@@ -471,6 +471,145 @@ test_large(void **state)
 	free(big);
 }
 
+/* --- several sessions at random ----------------------------------------------------------------- */
+
+struct watcher {
+	struct client *c;
+	uint32_t exists;
+	unsigned tag;
+};
+
+static uint32_t seed;
+
+static uint32_t
+pick(uint32_t n)
+{
+	seed = seed * 1664525u + 1013904223u;
+	return (seed >> 8) % n;
+}
+
+/* What the server says changes what this client believes. */
+static void
+watch(struct watcher *w)
+{
+	for (const char *p = w->c->text; p != NULL && *p != '\0';) {
+		unsigned n;
+		char word[16];
+
+		if (sscanf(p, "* %u %15s", &n, word) == 2) {
+			if (strcmp(word, "EXISTS") == 0) {
+				assert_true(n >= w->exists);
+				w->exists = n;
+			} else if (strcmp(word, "EXPUNGE") == 0) {
+				assert_true(n >= 1 && n <= w->exists);
+				w->exists--;
+			} else if (strcmp(word, "FETCH") == 0) {
+				assert_true(n >= 1 && n <= w->exists);
+			}
+		}
+		p = strstr(p, "\r\n");
+		p = p != NULL ? p + 2 : NULL;
+	}
+}
+
+static void
+do_command(struct watcher *w, const char *text)
+{
+	char line[256], tag[16];
+
+	snprintf(tag, sizeof(tag), "t%u ", ++w->tag);
+	snprintf(line, sizeof(line), "%s%s\r\n", tag, text);
+	w->c->n = 0;
+	send_all(w->c->fd, line, strlen(line));
+	check(w->c, tag);
+	assert_true(expect(w->c, "\r\n"));
+	while (!expect(w->c, tag) || w->c->text[w->c->n - 1] != '\n')
+		;
+	watch(w);
+	if (strstr(w->c->text, " BAD ") != NULL)
+		fail_msg("%s: %s", line, w->c->text);
+}
+
+static void
+random_command(struct watcher *w)
+{
+	char text[128];
+	uint32_t n = w->exists > 0 ? 1 + pick(w->exists) : 0;
+	uint32_t m = n > 0 ? n + pick(w->exists - n + 1) : 0;
+
+	switch (n == 0 ? 6 : pick(8)) {
+	case 0:
+		snprintf(
+		    text, sizeof(text), "STORE %u:%u +FLAGS (\\Deleted)", n, m < n + 3 ? m : n);
+		break;
+	case 1:
+		snprintf(text, sizeof(text), "STORE %u FLAGS (\\Seen k%u)", n, pick(9));
+		break;
+	case 2:
+		snprintf(text, sizeof(text), "EXPUNGE");
+		break;
+	case 3:
+		snprintf(text, sizeof(text), "COPY %u:%u INBOX", n, m < n + 9 ? m : n);
+		break;
+	case 4:
+		snprintf(text, sizeof(text), "FETCH %u:%u (FLAGS UID ENVELOPE)", n, m);
+		break;
+	case 5:
+		snprintf(text, sizeof(text), "MOVE %u INBOX", n);
+		break;
+	case 6:
+		snprintf(text, sizeof(text), "NOOP");
+		break;
+	default:
+		snprintf(text, sizeof(text), "UID SEARCH NOT DELETED SUBJECT light");
+	}
+	do_command(w, text);
+}
+
+static void
+test_random_sessions(void **state)
+{
+	enum { SESSIONS = 3, STEPS = 600 };
+	struct watcher s[SESSIONS] = { 0 };
+	struct world w;
+	int d;
+
+	(void)state;
+	seed = (uint32_t)time(NULL);
+	print_message("seed %u\n", seed);
+	world_new(&w);
+	d = attach(&w, 1);
+	for (int i = 0; i < SESSIONS; i++) {
+		s[i].c = login(&w, "");
+		check(s[i].c, "a0 OK");
+		do_command(&s[i], "SELECT INBOX");
+	}
+	for (uint64_t n = 1; n <= STEPS; n++) {
+		if (pick(6) == 0) {
+			deliver_send(d, n, "", mail, sizeof(mail) - 1);
+			deliver_sync(d);
+			assert_true(delivered(d, n) != 0);
+		}
+		random_command(&s[pick(SESSIONS)]);
+	}
+	for (int i = 0; i < SESSIONS; i++)
+		do_command(&s[i], "NOOP");
+	for (int i = 0; i < SESSIONS; i++) {
+		struct client *fresh = login(&w, "f SELECT INBOX\r\n");
+		char exists[32];
+
+		snprintf(exists, sizeof(exists), "* %u EXISTS\r\n", s[i].exists);
+		check(fresh, exists);
+		client_free(&fresh);
+		if (i > 0)
+			assert_int_equal(s[i].exists, s[0].exists);
+	}
+	for (int i = 0; i < SESSIONS; i++)
+		client_free(&s[i].c);
+	close(d);
+	world_free(&w);
+}
+
 static bool
 is_closed(int fd)
 {
@@ -689,6 +828,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_session),
 		cmocka_unit_test(test_two_sessions),
+		cmocka_unit_test(test_random_sessions),
 		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_rubbish),
 		cmocka_unit_test(test_too_many),

@@ -67,6 +67,10 @@ int store_emit_content(struct store *s, unsigned type, const struct iovec *v,
 uint64_t store_modseq(struct store *s);
 void store_report(struct store *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 struct buf *store_record(struct store *s);
+/* The content the batch borrowed is not needed any more. */
+void store_release_held(struct store *s);
+/* MODSEQs up to this may be used, once it is stable. */
+int store_write_counters(struct store *s, uint64_t modseq);
 /* Writes the batch, without sync; 0 or STORE_TROUBLE. */
 int store_flush(struct store *s);
 

@@ -46,13 +46,14 @@ connect_pair(enum ipc_channel_kind channel, struct child *server, struct child *
 	hand(client, channel, false, proc_rows[server->proc].name, server->instance, sv[1]);
 }
 
-/* Lines are datagrams: one write, one line, whole or not at all. */
+/* Records: one write is read as one, whole or not at all. Not SOCK_DGRAM, which its holder could
+ * point at other sockets. */
 static int
 log_pair(int sv[2])
 {
 	int size = 1 << 20;
 
-	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, sv) < 0) {
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0) {
 		log_error(NULL, "socketpair reason=\"%s\"", strerror(errno));
 		return -1;
 	}

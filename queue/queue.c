@@ -45,8 +45,7 @@ on_tick(void *arg)
 {
 	struct queue *q = arg;
 
-	spool_tick(q->spool);
-	if (q->ticking || spool_is_full(q->spool))
+	if (spool_tick(q->spool) || q->ticking)
 		io_timer_set(q->tick, TICK_MS);
 	q->ticking = false;
 }

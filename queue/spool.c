@@ -28,7 +28,7 @@ struct spool {
 	struct spool_limits limits;
 	struct map *messages; /* by number */
 	uint64_t bytes;       /* received bytes of all messages */
-	bool room, opened;
+	bool room, opened, compaction_failed;
 
 	uint64_t number, number_end; /* next one; end of what is reserved on disk */
 	uint64_t number_asked;       /* end of what is reserved with the next commit */
@@ -331,7 +331,7 @@ spool_open(
 	}
 	collect_large(s);
 	s->opened = true;
-	spool_tick(s);
+	(void)spool_tick(s);
 	*out = s;
 	return 0;
 }
@@ -383,7 +383,7 @@ void
 spool_set_limits(struct spool *s, const struct spool_limits *limits)
 {
 	s->limits = *limits;
-	spool_tick(s);
+	(void)spool_tick(s);
 }
 
 bool
@@ -659,13 +659,15 @@ compact(struct spool *s)
 	if (journal_dirty(s->journal))
 		spool_commit(s);
 	r = journal_compact(s->journal, &mover);
-	if (r < 0)
+	/* It is tried again and again: one line will do. */
+	if (r < 0 && !s->compaction_failed)
 		log_error(NULL, "event=queue-compaction-failed reason=\"%s\"", journal_strerror(r));
+	s->compaction_failed = r < 0;
 	if (r == JOURNAL_FAILED)
 		fatal("the queue's journal failed; starting again");
 }
 
-void
+bool
 spool_tick(struct spool *s)
 {
 	struct journal_space sp;
@@ -678,12 +680,7 @@ spool_tick(struct spool *s)
 	}
 	s->room = !sp.full && sp.free_bytes >= s->limits.min_free &&
 		  sp.total_bytes < s->limits.max_bytes + SPOOL_RESERVE_BYTES;
-}
-
-bool
-spool_is_full(const struct spool *s)
-{
-	return !s->room;
+	return !s->room || journal_compact_wanted(s->journal);
 }
 
 /* --- reading ----------------------------------------------------------------------------------- */

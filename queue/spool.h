@@ -122,10 +122,9 @@ void spool_turn(struct spool *s);
 /* Are there done marks that wait for a sync? Then call spool_commit within a second. */
 bool spool_dirty(const struct spool *s);
 void spool_commit(struct spool *s);
-/* About ten times a second while the queue is in use: compaction, disk space. */
-void spool_tick(struct spool *s);
-/* Is the disk too full (spool_tick will notice when it is not any more)? */
-bool spool_is_full(const struct spool *s);
+/* About ten times a second while the queue is in use: compaction, disk space. True: again, also
+ * when nothing else happens. */
+bool spool_tick(struct spool *s);
 
 /* The message's envelope and inline content (NULL: large); valid until the next call. content may
  * be NULL: only the envelope is read. */

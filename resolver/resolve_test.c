@@ -14,6 +14,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -357,6 +358,43 @@ test_offline(void **state)
 	io_loop_free(&loop);
 }
 
+/* A machine without any network, asking from the root: the same. */
+static void
+without_network(void)
+{
+	struct io_loop *loop = io_loop_new();
+	const char *why = "";
+	struct resolve_options o = { .cache = 1 << 20, .timeout_ms = 1500 };
+	struct resolve *r;
+	struct got g;
+	clock_t cpu = clock();
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+		_exit(77);
+	o.anchors = str_of(anchors_of_root);
+	if ((r = resolve_new(&o, &why)) == NULL)
+		_exit(1);
+	resolve_start(r, loop);
+	ask(r, loop, "mx.example.net", DNS_A, &g);
+	_exit(g.result.result != IPC_TEMP ? 2 : clock() - cpu > CLOCKS_PER_SEC / 5 ? 3 : 0);
+}
+
+static void
+test_without_network(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0)
+		without_network();
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(status, 0);
+}
+
 static void
 test_too_many(void **state)
 {
@@ -435,6 +473,7 @@ main(void)
 		cmocka_unit_test(test_without_anchor),
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_offline),
+		cmocka_unit_test(test_without_network),
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_in_sandbox),
 	};

@@ -211,7 +211,7 @@ test_log_lines(void **state)
 	int sv[2], n, sent = 0;
 
 	(void)state;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, sv), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
 	log_open("test", sv[0]);
 	log_info("id1", "key=%s", "a\nb");
 	n = (int)recv(sv[1], line, sizeof(line), 0);

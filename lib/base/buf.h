@@ -31,7 +31,7 @@ void buf_free_secret(struct buf *b);
 static inline const uint8_t *
 buf_data(const struct buf *b)
 {
-	return b->data + b->off;
+	return b->off == 0 ? b->data : b->data + b->off; /* NULL + 0 is undefined */
 }
 
 static inline size_t

@@ -2,7 +2,7 @@
 /*
  * Log lines of a daemon. A line is "LEVEL ID key=value ..."; time and program are put before it by
  * the logger, which knows them from the channel the line came by, so that no daemon can write in
- * another's name. Lines go as datagrams of one or more, each ended by \n, and never block: when the
+ * another's name. Lines go as records of one or more, each ended by \n, and never block: when the
  * logger is behind, lines are counted and the count is sent later. Within the event loop, lines below
  * "warn" wait for the end of the turn, so that a busy turn costs one call.
  *
@@ -20,7 +20,7 @@ enum log_level { LOG_DEBUG_, LOG_INFO_, LOG_WARN_, LOG_ERROR_, LOG_FATAL_ };
 enum { LOG_LINE_MAX = 1024, LOG_ESCAPED_MAX = 256, LOG_DATAGRAM_MAX = 8192 };
 enum { EXIT_USAGE = 100, EXIT_FATAL = 111 };
 
-/* Before this call lines go to stderr as text. fd is a datagram socket to the logger; -1: stderr. */
+/* Before this call lines go to stderr as text. fd is a seqpacket socket to the logger; -1: stderr. */
 void log_open(const char *program, int fd);
 void log_set_debug(int on);
 /* on: lines may wait for log_flush(); the event loop's business. Off flushes. */

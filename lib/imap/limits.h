@@ -36,7 +36,6 @@ enum imap_limits {
 	IMAP_ID_FIELDS_MAX = 30,      /* rfc2971 */
 	IMAP_STORE_FLAGS_MAX = 64,    /* flags named in one STORE or APPEND */
 	IMAP_LEVELS_MAX = 32,         /* levels of a folder name */
-	IMAP_PATTERN_WILDCARDS_MAX = 16, /* in one LIST pattern: others are refused */
 	IMAP_LIST_PATTERNS_MAX = 16,
 	IMAP_IDLE_LINE_MAX = 256, /* what may come instead of DONE */
 	IMAP_BAD_MAX = 50,        /* bad commands in a row after login, then BYE */

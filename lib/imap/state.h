@@ -160,7 +160,7 @@ void imap_put_folder_flags(struct imap_session *s);
 bool imap_sync_one(struct imap_session *s, bool expunge);
 /* Back to the authenticated state. */
 void imap_folder_close(struct imap_session *s);
-/* The rest of LIST (list.c) and STATUS (folders.c). */
+/* What is announced after login, less what is hidden from this account. */
 int imap_put_capabilities(struct imap_session *s, struct buf *out);
 
 #endif

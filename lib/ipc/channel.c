@@ -273,6 +273,14 @@ fds_out_pop(struct ipc_channel *ch)
 	free(f);
 }
 
+/* Passwords pass here: what was sent does not stay in memory. */
+static bool
+carries_secrets(const struct ipc_channel *ch)
+{
+	return ch->kind == IPC_CH_auth || ch->kind == IPC_CH_admin ||
+	    ch->kind == IPC_CH_accounts_auth;
+}
+
 /* Sends up to the next descriptor's place, which must travel with the byte it belongs to. */
 static ssize_t
 send_run(struct ipc_channel *ch)
@@ -294,6 +302,8 @@ send_run(struct ipc_channel *ch)
 	if (r > 0) {
 		if (fd >= 0)
 			fds_out_pop(ch);
+		if (carries_secrets(ch))
+			explicit_bzero(ch->out.data + ch->out.off, (size_t)r);
 		buf_drain(&ch->out, (size_t)r);
 		ch->sent += (uint64_t)r;
 	}

@@ -75,7 +75,7 @@ struct journal {
 	size_t count, cap;
 	struct segment *cur;
 	uint64_t next_number, next_seq, next_large, clock;
-	uint64_t resumed; /* segments below were sealed when the owner made its checkpoint */
+	uint64_t resumed;    /* segments below were sealed when the owner made its checkpoint */
 	uint32_t synced_end; /* of the current segment */
 	bool failed, full, reserve_held, compact_hint;
 	unsigned open_fds;

@@ -6,9 +6,9 @@
  * In this order: groups, gid -> empty root (or the own directory), chdir -> bounding set -> uid ->
  * no_new_privs -> resource limits -> Landlock -> seccomp (all threads).
  *
- * As root everything has to succeed but Landlock, which the kernel may not have (one log line).
- * As an ordinary user the uid is the caller's; the root is changed in a user namespace where that
- * is allowed; the rest holds all the same.
+ * The empty root needs /proc to be mounted. As root everything has to succeed but Landlock, which
+ * the kernel may not have (one log line). As an ordinary user the uid is the caller's; the root is
+ * changed in a user namespace where that is allowed; the rest holds all the same.
  */
 #ifndef POSTERN_PROC_SANDBOX_H
 #define POSTERN_PROC_SANDBOX_H

@@ -501,6 +501,42 @@ check_status(pid_t pid)
 	}
 }
 
+static void
+check_limits(pid_t pid)
+{
+	static const struct {
+		const char *name;
+		unsigned long want;
+	} t[] = {
+		{ "Max processes", 0 },
+		{ "Max core file size", 0 },
+		{ "Max msgqueue size", 0 },
+#ifndef POSTERN_SANITIZE
+		{ "Max file size", 0 },
+		{ "Max data size", 512UL << 20 },
+#endif
+	};
+	char path[64], line[256];
+	size_t found = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/limits", (int)pid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL)
+		for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+			unsigned long soft = 1, hard = 1;
+
+			if (strncmp(line, t[i].name, strlen(t[i].name)) != 0)
+				continue;
+			assert_int_equal(sscanf(line + 26, "%lu %lu", &soft, &hard), 2);
+			assert_true(soft == t[i].want && hard == t[i].want);
+			found++;
+		}
+	fclose(f);
+	assert_int_equal(found, sizeof(t) / sizeof(t[0]));
+}
+
 /* A child that stays in the sandbox until its socket closes, seen from outside. */
 static void
 test_seen_from_outside(void **state)
@@ -525,6 +561,7 @@ test_seen_from_outside(void **state)
 	close(sv[1]);
 	assert_int_equal(read(sv[0], &byte, 1), 1);
 	check_status(pid);
+	check_limits(pid);
 	close(sv[0]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);

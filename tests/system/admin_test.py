@@ -43,7 +43,8 @@ def test_usage_errors(m):
 
 def test_users(m):
     m.add_user(BOB)
-    assert m.cli("user", "add", BOB, stdin="x\n", check=False).returncode == 1
+    assert m.cli("user", "add", BOB, stdin=PASSWORD + "\n", check=False).returncode == 1
+    assert m.cli("user", "add", "x@" + DOMAIN, stdin="x\n", check=False).returncode, "too short"
     assert m.cli("user", "add", "x@unknown.example", stdin="longpassword\n", check=False).returncode
     for bad in ("../x@" + DOMAIN, "a b@" + DOMAIN, "x", "-x@" + DOMAIN + "/"):
         assert m.cli("user", "add", "--", bad, stdin="pw12345678\n", check=False).returncode, bad
