@@ -134,6 +134,20 @@ on_login_refused(
 	note(IPC_login_refused, id, m->result);
 }
 
+static unsigned changed; /* how often caches of addresses were told to forget */
+
+static void
+on_addresses_changed(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_addresses_changed *m, int fd)
+{
+	(void)arg;
+	(void)ch;
+	(void)id;
+	(void)m;
+	(void)fd;
+	changed++;
+}
+
 static void
 on_admin_row(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_admin_row *m, int fd)
 {
@@ -172,6 +186,7 @@ on_close(void *arg, struct ipc_channel *ch)
 
 static const union ipc_handler handlers[IPC__MAX] = {
 	IPC_ON(address_is, on_address_is),
+	IPC_ON(addresses_changed, on_addresses_changed),
 	IPC_ON(verifier_is, on_verifier_is),
 	IPC_ON(login_opened, on_login_opened),
 	IPC_ON(login_refused, on_login_refused),
@@ -376,11 +391,13 @@ test_user_life(void **state)
 	generation = got.generation;
 
 	asked_n = 0;
+	changed = 0;
 	assert_int_equal(command(CMD_user_suspend, "alice@example.test", NULL, NULL), IPC_OK);
 	assert_int_equal(asked[0].what, SERVICE_KICK);
 	assert_int_equal(verifier("alice@example.test"), IPC_SUSPENDED);
 	assert_int_equal(got.text[0], 0);
 	assert_int_equal(look_up("alice@example.test"), IPC_SUSPENDED);
+	assert_true(changed > 0); /* came before the answer to the look-up behind it */
 	login_open(1, generation);
 	assert_int_equal(got.type, IPC_login_refused);
 	assert_int_equal(command(CMD_user_list, NULL, NULL, NULL), IPC_OK);

@@ -458,6 +458,13 @@ test_too_late(void **state)
 	assert_int_equal(got.temp, 1);
 	assert_int_equal(got.failed, 1);
 	assert_int_equal(server_exchanges(server), 0);
+	/* The client's next word crossed the failure on its way: nobody is to blame. */
+	ipc_send_auth_continue(imapd, 2, &(struct ipc_auth_continue){ .response = STR("x") });
+	acc.verifier_result = IPC_OK;
+	start(imapd, 3, "PLAIN", true, STR(PLAIN_GOOD));
+	wait_answers(1, 5000);
+	assert_int_equal(got.closed, 0);
+	assert_int_equal(got.ok, 1);
 }
 
 /* imapd says what it may not say in this state: its channel ends, the others go on. */

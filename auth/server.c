@@ -28,6 +28,7 @@ struct peer {
 	struct server *s;
 	struct ipc_channel *ch;
 	struct map *exchanges; /* by their id */
+	uint64_t last_id;      /* the highest of them that ever was */
 };
 
 struct exchange {
@@ -128,6 +129,8 @@ exchange_new(struct peer *peer, uint64_t id, const struct ipc_auth_start *m)
 		buf_init(&x->input[i], EXCHANGE_INPUT_MAX + 1);
 	TAILQ_INSERT_TAIL(&s->all, x, link);
 	(void)map_put(peer->exchanges, id, x);
+	if (id > peer->last_id)
+		peer->last_id = id;
 	s->count++;
 	if (!io_timer_pending(s->sweep))
 		io_timer_set(s->sweep, SWEEP_MS);
@@ -300,8 +303,9 @@ session_state(void *arg, uint64_t id)
 	struct peer *peer = arg;
 	const struct exchange *x = map_get(peer->exchanges, id);
 
+	/* It may have failed here (too late) while the client's next word was on its way. */
 	if (x == NULL)
-		return IPC_ST_IDLE;
+		return IPC_ST_IDLE | (id <= peer->last_id ? IPC_ST_BUSY : 0);
 	return x->state == EX_CLIENT ? IPC_ST_BUSY : IPC_ST_OPEN;
 }
 
@@ -333,6 +337,10 @@ on_auth_continue(
 
 	(void)ch;
 	(void)fd;
+	if (x == NULL) {
+		sodium_memzero((void *)(uintptr_t)m->response.p, m->response.n);
+		return;
+	}
 	if (x->n >= EXCHANGE_INPUTS_MAX) {
 		sodium_memzero((void *)(uintptr_t)m->response.p, m->response.n);
 		fail(x, IPC_NO);

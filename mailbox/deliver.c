@@ -146,6 +146,8 @@ on_stable(void *arg)
 		TAILQ_REMOVE(&d->written, in, link);
 		incoming_free(in);
 	}
+	if (d->ch == NULL)
+		deliver_free(d);
 }
 
 static void
@@ -225,10 +227,11 @@ content_begin(struct host *h, struct incoming *in, struct str reverse_path)
 {
 	char line[600];
 	int n = snprintf(line, sizeof(line), "Return-Path: <%.*s>\r\n", STRF(reverse_path));
-	size_t total = in->size + (size_t)n;
+	size_t most = h->config.message_max + EXTRA_BYTES, total;
 	int e;
 
-	if (total > h->config.message_max + EXTRA_BYTES) {
+	/* The number is queue's: nothing is added to it before it is known to be small. */
+	if (in->size > most || (total = in->size + (size_t)n) > most) {
 		skip(in, IPC_INVALID);
 		return;
 	}

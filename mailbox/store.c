@@ -10,9 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/map.h"
 #include "base/xalloc.h"
-#include "imap/imap_backend.h"
 #include "mailbox/store_priv.h"
 
 const char *
@@ -202,6 +200,14 @@ store_forget(struct store *s, const void *arg)
 	for (size_t i = 0; i < s->nwaits; i++)
 		if (s->waits[i].arg == arg)
 			s->waits[i].fn = NULL;
+}
+
+static void
+drop_large(struct store *s)
+{
+	for (size_t i = 0; i < s->ndrops; i++)
+		journal_large_drop(s->j, s->drops[i]);
+	s->ndrops = 0;
 }
 
 int

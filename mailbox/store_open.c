@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Opening: recovery, a new mailbox, one that was restored or repaired; and closing. */
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,14 +42,6 @@ on_large_dead(void *arg, uint64_t id)
 		s->drops = xrealloc(s->drops, s->drops_cap * sizeof(*s->drops));
 	}
 	s->drops[s->ndrops++] = id;
-}
-
-static void
-drop_large(struct store *s)
-{
-	for (size_t i = 0; i < s->ndrops; i++)
-		journal_large_drop(s->j, s->drops[i]);
-	s->ndrops = 0;
 }
 
 static void

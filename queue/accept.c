@@ -56,7 +56,8 @@ struct accept {
 	TAILQ_HEAD(, door) doors;
 	struct txn_list pool;
 	size_t pool_count;
-	size_t memory; /* content of open and committed transactions */
+	enum ipc_result told; /* clients know that there is room, or none */
+	size_t memory;        /* content of open and committed transactions */
 };
 
 /* --- transactions ------------------------------------------------------------------------------ */
@@ -352,6 +353,13 @@ static const struct ipc_ops door_ops = {
 	.on_close = on_close,
 };
 
+static void
+tell(struct door *d)
+{
+	ipc_send_queue_room(
+	    d->ch, 0, &(struct ipc_queue_room){ .result = (uint8_t)d->accept->told });
+}
+
 void
 accept_peer(struct accept *a, int fd)
 {
@@ -362,6 +370,23 @@ accept_peer(struct accept *a, int fd)
 	TAILQ_INIT(&d->refused);
 	d->ch = ipc_channel_new(a->queue->loop, fd, IPC_CH_queue_accept, IPC_SERVER, &door_ops, d);
 	TAILQ_INSERT_TAIL(&a->doors, d, link);
+	if (a->told != IPC_OK)
+		tell(d);
+}
+
+void
+accept_room(struct accept *a)
+{
+	enum ipc_result now = spool_has_room(a->queue->spool) ? IPC_OK : IPC_FULL;
+	struct door *d;
+
+	if (now == a->told)
+		return;
+	a->told = now;
+	log_warn(NULL, "event=queue-%s messages=%zu", now == IPC_OK ? "open" : "full",
+	    spool_count(a->queue->spool));
+	TAILQ_FOREACH(d, &a->doors, link)
+		tell(d);
 }
 
 struct accept *
@@ -370,6 +395,7 @@ accept_new(struct queue *q)
 	struct accept *a = xcalloc(1, sizeof(*a));
 
 	a->queue = q;
+	a->told = IPC_OK;
 	TAILQ_INIT(&a->doors);
 	TAILQ_INIT(&a->pool);
 	return a;

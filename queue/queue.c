@@ -48,6 +48,7 @@ on_tick(void *arg)
 	if (spool_tick(q->spool) || q->ticking)
 		io_timer_set(q->tick, TICK_MS);
 	q->ticking = false;
+	accept_room(q->accept);
 }
 
 void
@@ -68,18 +69,13 @@ on_done_timer(void *arg)
 	ipc_flush_all();
 }
 
-/* The loop's hook cannot be taken back: it looks here. A process has one queue at a time. */
-static struct queue *current;
-
 static void
 after_turn(void *arg)
 {
-	struct queue *q = current;
+	struct queue *q = arg;
 
-	(void)arg;
-	if (q == NULL)
-		return;
 	spool_turn(q->spool);
+	accept_room(q->accept);
 	if (spool_dirty(q->spool) && !io_timer_pending(q->done_timer))
 		io_timer_set(q->done_timer, DONE_MS);
 	ipc_flush_all();
@@ -111,8 +107,7 @@ queue_new(struct io_loop *loop, int dirfd, const struct queue_options *o, struct
 	q->accept = accept_new(q);
 	q->deliverer = deliverer_new(q);
 	q->admin = admin_new(q);
-	current = q;
-	io_loop_after_turn(loop, after_turn, NULL);
+	io_loop_after_turn(loop, after_turn, q);
 	spool_start(q->spool);
 	queue_busy(q);
 	*out = q;
@@ -134,7 +129,7 @@ queue_free(struct queue **qp)
 	spool_close(&q->spool);
 	io_timer_free(&q->done_timer);
 	io_timer_free(&q->tick);
-	current = NULL;
+	io_loop_after_turn_remove(q->loop, q);
 	free(q);
 	*qp = NULL;
 }

@@ -25,6 +25,8 @@ struct queue {
 struct accept *accept_new(struct queue *q);
 void accept_free(struct accept **a);
 void accept_peer(struct accept *a, int fd);
+/* Tells the clients when there is no room any more, or again. */
+void accept_room(struct accept *a);
 /* The answer of the spool to a transaction. */
 void accept_stored(struct accept *a, void *cookie, int result, const struct message *m);
 

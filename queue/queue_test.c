@@ -62,6 +62,7 @@ struct world {
 	bool timed_out;
 	unsigned stored, not_stored, refused, result_full;
 	char last_id[32];
+	unsigned room;                          /* IPC_OK until queue says otherwise */
 	uint8_t answer[KEYS_MAX];               /* per key: 1 stored, 2 not */
 	uint16_t delivered[ACCOUNTS][KEYS_MAX]; /* times stored in a mailbox */
 	size_t expected_size;
@@ -298,6 +299,18 @@ on_msg_refused(
 }
 
 static void
+on_queue_room(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_queue_room *m, int fd)
+{
+	struct world *w = arg;
+
+	(void)ch;
+	(void)id;
+	(void)fd;
+	w->room = m->result;
+}
+
+static void
 smtpd_closed(void *arg, struct ipc_channel *ch)
 {
 	struct world *w = arg;
@@ -309,6 +322,7 @@ smtpd_closed(void *arg, struct ipc_channel *ch)
 static const union ipc_handler smtpd_handlers[IPC__MAX] = {
 	IPC_ON(msg_stored, on_msg_stored),
 	IPC_ON(msg_refused, on_msg_refused),
+	IPC_ON(queue_room, on_queue_room),
 };
 static const struct ipc_ops smtpd_ops = { .handlers = smtpd_handlers, .on_close = smtpd_closed };
 
@@ -764,8 +778,17 @@ test_limits(void **unused)
 	assert_int_equal(w->stored, 5);
 	assert_int_equal(w->result_full, 2);
 	assert_int_equal(w->answer[7], 2);
+	assert_int_equal(w->room, IPC_FULL);
+	/* Who comes later is told as well. */
+	ipc_channel_free(&w->smtpd);
+	w->room = IPC_OK;
+	connect_smtpd(w);
+	assert_false(run_for(w, NULL, 50));
+	assert_int_equal(w->room, IPC_FULL);
 	w->options.spool.limits.max_messages = 100;
 	queue_set_options(w->queue, &w->options);
+	assert_false(run_for(w, NULL, 150));
+	assert_int_equal(w->room, IPC_OK);
 	/* Too long; no recipient: the channel lives on. */
 	send_message(w, 8, 1, 300000);
 	send_begin(w, 9);

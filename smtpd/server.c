@@ -120,6 +120,7 @@ smtpd_peer(struct smtpd *d, enum ipc_channel_kind kind, int fd)
 		replace(d, &d->resolver, kind, &smtpd_resolver_ops, fd);
 		break;
 	case IPC_CH_queue_accept:
+		d->queue_room = IPC_OK;
 		replace(d, &d->queue, kind, &smtpd_queue_ops, fd);
 		break;
 	case IPC_CH_keys:

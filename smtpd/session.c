@@ -108,6 +108,12 @@ on_data_command(struct session *s)
 		smtp_session_refuse(s->engine, SMTP_TROUBLE);
 		return;
 	}
+	if (s->d->queue_room != IPC_OK) {
+		log_warn(s->id, "event=refused client=%s reason=queue-full", s->client);
+		transaction_reset(s);
+		smtp_session_refuse(s->engine, SMTP_QUEUE_FULL);
+		return;
+	}
 	s->data_started_ms = io_now_ms(s->d->loop);
 	s->data_bytes = 0;
 	smtp_session_accept(s->engine, NULL);

@@ -45,6 +45,7 @@ struct smtpd {
 	struct io_loop *loop;
 	struct tls_server *tls;
 	struct ipc_channel *accounts, *resolver, *queue; /* NULL while the peer is away */
+	uint8_t queue_room; /* enum ipc_result: what queue would say to a new message */
 	struct io_listener *listeners[SMTPD_LISTENERS_MAX];
 	unsigned nlisteners;
 
@@ -56,12 +57,12 @@ struct smtpd {
 
 	LIST_HEAD(, session) sessions;
 	unsigned count;
-	struct map *per_address; /* key of an address -> number of sessions as a pointer */
+	struct map *per_address;     /* key of an address -> number of sessions as a pointer */
 	struct address_cache *known; /* answers of accounts */
-	struct map *lookups;     /* request to accounts -> session */
-	struct map *messages;    /* transaction at queue -> session */
-	struct map *questions;   /* question to resolver -> session */
-	uint64_t last_id;        /* of the three above: never used twice in a process */
+	struct map *lookups;         /* request to accounts -> session */
+	struct map *messages;        /* transaction at queue -> session */
+	struct map *questions;       /* question to resolver -> session */
+	uint64_t last_id;            /* of the three above: never used twice in a process */
 	uint64_t last_session;
 	char id_prefix[SMTPD_ID_MAX];
 

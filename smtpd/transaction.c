@@ -400,6 +400,18 @@ on_msg_refused(
 }
 
 static void
+on_queue_room(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_queue_room *m, int fd)
+{
+	struct smtpd *d = arg;
+
+	(void)ch;
+	(void)id;
+	(void)fd;
+	d->queue_room = m->result;
+}
+
+static void
 go_on_all(struct smtpd *d)
 {
 	struct session *s;
@@ -432,6 +444,7 @@ on_queue_drained(void *arg, struct ipc_channel *ch)
 static const union ipc_handler queue_handlers[IPC__MAX] = {
 	IPC_ON(msg_stored, on_msg_stored),
 	IPC_ON(msg_refused, on_msg_refused),
+	IPC_ON(queue_room, on_queue_room),
 };
 const struct ipc_ops smtpd_queue_ops = {
 	.handlers = queue_handlers,

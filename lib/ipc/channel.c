@@ -90,6 +90,7 @@ violation(struct ipc_channel *ch, enum ipc_type type, const char *why)
 
 /* --- receiving ----------------------------------------------------------------------------------- */
 
+/* -1: none came; IPC_FD_LOST. */
 static int
 take_fd(struct ipc_channel *ch)
 {
@@ -148,8 +149,12 @@ handle_frame(struct ipc_channel *ch, const struct ipc_frame *f)
 		violation(ch, f->type, "nobody handles it here");
 	} else if (ipc_decode(f->type, f->payload, &m) < 0) {
 		violation(ch, f->type, "malformed");
-	} else if (row->fd && (fd = take_fd(ch)) < 0) {
+	} else if (row->fd && (fd = take_fd(ch)) == -1) {
 		violation(ch, f->type, "descriptor missing");
+	} else if (fd == IPC_FD_LOST) {
+		/* Not the sender's fault: who waits for it times out, the channel goes on. */
+		log_error(NULL, "ipc-descriptor-lost channel=%s message=%s",
+		    ipc_channel_name(ch->kind), row->name);
 	} else if (!permitted(ch, row, f)) {
 		if (fd >= 0)
 			close(fd);
@@ -210,14 +215,15 @@ receive_some(struct ipc_channel *ch)
 		return -1;
 	}
 	buf_commit(&ch->in, (size_t)n);
-	if (fd >= 0 && ch->fds_in_n == IPC_FDS_PENDING_MAX) {
-		close(fd);
+	if (fd != -1 && ch->fds_in_n == IPC_FDS_PENDING_MAX) {
+		if (fd >= 0)
+			close(fd);
 		violation(ch, IPC_none, "too many descriptors");
 		return -1;
 	}
-	if (fd >= 0)
-		ch->fds_in[ch->fds_in_n++] = fd;
-	return (size_t)n == room || fd >= 0 ? 1 : 2;
+	if (fd != -1)
+		ch->fds_in[ch->fds_in_n++] = fd; /* a lost one keeps its place in the order */
+	return (size_t)n == room || fd != -1 ? 1 : 2;
 }
 
 static void
@@ -403,7 +409,8 @@ channel_release(struct ipc_channel *ch)
 	while (!STAILQ_EMPTY(&ch->fds_out))
 		fds_out_pop(ch);
 	while (ch->fds_in_n > 0)
-		close(ch->fds_in[--ch->fds_in_n]);
+		if (ch->fds_in[--ch->fds_in_n] >= 0)
+			close(ch->fds_in[ch->fds_in_n]);
 	buf_free_secret(&ch->in);
 	buf_free_secret(&ch->out);
 	if (ch->freed != NULL)

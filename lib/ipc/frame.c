@@ -84,6 +84,8 @@ ipc_recv_fd(int sock, void *p, size_t n, int *fd, int flags)
 				close(got);
 		}
 	}
+	if (*fd < 0 && (msg.msg_flags & MSG_CTRUNC))
+		*fd = IPC_FD_LOST;
 	return r;
 }
 

@@ -20,7 +20,9 @@ struct ipc_frame {
 int ipc_frame_peek(const struct buf *in, enum ipc_channel_kind kind, enum ipc_side sender,
     struct ipc_frame *f, const char **why);
 
-/* recvmsg of bytes and at most one descriptor (-1: none); as recv(2). flags: MSG_*. */
+/* A descriptor came, but this process may hold no more of them (EMFILE): the kernel dropped it. */
+enum { IPC_FD_LOST = -2 };
+/* recvmsg of bytes and at most one descriptor (-1: none, IPC_FD_LOST); as recv(2). flags: MSG_*. */
 ssize_t ipc_recv_fd(int sock, void *p, size_t n, int *fd, int flags);
 /* sendmsg of bytes and a descriptor (-1: none). */
 ssize_t ipc_send_fd(int sock, const void *p, size_t n, int fd, int flags);

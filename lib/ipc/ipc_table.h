@@ -264,6 +264,11 @@ IPC_END(msg_recipient)
 IPC_BEGIN(msg_content, queue_accept, CLIENT, IPC_ST_OPEN, NOFD, MANY, none)
 IPC_BYTES(bytes, 65536)
 IPC_END(msg_content)
+/* Whether new messages are taken now (IPC_OK or IPC_FULL): sent when that changes, so that a client
+ * can refuse before the content comes. IPC_OK is assumed at the start. */
+IPC_BEGIN(queue_room, queue_accept, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U8(result)
+IPC_END(queue_room)
 /* The edit list: what is put before the received bytes. */
 IPC_BEGIN(msg_commit, queue_accept, CLIENT, IPC_ST_OPEN, NOFD, MANY, msg_stored)
 IPC_U64(size)

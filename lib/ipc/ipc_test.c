@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -419,6 +420,80 @@ test_descriptors_in_order(void **state)
 	close(file);
 }
 
+/* --- no room for a descriptor ------------------------------------------------------------------- */
+
+static void
+on_found(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_mailbox_opened *m, int fd)
+{
+	struct order *o = arg;
+
+	(void)ch;
+	(void)m;
+	assert_int_equal(id, 2);
+	assert_true(fd >= 0);
+	close(fd);
+	o->fds++;
+	io_loop_stop(o->loop);
+}
+
+static void
+on_told(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_done *m, int fd)
+{
+	struct order *o = arg;
+
+	(void)ch, (void)id, (void)m, (void)fd;
+	o->frames++;
+	io_loop_stop(o->loop);
+}
+
+static void
+on_lost_channel(void *arg, struct ipc_channel *ch)
+{
+	(void)arg, (void)ch;
+	fail_msg("the channel was closed");
+}
+
+/* A descriptor for which the receiver has no room costs that message, not the channel. */
+static void
+test_descriptor_lost(void **state)
+{
+	static const union ipc_handler h[IPC__MAX] = {
+		IPC_ON(mailbox_opened, on_found),
+		IPC_ON(done, on_told),
+	};
+	static const struct ipc_ops ops = { .handlers = h, .on_close = on_lost_channel };
+	struct order o = { .loop = io_loop_new() };
+	struct ipc_channel *a, *b;
+	struct rlimit full, old;
+	int sv[2], probe;
+
+	(void)state;
+	assert_int_equal(ipc_pair(sv), 0);
+	a = ipc_channel_new(o.loop, sv[0], IPC_CH_master, IPC_SERVER, &ops, &o);
+	b = ipc_channel_new(o.loop, sv[1], IPC_CH_master, IPC_CLIENT, &ops, &o);
+	ipc_send_mailbox_opened(
+	    a, 1, &(struct ipc_mailbox_opened){ 0 }, open("/dev/null", O_RDONLY));
+	ipc_flush_all();
+	ipc_send_done(a, 1, &(struct ipc_done){ 0 });
+	ipc_flush_all();
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	probe = dup(sv[0]);
+	close(probe);
+	full = (struct rlimit){ .rlim_cur = (rlim_t)probe, .rlim_max = old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &full), 0);
+	io_loop_run(o.loop);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(o.frames, 1);
+	assert_int_equal(o.fds, 0);
+	ipc_send_mailbox_opened(
+	    a, 2, &(struct ipc_mailbox_opened){ 0 }, open("/dev/null", O_RDONLY));
+	io_loop_run(o.loop);
+	assert_int_equal(o.fds, 1);
+	ipc_channel_free(&a);
+	ipc_channel_free(&b);
+	io_loop_free(&o.loop);
+}
+
 /* --- synchronous calls ---------------------------------------------------------------------------- */
 
 static void
@@ -471,6 +546,7 @@ main(void)
 		cmocka_unit_test(test_reply_rows_fit),
 		cmocka_unit_test(test_every_row_against_every_trick),
 		cmocka_unit_test(test_descriptors_in_order),
+		cmocka_unit_test(test_descriptor_lost),
 		cmocka_unit_test(test_call),
 	};
 
