@@ -58,8 +58,9 @@ ldlibs = $(foreach m,$(call closure,$(1)),$($(m)_ldlibs))
 
 define lib_rules
 $(OBJ)/lib$(1).a: $(call objs,$(call srcs,lib/$(1)))
-	@rm -f $$@
-	@ar rcs $$@ $$^
+	@rm -f $$@.new
+	@ar rcs $$@.new $$^
+	@mv $$@.new $$@
 endef
 $(foreach m,$(LIBMODS),$(eval $(call lib_rules,$(m))))
 

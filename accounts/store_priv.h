@@ -12,7 +12,7 @@ struct store {
 	struct directory *directory;
 	char *home;
 	uint32_t most;
-	uint64_t changes; /* commits since the start */
+	uint64_t changes;              /* commits since the start */
 	char bad_row[LOG_ESCAPED_MAX]; /* key of a row that could not be read, escaped */
 };
 

@@ -24,6 +24,7 @@ enum {
 	RECORDS_AT_ONCE = 16,
 	RECORDS_A_TURN = 256, /* of one program, before the others come */
 	BATCH_MAX = 4 << 20,
+	PREFIX_MAX = 128, /* time, program and instance before a line */
 	/* After lines came all programs wait so long before they are read again: under load one
 	 * wake-up then serves hundreds of lines. A socket holds about 500 (wmem_max). */
 	GATHER_MS = 10,
@@ -62,12 +63,17 @@ stamp(struct buf *b)
 	buf_printf(b, "%s.%06ldZ ", text, now.tv_nsec / 1000);
 }
 
+static void write_batch(void *arg);
+
 static void
 add_line(const char *program, const char *line, size_t n)
 {
-	size_t start = buf_len(&logger.batch);
+	size_t start;
 	uint8_t *p;
 
+	/* A program that says very much fills a batch: no line is cut in two or lost by that. */
+	if (buf_room(&logger.batch) < n + PREFIX_MAX)
+		write_batch(NULL);
 	stamp(&logger.batch);
 	buf_printf(&logger.batch, "%s ", program);
 	start = buf_len(&logger.batch);

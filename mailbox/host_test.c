@@ -662,9 +662,10 @@ test_rubbish(void **state)
 	/* A size that an addition would carry around to a small one. */
 	d = attach(&w, 1);
 	send_message(d, IPC_deliver_begin, 11,
-	    &(struct ipc_deliver_begin){ .number = 11, .queue_id = STR("q"), .size = UINT64_MAX - 5 });
-	send_message(
-	    d, IPC_deliver_content, 11, &(struct ipc_deliver_content){ .bytes = str_from(mail, 20) });
+	    &(struct ipc_deliver_begin){
+		.number = 11, .queue_id = STR("q"), .size = UINT64_MAX - 5 });
+	send_message(d, IPC_deliver_content, 11,
+	    &(struct ipc_deliver_content){ .bytes = str_from(mail, 20) });
 	close(d);
 	d = attach(&w, 0);
 	send_all(d, "GET / HTTP/1.0\r\n\r\n", 18);

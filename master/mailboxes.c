@@ -192,6 +192,18 @@ stop_mailbox(struct master *m, uint32_t account)
 		kill(mailbox->pid, SIGKILL);
 }
 
+/* A rename is on stable storage when both directories are. */
+static int
+sync_directory(struct master *m, const char *name)
+{
+	int fd = openat(m->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int r = fd < 0 ? -1 : fsync(fd);
+
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
 /* Mail is not deleted at once: it is moved to DIR/removed, where the administrator finds it. */
 void
 mailbox_remove(struct child *asker, uint64_t id, uint32_t account)
@@ -207,6 +219,9 @@ mailbox_remove(struct child *asker, uint64_t id, uint32_t account)
 		result = IPC_TEMP;
 	else if (renameat(m->dir, from, m->dir, to) < 0 && errno != ENOENT)
 		result = IPC_TEMP;
+	else if (sync_directory(m, "removed") < 0 || sync_directory(m, "mail") < 0 ||
+		 fsync(m->dir) < 0)
+		result = IPC_TEMP;
 	if (result != IPC_OK)
 		log_error(
 		    NULL, "mailbox-remove account=%u reason=\"%s\"", account, strerror(errno));
@@ -218,8 +233,11 @@ mailbox_kick(struct child *asker, uint64_t id, uint32_t account)
 {
 	struct child *mailbox = child_find(asker->m, PROC_mailbox, account);
 
-	/* Orderly, so that nothing that was written needs a recovery. */
-	if (mailbox != NULL)
+	/* Orderly, so that nothing that was written needs a recovery. Who waits was let in before the
+	 * change that this is about: it must not find the next process. */
+	if (mailbox != NULL) {
+		mailbox_refuse_waiting(mailbox, IPC_TEMP);
 		child_event(mailbox, EV_STOP);
+	}
 	answer_done(asker, id, IPC_OK);
 }

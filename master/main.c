@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -240,6 +241,19 @@ watch_signals(struct master *m)
 	io_signal_new(m->loop, SIGCHLD, on_child, m);
 }
 
+/* One channel for each process, and an active user is one: the usual soft limit is 1024. */
+static void
+raise_descriptor_limit(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+		return;
+	l.rlim_cur = l.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &l) < 0)
+		log_warn(NULL, "descriptor-limit reason=\"%s\"", strerror(errno));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -249,6 +263,7 @@ main(int argc, char **argv)
 
 	umask(077);
 	log_open("master", -1);
+	raise_descriptor_limit();
 	TAILQ_INIT(&m.children);
 	STAILQ_INIT(&m.listeners);
 	m.config_path = xasprintf("%s/postern.conf", path);

@@ -101,6 +101,8 @@ on_status_query(
 
 	(void)m;
 	(void)fd;
+	if (!only(asker, PROC_control, id))
+		return;
 	TAILQ_FOREACH(c, &asker->m->children, link) {
 		struct ipc_status_row row = {
 			.last = TAILQ_NEXT(c, link) == NULL,
@@ -137,8 +139,9 @@ on_close(void *arg, struct ipc_channel *ch)
 	struct child *c = arg;
 
 	(void)ch;
+	/* Not SIGTERM: a process that was taken over, or hangs, could stay with its sessions. */
 	if (c->pid > 0 && c->state != CHILD_STOPPING)
-		kill(c->pid, SIGTERM);
+		kill(c->pid, SIGKILL);
 }
 
 static const union ipc_handler handlers[IPC__MAX] = {

@@ -1,46 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 #include "queue/envelope.h"
 
-#include <endian.h>
 #include <string.h>
 
+#include "base/le.h"
 #include "journal/journal.h"
 
 enum { HEADER = 32, TARGET = 8, VERSION = 1 };
 
 static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
-
-static void
-store32(uint8_t *p, uint32_t v)
-{
-	v = htole32(v);
-	memcpy(p, &v, 4);
-}
-
-static void
-store64(uint8_t *p, uint64_t v)
-{
-	v = htole64(v);
-	memcpy(p, &v, 8);
-}
-
-static uint32_t
-load32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, 4);
-	return le32toh(v);
-}
-
-static uint64_t
-load64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, 8);
-	return le64toh(v);
-}
 
 /* --- writing ----------------------------------------------------------------------------------- */
 void
@@ -96,7 +64,7 @@ has_account(const struct envelope_writer *w, uint32_t account)
 	const uint8_t *p = buf_data(&w->deliveries);
 
 	for (size_t i = 0; i < buf_len(&w->deliveries); i += TARGET)
-		if (load32(p + i) == account)
+		if (le_get32(p + i) == account)
 			return true;
 	return false;
 }
@@ -108,8 +76,8 @@ add_account(struct envelope_writer *w, uint32_t account)
 
 	if (has_account(w, account))
 		return 0;
-	store32(target, account);
-	store32(target + 4, w->recipients);
+	le_put32(target, account);
+	le_put32(target + 4, w->recipients);
 	return buf_put(&w->deliveries, target, sizeof(target));
 }
 
@@ -129,7 +97,7 @@ envelope_recipient(struct envelope_writer *w, const struct ipc_msg_recipient *m)
 		uint32_t account = (uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
 		uint8_t stored[4];
 
-		store32(stored, account);
+		le_put32(stored, account);
 		if (buf_put(b, stored, 4) < 0 || add_account(w, account) < 0)
 			return -1;
 	}
@@ -146,7 +114,7 @@ envelope_deliveries(const struct envelope_writer *w)
 uint32_t
 envelope_writer_account(const struct envelope_writer *w, uint32_t delivery)
 {
-	return load32(buf_data(&w->deliveries) + (size_t)delivery * TARGET);
+	return le_get32(buf_data(&w->deliveries) + (size_t)delivery * TARGET);
 }
 
 int
@@ -155,7 +123,7 @@ envelope_end(struct envelope_writer *w, uint64_t number, uint64_t arrival_ms, st
 	uint32_t n = envelope_deliveries(w);
 	uint8_t len[4], *p;
 
-	store32(len, (uint32_t)prepend.n);
+	le_put32(len, (uint32_t)prepend.n);
 	if (buf_put(&w->bytes, len, 4) < 0 || buf_put(&w->bytes, prepend.p, prepend.n) < 0 ||
 	    buf_put(&w->bytes, buf_data(&w->deliveries), buf_len(&w->deliveries)) < 0)
 		return -1;
@@ -167,10 +135,10 @@ envelope_end(struct envelope_writer *w, uint64_t number, uint64_t arrival_ms, st
 	p = w->bytes.data + w->bytes.off;
 	p[1] = w->flags;
 	p[2] = w->ret;
-	store32(p + 4, n);
-	store64(p + 8, number);
-	store64(p + 16, arrival_ms);
-	store32(p + 24, w->recipients);
+	le_put32(p + 4, n);
+	le_put64(p + 8, number);
+	le_put64(p + 16, arrival_ms);
+	le_put32(p + 24, w->recipients);
 	return 0;
 }
 
@@ -231,7 +199,7 @@ read_deliveries(struct str s, struct envelope *e)
 	e->states = (const uint8_t *)states.p;
 	for (uint32_t i = 0; i < e->deliveries; i++)
 		if (e->states[i] >= DELIVERY_STATE__MAX ||
-		    load32(e->targets + (size_t)i * TARGET + 4) >= e->recipients)
+		    le_get32(e->targets + (size_t)i * TARGET + 4) >= e->recipients)
 			return false;
 	return true;
 }
@@ -250,16 +218,16 @@ envelope_read(struct str meta, struct envelope *e)
 		return -1;
 	e->flags = p[1];
 	e->ret = p[2];
-	e->deliveries = load32(p + 4);
-	e->number = load64(p + 8);
-	e->arrival_ms = load64(p + 16);
-	e->recipients = load32(p + 24);
+	e->deliveries = le_get32(p + 4);
+	e->number = le_get64(p + 8);
+	e->arrival_ms = le_get64(p + 16);
+	e->recipients = le_get32(p + 24);
 	if (e->recipients > ENVELOPE_RECIPIENTS_MAX || e->deliveries > ENVELOPE_DELIVERIES_MAX)
 		return -1;
 	if (!take_string(&meta, &e->session) || !take_string(&meta, &e->client) ||
 	    !take_string(&meta, &e->reverse_path) || !take_string(&meta, &e->envid) ||
 	    !read_recipients(&meta, e) || !take(&meta, 4, &len) ||
-	    !take(&meta, load32((const uint8_t *)len.p), &e->prepend))
+	    !take(&meta, le_get32((const uint8_t *)len.p), &e->prepend))
 		return -1;
 	return read_deliveries(meta, e) ? 0 : -1;
 }
@@ -267,13 +235,13 @@ envelope_read(struct str meta, struct envelope *e)
 uint32_t
 envelope_account(const struct envelope *e, uint32_t delivery)
 {
-	return load32(e->targets + (size_t)delivery * TARGET);
+	return le_get32(e->targets + (size_t)delivery * TARGET);
 }
 
 struct str
 envelope_address(const struct envelope *e, uint32_t delivery)
 {
-	uint32_t index = load32(e->targets + (size_t)delivery * TARGET + 4);
+	uint32_t index = le_get32(e->targets + (size_t)delivery * TARGET + 4);
 	struct envelope_recipient r = { 0 };
 	struct str rest = e->recipient_bytes;
 

@@ -284,7 +284,7 @@ static bool
 carries_secrets(const struct ipc_channel *ch)
 {
 	return ch->kind == IPC_CH_auth || ch->kind == IPC_CH_admin ||
-	    ch->kind == IPC_CH_accounts_auth;
+	       ch->kind == IPC_CH_accounts_auth;
 }
 
 /* Sends up to the next descriptor's place, which must travel with the byte it belongs to. */

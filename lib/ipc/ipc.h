@@ -5,7 +5,8 @@
  * The receiver treats the sender as hostile: a frame of another channel or from the wrong end, in a
  * state in which it is not permitted, sent twice though ONCE, longer than its row allows, with
  * trailing bytes, with a missing or an unexpected descriptor, is a violation: it is logged and the
- * channel is closed (on_close), never the daemon.
+ * channel is closed (on_close), never the daemon. A descriptor that the kernel dropped because this
+ * process may hold no more is not the sender's fault: its message is dropped and logged.
  */
 #ifndef POSTERN_IPC_IPC_H
 #define POSTERN_IPC_IPC_H

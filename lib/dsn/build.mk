@@ -1,0 +1,1 @@
+dsn_needs := mail smtp base

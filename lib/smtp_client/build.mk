@@ -1,0 +1,1 @@
+smtp_client_needs := smtp mail base
