@@ -49,6 +49,7 @@ enum {
 	BACKOFF_FIRST_MS = 10,    /* doubled at each failure in a row ... */
 	BACKOFF_MAX_MS = 1000,    /* ... up to this: every daemon is tried again within a second */
 	BACKOFF_RESET_MS = 10000, /* up for so long: the next failure is a first one */
+	PEERS_REMADE_MAX = 8,     /* channels a child gets made again within a second */
 	OPENS_PENDING_MAX = 64,   /* requests for one mailbox while it restarts */
 };
 
@@ -72,6 +73,8 @@ struct child {
 	struct io_timer *timer;
 	uint64_t started_ms, up_ms, backoff_ms;
 	uint32_t restarts;
+	uint64_t remade_ms; /* begin of the second in which `remade` channels were made again */
+	unsigned remade;
 	char sandbox[128];
 	/* mailbox only */
 	uint64_t attached;
@@ -126,6 +129,8 @@ const char *child_state_name(enum child_state state);
 /* --- peers.c --------------------------------------------------------------------------------------- */
 /* Connects a child that has just been spawned with all its peers that are alive. */
 void peers_connect(struct child *c);
+/* The client end of a channel says that it ended though both processes live: makes a new one. */
+void peers_remake(struct child *client, const struct ipc_peer_lost *lost);
 /* Gives master itself a (new) log socket when the logger was started. */
 void peers_connect_own_log(struct master *m);
 

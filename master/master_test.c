@@ -119,8 +119,9 @@ play(void)
 struct asker {
 	struct child *child; /* as master sees it */
 	struct ipc_channel *ch;
-	unsigned opened, refused, done;
+	unsigned opened, refused, done, peers;
 	uint64_t last_id;
+	struct ipc_setup_peer peer; /* the last one; peer.peer is not kept */
 	enum ipc_result result;
 	int fd; /* of the last one that was opened */
 };
@@ -184,7 +185,20 @@ on_done(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_done *m
 	a->result = (enum ipc_result)m->result;
 }
 
+static void
+on_setup_peer(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_setup_peer *m, int fd)
+{
+	struct asker *a = arg;
+
+	(void)ch, (void)id;
+	a->peers++;
+	a->peer = *m;
+	close(fd);
+}
+
 static const union ipc_handler asker_handlers[IPC__MAX] = {
+	IPC_ON(setup_peer, on_setup_peer),
 	IPC_ON(mailbox_opened, on_opened),
 	IPC_ON(mailbox_refused, on_refused),
 	IPC_ON(done, on_done),
@@ -607,6 +621,42 @@ test_asker_gone(void **state)
 	assert_int_equal(count_descriptors(), before + 1);
 }
 
+/* A channel that ended between two living processes is made again: for the client of that row of
+ * the table only, and not without end. */
+static void
+test_peer_lost(void **state)
+{
+	struct asker control, *accounts = &house.accounts;
+	struct ipc_peer_lost lost = {
+		.channel = IPC_CH_admin, .peer = STR("accounts"), .peer_instance = 0
+	};
+
+	(void)state;
+	asker_new(&control, PROC_control);
+	peers_remake(control.child, &lost);
+	UNTIL(control.peers == 1 && accounts->peers == 1);
+	assert_int_equal(control.peer.channel, IPC_CH_admin);
+	assert_int_equal(control.peer.as_server, 0);
+	assert_int_equal(accounts->peer.as_server, 1);
+	/* Not his to ask: the server's end, another channel, somebody who is not there. */
+	lost.peer = STR("control");
+	peers_remake(accounts->child, &lost);
+	lost.peer = STR("accounts");
+	lost.channel = IPC_CH_keys;
+	peers_remake(control.child, &lost);
+	lost.channel = IPC_CH_admin;
+	lost.peer_instance = 7;
+	peers_remake(control.child, &lost);
+	settle(50);
+	assert_int_equal(control.peers + accounts->peers, 2);
+	lost.peer_instance = 0;
+	for (int i = 0; i < 100; i++)
+		peers_remake(control.child, &lost);
+	settle(50);
+	assert_int_equal(control.peers, PEERS_REMADE_MAX);
+	asker_free(&control);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -623,6 +673,7 @@ main(int argc, char **argv)
 		T(test_hung_start),
 		T(test_stop_anywhere),
 		T(test_asker_gone),
+		T(test_peer_lost),
 #undef T
 	};
 

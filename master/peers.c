@@ -112,3 +112,39 @@ peers_connect(struct child *c)
 		}
 	}
 }
+
+static bool
+may_remake(struct child *c)
+{
+	uint64_t now = io_now_ms(c->m->loop);
+
+	if (now - c->remade_ms >= 1000) {
+		c->remade_ms = now;
+		c->remade = 0;
+	}
+	return c->remade++ < PEERS_REMADE_MAX;
+}
+
+void
+peers_remake(struct child *client, const struct ipc_peer_lost *lost)
+{
+	struct child *server;
+
+	TAILQ_FOREACH(server, &client->m->children, link)
+		if (str_eq(str_of(proc_rows[server->proc].name), lost->peer) &&
+		    server->instance == lost->peer_instance)
+			break;
+	if (server == NULL || !child_alive(server) || !child_alive(client))
+		return; /* connected when it is started */
+	for (size_t i = 0; i < sizeof(peer_rows) / sizeof(peer_rows[0]); i++) {
+		const struct peer_row *p = &peer_rows[i];
+
+		if ((unsigned)p->channel != lost->channel || p->client != client->proc ||
+		    p->server != server->proc || !may_remake(client))
+			continue;
+		log_warn(NULL, "channel-remade channel=%s server=%s client=%s",
+		    ipc_channel_name(p->channel), proc_rows[server->proc].name,
+		    proc_rows[client->proc].name);
+		connect_pair(p->channel, server, client);
+	}
+}

@@ -132,6 +132,15 @@ on_reload_request(
 		    &(struct ipc_done){ .result = master_reload(c->m) ? IPC_OK : IPC_INVALID });
 }
 
+static void
+on_peer_lost(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_peer_lost *m, int fd)
+{
+	(void)ch;
+	(void)id;
+	(void)fd;
+	peers_remake(arg, m);
+}
+
 /* Whatever ended the channel, the process must end too: its exit then drives the table. */
 static void
 on_close(void *arg, struct ipc_channel *ch)
@@ -146,6 +155,7 @@ on_close(void *arg, struct ipc_channel *ch)
 
 static const union ipc_handler handlers[IPC__MAX] = {
 	IPC_ON(ready, on_ready),
+	IPC_ON(peer_lost, on_peer_lost),
 	IPC_ON(mailbox_open, on_mailbox_open),
 	IPC_ON(mailbox_create, on_mailbox_create),
 	IPC_ON(mailbox_remove, on_mailbox_remove),

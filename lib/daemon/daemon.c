@@ -16,7 +16,22 @@
 #include "proc/env.h"
 #include "proc/sandbox.h"
 
-enum { STOP_WITHOUT_MASTER_MS = 2000 };
+enum {
+	STOP_WITHOUT_MASTER_MS = 2000,
+	/* A peer that ended is started again and handed over anew within this; longer: its process
+	 * lives and only the channel ended. */
+	PEER_LOST_MS = 1500,
+};
+
+/* Our end of a channel to a peer. */
+struct peer_end {
+	SLIST_ENTRY(peer_end) link;
+	enum ipc_channel_kind kind;
+	enum ipc_side side;
+	char peer[33];
+	uint32_t instance;
+	int fd; /* -1: lost */
+};
 
 #ifdef POSTERN_SANITIZE
 /* The leak checker needs ptrace at the exit, which the sandbox ends the process for: leaks are
@@ -45,7 +60,8 @@ struct daemon {
 	const struct daemon_spec *spec;
 	struct io_loop *loop;
 	struct ipc_channel *master;
-	struct io_timer *give_up;
+	struct io_timer *give_up, *lost;
+	SLIST_HEAD(, peer_end) peers;
 	void *data;
 	uint32_t instance;
 	uid_t uid;
@@ -193,6 +209,67 @@ on_reload(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_reloa
 		d->spec->on_reload(d);
 }
 
+/* --- peers: whose channel is lost though he lives is asked for again ---------------------------- */
+
+static void
+on_channel_lost(void *arg, int fd)
+{
+	struct daemon *d = arg;
+	struct peer_end *e;
+
+	SLIST_FOREACH(e, &d->peers, link) {
+		if (e->fd != fd)
+			continue;
+		e->fd = -1;
+		if (e->side == IPC_CLIENT && !d->stopping && !io_timer_pending(d->lost))
+			io_timer_set(d->lost, PEER_LOST_MS);
+	}
+}
+
+static void
+ask_for_lost(void *arg)
+{
+	struct daemon *d = arg;
+	struct peer_end *e;
+
+	SLIST_FOREACH(e, &d->peers, link) {
+		if (e->fd >= 0 || e->side != IPC_CLIENT || d->stopping)
+			continue;
+		ipc_send_peer_lost(d->master, 0,
+		    &(struct ipc_peer_lost){ .channel = (uint8_t)e->kind,
+			.peer = str_of(e->peer),
+			.peer_instance = e->instance });
+		io_timer_set(d->lost, PEER_LOST_MS);
+	}
+	ipc_flush_all();
+}
+
+static void
+give_peer(struct daemon *d, enum ipc_channel_kind kind, enum ipc_side side, const char *peer,
+    uint32_t instance, int fd)
+{
+	struct peer_end *e;
+
+	/* The number may be that of a channel which the daemon has closed by itself. */
+	SLIST_FOREACH(e, &d->peers, link)
+		if (e->fd == fd)
+			e->fd = -1;
+	SLIST_FOREACH(e, &d->peers, link)
+		if (e->kind == kind && e->side == side && e->instance == instance &&
+		    strcmp(e->peer, peer) == 0)
+			break;
+	if (e == NULL) {
+		e = xcalloc(1, sizeof(*e));
+		e->kind = kind;
+		e->side = side;
+		e->instance = instance;
+		snprintf(e->peer, sizeof(e->peer), "%s", peer);
+		SLIST_INSERT_HEAD(&d->peers, e, link);
+	}
+	e->fd = fd;
+	d->spec->on_peer(d, kind, side, peer, instance, fd);
+}
+
 static void
 on_setup_peer(
     void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_setup_peer *m, int fd)
@@ -208,7 +285,7 @@ on_setup_peer(
 		close(fd);
 	} else {
 		snprintf(peer, sizeof(peer), "%.*s", STRF(m->peer));
-		d->spec->on_peer(d, (enum ipc_channel_kind)m->channel,
+		give_peer(d, (enum ipc_channel_kind)m->channel,
 		    m->as_server ? IPC_SERVER : IPC_CLIENT, peer, m->peer_instance, fd);
 	}
 }
@@ -316,7 +393,7 @@ hand_over(struct daemon *d)
 		if (h->type == IPC_setup_listener && d->spec->on_listener != NULL)
 			d->spec->on_listener(d, h->name, h->fd);
 		else if (h->type == IPC_setup_peer && d->spec->on_peer != NULL)
-			d->spec->on_peer(d, h->kind, h->side, h->name, h->instance, h->fd);
+			give_peer(d, h->kind, h->side, h->name, h->instance, h->fd);
 		else if (h->type == IPC_mailbox_attach && d->spec->on_attach != NULL)
 			d->spec->on_attach(d, h->side == IPC_SERVER, h->fd);
 		else
@@ -343,9 +420,17 @@ enter_sandbox(struct daemon *d)
 static void
 daemon_free(struct daemon *d)
 {
+	struct peer_end *e;
+
+	ipc_on_lost(NULL, NULL);
 	ipc_flush_all();
 	ipc_channel_free(&d->master);
 	io_timer_free(&d->give_up);
+	io_timer_free(&d->lost);
+	while ((e = SLIST_FIRST(&d->peers)) != NULL) {
+		SLIST_REMOVE_HEAD(&d->peers, link);
+		free(e);
+	}
 	settings_free(&d->settings);
 	if (d->dir >= 0)
 		close(d->dir);
@@ -364,6 +449,7 @@ daemon_main(int argc, char **argv, const struct daemon_spec *spec)
 		return EXIT_USAGE;
 	}
 	STAILQ_INIT(&d.handed);
+	SLIST_INIT(&d.peers);
 	proc_env_prepare();
 	setup(&d);
 	if (spec->preload != NULL)
@@ -371,6 +457,8 @@ daemon_main(int argc, char **argv, const struct daemon_spec *spec)
 	d.loop = io_loop_new();
 	enter_sandbox(&d);
 	d.give_up = io_timer_new(d.loop, give_up, &d);
+	d.lost = io_timer_new(d.loop, ask_for_lost, &d);
+	ipc_on_lost(on_channel_lost, &d);
 	d.master =
 	    ipc_channel_new(d.loop, DAEMON_MASTER_FD, IPC_CH_master, IPC_CLIENT, &master_ops, &d);
 	if (spec->start != NULL)

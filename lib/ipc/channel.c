@@ -46,7 +46,24 @@ struct ipc_channel {
 static TAILQ_HEAD(, ipc_channel) dirty = TAILQ_HEAD_INITIALIZER(dirty);
 static unsigned channels; /* of this process; its one loop has our hook while there are any */
 
+static void (*lost_fn)(void *arg, int fd);
+static void *lost_arg;
+
 static void channel_flush(struct ipc_channel *ch);
+
+void
+ipc_on_lost(void (*fn)(void *arg, int fd), void *arg)
+{
+	lost_fn = fn;
+	lost_arg = arg;
+}
+
+void
+ipc_lost(int fd)
+{
+	if (lost_fn != NULL)
+		lost_fn(lost_arg, fd);
+}
 
 void
 ipc_flush_all(void)
@@ -74,6 +91,7 @@ channel_broken(struct ipc_channel *ch)
 		return;
 	ch->broken = true;
 	io_watch_set(ch->watch, 0);
+	ipc_lost(ch->fd);
 	if (ch->ops->on_close != NULL)
 		ch->ops->on_close(ch->arg, ch);
 }

@@ -164,6 +164,14 @@ void ipc_send(struct ipc_channel *ch, enum ipc_type type, uint64_t id, const voi
  * io_loop_after_turn function of their own, such as a group commit. */
 void ipc_flush_all(void);
 
+/*
+ * fn is called for each channel whose peer is gone or was cut off, before its on_close, with its
+ * descriptor: lib/daemon asks master for a new one. ipc_lost says the same of a descriptor that is
+ * used without a struct ipc_channel.
+ */
+void ipc_on_lost(void (*fn)(void *arg, int fd), void *arg);
+void ipc_lost(int fd);
+
 /* --- codecs, also for tests ------------------------------------------------------------------- */
 enum { IPC_ERR_SHORT = -1, IPC_ERR_TRAILING = -2, IPC_ERR_FIELD = -3, IPC_ERR_TYPE = -4 };
 /* Appends header and payload. 0, or BUF_LIMIT. */

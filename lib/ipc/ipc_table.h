@@ -41,6 +41,12 @@ IPC_U8(as_server)
 IPC_STR(peer, 32)
 IPC_U32(peer_instance)
 IPC_END(setup_peer)
+/* A channel to this peer ended though neither process did: make a new one. */
+IPC_BEGIN(peer_lost, master, CLIENT, IPC_ANY, NOFD, MANY, none)
+IPC_U8(channel)
+IPC_STR(peer, 32)
+IPC_U32(peer_instance)
+IPC_END(peer_lost)
 /* End of the list: enter the sandbox, then say ready. */
 IPC_BEGIN(setup_done, master, SERVER, IPC_ST_NEW, NOFD, ONCE, ready)
 IPC_END(setup_done)

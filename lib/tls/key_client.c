@@ -84,6 +84,8 @@ client_cut(struct key_client *k, const char *why)
 {
 	log_warn("", "event=keys-lost reason=\"%s\"", why);
 	shutdown(k->fd, SHUT_RDWR);
+	if (!k->broken)
+		ipc_lost(k->fd);
 	k->broken = true;
 }
 
