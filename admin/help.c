@@ -6,6 +6,18 @@
 #include "admin/admin.h"
 #include "base/log.h"
 
+/* Length of the first clause: a dot inside of a name does not end it. */
+static int
+first_clause(const char *text)
+{
+	size_t n = 0;
+
+	while (text[n] != '\0' && text[n] != ';' && text[n] != ':' &&
+	       !(text[n] == '.' && (text[n + 1] == ' ' || text[n + 1] == '\0')))
+		n++;
+	return (int)n;
+}
+
 void
 help_all(void)
 {
@@ -20,7 +32,7 @@ help_all(void)
 
 		snprintf(left, sizeof(left), "%s %s", c->words, options ? "..." : c->arguments);
 		/* One line each, so that all fit a screen: the first clause of the help text. */
-		printf("  %-28s %.*s\n", left, (int)strcspn(c->help, ".;:"), c->help);
+		printf("  %-28s %.*s\n", left, first_clause(c->help), c->help);
 	}
 	printf("\n--dir is the instance's directory, %s if it is not given.\n", ADMIN_DEFAULT_DIR);
 }

@@ -223,7 +223,10 @@ child_exited(struct child *c, int status)
 {
 	bool wanted = c->state == CHILD_STOPPING && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
-	if (WIFSIGNALED(status))
+	if (c->doomed)
+		log_info(NULL, "ended program=%s instance=%u pid=%d reason=removed",
+		    proc_rows[c->proc].name, c->instance, c->pid);
+	else if (WIFSIGNALED(status))
 		log_error(NULL, "died program=%s instance=%u pid=%d signal=%d",
 		    proc_rows[c->proc].name, c->instance, c->pid, WTERMSIG(status));
 	else if (!wanted)

@@ -188,8 +188,10 @@ stop_mailbox(struct master *m, uint32_t account)
 {
 	struct child *mailbox = child_find(m, PROC_mailbox, account);
 
-	if (mailbox != NULL && mailbox->pid > 0)
-		kill(mailbox->pid, SIGKILL);
+	if (mailbox == NULL || mailbox->pid <= 0)
+		return;
+	mailbox->doomed = true;
+	kill(mailbox->pid, SIGKILL);
 }
 
 /* A rename is on stable storage when both directories are. */

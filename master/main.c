@@ -45,6 +45,26 @@ static const struct {
 	{ PROC_imapd, SET_imapd_workers },
 };
 
+/* What a running instance cannot change (ports, uids) stays as it was until the next start: no
+ * process may be started with other values than its peers. */
+static void
+keep_until_restart(const struct settings *running, struct settings *fresh)
+{
+	const char *why;
+
+	for (int i = 0; i < SET__MAX; i++) {
+		const struct setting_row *row = setting_row((enum setting)i);
+		const char *now = settings_text(running, (enum setting)i);
+
+		if (row->when != SW_RESTART ||
+		    strcmp(now, settings_text(fresh, (enum setting)i)) == 0)
+			continue;
+		log_info(NULL, "setting=%s waits for the next start", row->name);
+		if (settings_set(fresh, (enum setting)i, now, &why) < 0)
+			fatal("setting %s: %s", row->name, why);
+	}
+}
+
 static bool
 load_settings(struct master *m)
 {
@@ -67,6 +87,8 @@ load_settings(struct master *m)
 			n -= eol < 0 ? len : len + 1;
 		}
 	} else {
+		if (m->settings != NULL)
+			keep_until_restart(m->settings, fresh);
 		settings_free(&m->settings);
 		m->settings = fresh;
 		log_set_debug(settings_bool(fresh, SET_log_debug));

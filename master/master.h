@@ -78,6 +78,7 @@ struct child {
 	char sandbox[128];
 	/* mailbox only */
 	uint64_t attached;
+	bool doomed; /* killed by us on purpose */
 	STAILQ_HEAD(, open_request) opens;
 	unsigned opens_n;
 };

@@ -55,7 +55,8 @@ check_lines(struct str s)
 			line = 0;
 			continue;
 		}
-		assert(s.p[i] != '\n' && s.p[i] != '\0' && ++line <= 998);
+		line++;
+		assert(s.p[i] != '\n' && s.p[i] != '\0' && line <= 998);
 	}
 	assert(line == 0);
 }

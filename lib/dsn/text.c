@@ -39,7 +39,7 @@ clean_char(struct str in, bool utf8, size_t *used)
 int
 dsn_text_clean(struct str in, bool utf8, size_t max, struct buf *out)
 {
-	char line[CLEAN_MAX];
+	char line[CLEAN_MAX] = { 0 };
 	size_t n = 0, dots = 0, used;
 
 	if (max > sizeof(line))

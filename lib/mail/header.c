@@ -54,11 +54,12 @@ field_split(struct mail_field *f)
 bool
 mail_field_next(struct str msg, size_t *off, struct mail_field *f)
 {
-	const char *p = msg.p + *off;
 	size_t left = msg.n - *off, n;
+	const char *p;
 
 	if (left == 0)
 		return false;
+	p = msg.p + *off;
 	n = line_size(p, left);
 	if (line_is_empty(p, n)) {
 		*off += n;

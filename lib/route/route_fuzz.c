@@ -91,7 +91,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	in.seed = take(&f);
 	in.domain = take_str(&f);
 	while (route_mx(&in, &facts, &r) == ROUTE_NEED) {
-		assert(++rounds <= 2);
+		rounds++;
+		assert(rounds <= 2);
 		check_questions(&r, &facts);
 		for (size_t i = 0; i < r.question_count; i++) {
 			unsigned state = take(&f);

@@ -192,7 +192,18 @@ def test_backup_under_load_and_restore_keep_uids(m):
         assert other.stop() == 0
 
 
-@expects(r"died program=mailbox .*signal=9")  # the removed account's own process
+def test_setting_that_waits_for_the_next_start(m):
+    # Mailboxes made after the change must not get a uid that the running instance does not use.
+    m.cli("config", "set", "general.mailbox-uid-base", "70000")
+    try:
+        carol = "carol@" + DOMAIN
+        m.cli("user", "add", carol, stdin=PASSWORD + "\n")
+        assert can_login(m, carol)
+        m.cli("user", "remove", carol)
+    finally:
+        m.cli("config", "set", "general.mailbox-uid-base", "66000")
+
+
 def test_remove_user(m):
     m.cli("user", "remove", BOB)
     assert BOB not in {r["address"] for r in rows(m, "user", "list")}
