@@ -3,6 +3,8 @@
 import imaplib
 import json
 
+import socket
+
 from harness import *
 
 BOB = "bob@" + DOMAIN
@@ -211,6 +213,26 @@ def test_remove_user(m):
     with m.smtp() as c:
         c.mail("sender@example.net")
         assert c.rcpt(BOB)[0] == 550
+
+
+def test_service_manager_is_told(m):
+    folder, path = m.home + "/notified", m.home + "/notify"
+    told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    told.bind(path)
+    told.settimeout(10 * SLOW)
+    run(m.command, "init", "--dir", folder, "--domain", DOMAIN, "--hostname", "mail." + DOMAIN,
+        "--port-base", "41000")
+    server = subprocess.Popen([m.command, "run", "--dir", folder], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, env={"NOTIFY_SOCKET": path})
+    try:
+        assert told.recv(100) == b"READY=1"
+        assert server.stdout.readline() == b"ready\n"
+    finally:
+        server.terminate()
+        status = server.wait(20 * SLOW)
+    assert told.recv(100) == b"STOPPING=1"
+    assert status == 0, status
+    told.close()
 
 
 def test_admin_socket_is_closed_to_others(m):
