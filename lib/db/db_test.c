@@ -419,6 +419,9 @@ test_full_disk(void **state)
 		assert_int_equal(db_del(txn, str_of(key)), 0);
 		assert_int_equal(db_commit(&txn), 0);
 	}
+	/* Deleting frees pages, not disk: whether the reserve fits again depends on where in a log file
+	 * this ended. With space from elsewhere writing goes on by itself. */
+	assert_int_equal(mount("none", dir, "tmpfs", MS_REMOUNT, "size=32m"), 0);
 	assert_int_equal(put_one(db, "more", "x"), 0);
 	db_close(&db);
 	assert_int_equal(chdir("/"), 0);
