@@ -9,6 +9,8 @@ import sys
 GOALS = {
     "accept rate, 50 sessions (messages/s)": ("ratio at least", 4),
     "accept rate, 1 sessions (messages/s)": ("ratio at least", 2),
+    "CPU, 1 sessions (ms a message)": ("ratio at most", 0.25),
+    "CPU, 10 sessions (ms a message)": ("ratio at most", 0.25),
     "CPU, 50 sessions (ms a message)": ("ratio at most", 0.25),
     "repeated logins, 8 clients (logins/s)": ("ratio at least", 3),
     "memory at rest (MB PSS)": ("at most", 24),
