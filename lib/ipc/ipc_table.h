@@ -175,9 +175,11 @@ IPC_END(dns_answer)
 IPC_BEGIN(address_lookup, accounts_lookup, CLIENT, IPC_ANY, NOFD, MANY, address_is)
 IPC_STR(address, 512)
 IPC_END(address_lookup)
-/* accounts: the local accounts it stands for, four bytes each, most significant first. */
+/* accounts: the local accounts it stands for, four bytes each, most significant first. elsewhere:
+ * some of it goes to other servers; which, queue asks for itself. */
 IPC_BEGIN(address_is, accounts_lookup, SERVER, IPC_ANY, NOFD, MANY, none)
 IPC_U8(result)
+IPC_U8(elsewhere)
 IPC_BYTES(accounts, 400)
 IPC_END(address_is)
 
@@ -196,9 +198,11 @@ IPC_U32(account)
 IPC_U64(generation)
 IPC_STR(verifier, 256)
 IPC_END(verifier_is)
-/* A proven login asks for the mailbox; accounts checks state and generation once more. */
+/* A proven login asks for its descriptor: of the mailbox, or (submission 1) of a queue door bound
+ * to the account. accounts checks state and generation once more. */
 IPC_BEGIN(login_open, accounts_auth, CLIENT, IPC_ANY, NOFD, MANY, login_opened)
 IPC_U32(account)
+IPC_U8(submission)
 IPC_U64(generation)
 IPC_END(login_open)
 IPC_BEGIN(login_opened, accounts_auth, SERVER, IPC_ANY, FD, MANY, none)
@@ -207,11 +211,52 @@ IPC_BEGIN(login_refused, accounts_auth, SERVER, IPC_ANY, NOFD, MANY, none)
 IPC_U8(result)
 IPC_END(login_refused)
 
+/* ---- accounts: what queue believes nobody else; doors of logins ------------------------------- */
+IPC_BEGIN(address_expand, accounts_queue, CLIENT, IPC_ANY, NOFD, MANY, address_targets)
+IPC_STR(address, 512)
+IPC_END(address_expand)
+/* result as in address_is. accounts: as there. remote: addresses on other servers, each ended by
+ * NUL. list: an alias with more than one target. For an address that is not ours: IPC_NOT_LOCAL. */
+IPC_BEGIN(address_targets, accounts_queue, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U8(result)
+IPC_U8(list)
+IPC_BYTES(accounts, 400)
+IPC_BYTES(remote, 32768)
+IPC_END(address_targets)
+/* May this account send as this address? IPC_OK, IPC_DENIED, IPC_INVALID, IPC_TEMP. */
+IPC_BEGIN(sender_check, accounts_queue, CLIENT, IPC_ANY, NOFD, MANY, sender_is)
+IPC_U32(account)
+IPC_STR(address, 512)
+IPC_END(sender_check)
+IPC_BEGIN(sender_is, accounts_queue, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U8(result)
+IPC_END(sender_is)
+/* Sent first on each channel: the secret of rewritten reverse-paths (lib/srs). */
+IPC_BEGIN(forward_key, accounts_queue, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_BYTES(key, 32)
+IPC_END(forward_key)
+/* The server end of a queue_accept channel that is bound to this account: a login's door. */
+IPC_BEGIN(door_bind, accounts_queue, SERVER, IPC_ANY, FD, MANY, none)
+IPC_U32(account)
+IPC_STR(login, 512)
+IPC_END(door_bind)
+/* Close all doors of this account (suspended, removed, new password). */
+IPC_BEGIN(door_kick, accounts_queue, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U32(account)
+IPC_END(door_kick)
+/* Answers about addresses that were kept may be wrong now. */
+IPC_BEGIN(targets_changed, accounts_queue, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_END(targets_changed)
+
 /* ---- auth: a SASL exchange; id names the exchange --------------------------------------------- */
 IPC_BEGIN(auth_start, auth, CLIENT, IPC_ST_IDLE, NOFD, MANY, auth_challenge)
 IPC_STR(service, 16)
 IPC_STR(mechanism, 32)
 IPC_STR(client_address, 64)
+/* Channel bindings of the TLS connection (rfc9266, rfc5929), empty when there are none. */
+IPC_BYTES(tls_exporter, 64)
+IPC_BYTES(tls_unique, 64)
+IPC_BYTES(tls_server_end_point, 64)
 IPC_U8(has_initial)
 IPC_BYTES(initial, 8192)
 IPC_END(auth_start)
@@ -263,6 +308,8 @@ IPC_U8(result)
 IPC_END(msg_refused)
 IPC_BEGIN(msg_recipient, queue_accept, CLIENT, IPC_ST_OPEN, NOFD, MANY, none)
 IPC_STR(address, 512)
+/* As address_is gave them; on a bound door empty: queue asks accounts itself. */
+IPC_U8(elsewhere)
 IPC_BYTES(accounts, 400)
 IPC_STR(orcpt, 512)
 IPC_U8(notify)
@@ -288,6 +335,16 @@ IPC_U8(result)
 IPC_STR(queue_id, 24)
 IPC_END(msg_stored)
 
+/* Bound doors only. what 0: may the account send as this address? 1: can it be a recipient?
+ * IPC_OK, IPC_DENIED, IPC_NO (unknown here), IPC_INVALID, IPC_TEMP. */
+IPC_BEGIN(door_ask, queue_accept, CLIENT, IPC_ANY, NOFD, MANY, door_answer)
+IPC_U8(what)
+IPC_STR(address, 512)
+IPC_END(door_ask)
+IPC_BEGIN(door_answer, queue_accept, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U8(result)
+IPC_END(door_answer)
+
 /* ---- mailbox: deliveries from queue ----------------------------------------------------------- */
 /* number: the queue's own count, never used twice; floor: no delivery below it will come again. */
 IPC_BEGIN(deliver_begin, mailbox_deliver, CLIENT, IPC_ST_IDLE, NOFD, MANY, delivered)
@@ -311,3 +368,50 @@ IPC_U8(result)
 IPC_U64(number)
 IPC_U32(uid)
 IPC_END(delivered)
+
+/* ---- delivery: one transaction with another server; id names the job -------------------------- */
+/* domain: where to (normal form, or an address literal); size: of the whole content. */
+IPC_BEGIN(job_begin, delivery, CLIENT, IPC_ST_IDLE, NOFD, MANY, job_done)
+IPC_STR(domain, 255)
+IPC_STR(queue_id, 24)
+IPC_STR(reverse_path, 512)
+IPC_STR(envid, 256)
+IPC_U8(dsn_ret)
+IPC_U8(body_8bit)
+IPC_U8(smtputf8)
+IPC_U64(size)
+IPC_U32(recipients)
+IPC_END(job_begin)
+/* As many of these follow at once as job_begin said; the first is number 0. */
+IPC_BEGIN(job_recipient, delivery, CLIENT, IPC_ST_OPEN, NOFD, MANY, none)
+IPC_STR(address, 512)
+IPC_STR(orcpt, 512)
+IPC_U8(notify)
+IPC_END(job_recipient)
+/* The server takes the content: so many bytes more may be sent now. */
+IPC_BEGIN(job_want, delivery, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U32(bytes)
+IPC_END(job_want)
+IPC_BEGIN(job_content, delivery, CLIENT, IPC_ST_BUSY, NOFD, MANY, none)
+IPC_BYTES(bytes, 65536)
+IPC_END(job_content)
+/* No more comes of it (it cannot be read, or was removed): never end it with the final dot. */
+IPC_BEGIN(job_cancel, delivery, CLIENT, IPC_ANY, NOFD, MANY, none)
+IPC_END(job_cancel)
+/* One for each recipient before job_done. result: IPC_OK, IPC_TEMP, IPC_NO (for good). code 0: no
+ * server said so. dsn: the server took over the duty of notifications (rfc3461). */
+IPC_BEGIN(job_result, delivery, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U32(recipient)
+IPC_U8(result)
+IPC_U32(code)
+IPC_STR(enhanced, 16)
+IPC_STR(text, 512)
+IPC_STR(remote, 320)
+IPC_U8(dsn)
+IPC_END(job_result)
+/* destination: IPC_OK: a server spoke with us about the message; IPC_TEMP: none could be reached or
+ * would, so other messages to this domain need not be tried now. tls: what the connection had. */
+IPC_BEGIN(job_done, delivery, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U8(destination)
+IPC_STR(tls, 64)
+IPC_END(job_done)

@@ -44,6 +44,8 @@ static const struct {
 	{ "queue", SP_QUEUE },
 	{ "imapd", SP_IMAPD },
 	{ "mailbox", SP_MAILBOX },
+	{ "submission", SP_SUBMISSION },
+	{ "delivery", SP_DELIVERY },
 };
 
 const struct setting_row *

@@ -35,7 +35,9 @@ enum settings_program {
 	SP_QUEUE = 1 << 8,
 	SP_IMAPD = 1 << 9,
 	SP_MAILBOX = 1 << 10,
-	SP_ALL = (1 << 11) - 1
+	SP_SUBMISSION = 1 << 11,
+	SP_DELIVERY = 1 << 12,
+	SP_ALL = (1 << 13) - 1
 };
 
 enum setting_type { ST_BOOL, ST_U64, ST_STRING, ST_DOMAIN, ST_PATH, ST_ADDRS, ST_SERVERS };
