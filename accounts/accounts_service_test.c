@@ -25,7 +25,7 @@ static struct io_loop *loop;
 static struct settings *settings;
 static struct store *store;
 static struct service *service;
-static struct ipc_channel *lookup, *auth, *admin;
+static struct ipc_channel *lookup, *auth, *admin, *queue;
 
 /* What master was asked, and what it answers. */
 static struct {
@@ -47,8 +47,19 @@ static struct {
 	unsigned n;
 	int fd;
 	bool closed;
+	bool elsewhere, list;
 	char text[4096], rows[8192];
 } got;
+
+/* What queue was told without having asked. */
+static struct {
+	char key[64];
+	size_t key_n;
+	uint32_t account, kicked;
+	char login[300];
+	int fd;
+	unsigned changed;
+} told;
 
 /* ---- master -----------------------------------------------------------------------------------
  */
@@ -95,6 +106,7 @@ on_address_is(
 	(void)ch;
 	(void)fd;
 	got.n = (unsigned)m->accounts.n / 4;
+	got.elsewhere = m->elsewhere != 0;
 	if (m->accounts.n)
 		got.account = (uint8_t)m->accounts.p[3];
 	note(IPC_address_is, id, m->result);
@@ -149,6 +161,80 @@ on_addresses_changed(
 }
 
 static void
+on_address_targets(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_address_targets *m, int fd)
+{
+	struct str rest = m->remote, cell;
+	size_t n = 0;
+
+	(void)arg;
+	(void)ch;
+	(void)fd;
+	got.n = (unsigned)m->accounts.n / 4;
+	got.account = got.n ? (uint8_t)m->accounts.p[3] : 0;
+	got.list = m->list != 0;
+	got.text[0] = 0;
+	while (command_cell_next(&rest, &cell))
+		n += (size_t)snprintf(got.text + n, sizeof(got.text) - n, "%.*s|", STRF(cell));
+	assert_int_equal(rest.n, 0);
+	note(IPC_address_targets, id, m->result);
+}
+
+static void
+on_sender_is(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_sender_is *m, int fd)
+{
+	(void)arg;
+	(void)ch;
+	(void)fd;
+	note(IPC_sender_is, id, m->result);
+}
+
+static void
+on_forward_key(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_forward_key *m, int fd)
+{
+	(void)arg;
+	(void)ch;
+	(void)id;
+	(void)fd;
+	told.key_n = m->key.n;
+	memcpy(told.key, m->key.p, m->key.n);
+}
+
+static void
+on_door_bind(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_door_bind *m, int fd)
+{
+	(void)arg;
+	(void)ch;
+	(void)id;
+	told.account = m->account;
+	told.fd = fd;
+	(void)snprintf(told.login, sizeof(told.login), "%.*s", STRF(m->login));
+}
+
+static void
+on_door_kick(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_door_kick *m, int fd)
+{
+	(void)arg;
+	(void)ch;
+	(void)id;
+	(void)fd;
+	told.kicked = m->account;
+}
+
+static void
+on_targets_changed(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_targets_changed *m, int fd)
+{
+	(void)arg;
+	(void)ch;
+	(void)id;
+	(void)m;
+	(void)fd;
+	told.changed++;
+}
+
+static void
 on_admin_row(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_admin_row *m, int fd)
 {
 	struct str rest = m->cells, cell;
@@ -190,6 +276,12 @@ static const union ipc_handler handlers[IPC__MAX] = {
 	IPC_ON(verifier_is, on_verifier_is),
 	IPC_ON(login_opened, on_login_opened),
 	IPC_ON(login_refused, on_login_refused),
+	IPC_ON(address_targets, on_address_targets),
+	IPC_ON(sender_is, on_sender_is),
+	IPC_ON(forward_key, on_forward_key),
+	IPC_ON(door_bind, on_door_bind),
+	IPC_ON(door_kick, on_door_kick),
+	IPC_ON(targets_changed, on_targets_changed),
 	IPC_ON(admin_row, on_admin_row),
 	IPC_ON(admin_end, on_admin_end),
 };
@@ -255,6 +347,8 @@ setup(void **state)
 		return -1;
 	buf_free(&say);
 	memset(&got, 0, sizeof(got));
+	memset(&told, 0, sizeof(told));
+	told.fd = -1;
 	asked_n = 0;
 	master_answers = true;
 	master_result = IPC_OK;
@@ -277,6 +371,7 @@ teardown(void **state)
 	ipc_channel_free(&lookup);
 	ipc_channel_free(&auth);
 	ipc_channel_free(&admin);
+	ipc_channel_free(&queue);
 	io_loop_free(&loop);
 	store_close(&store);
 	settings_free(&settings);
@@ -468,6 +563,153 @@ test_lists(void **state)
 	assert_int_equal(command(CMD_domain_remove, "second.test", NULL, NULL), IPC_OK);
 }
 
+static void
+expand(const char *address)
+{
+	ipc_send_address_expand(
+	    queue, 66, &(struct ipc_address_expand){ .address = str_of(address) });
+	wait_reply();
+	assert_int_equal(got.type, IPC_address_targets);
+	assert_int_equal(got.id, 66);
+}
+
+static enum ipc_result
+sender(uint32_t account, const char *address)
+{
+	ipc_send_sender_check(queue, 55,
+	    &(struct ipc_sender_check){ .account = account, .address = str_of(address) });
+	wait_reply();
+	assert_int_equal(got.type, IPC_sender_is);
+	assert_int_equal(got.id, 55);
+	return got.result;
+}
+
+static void
+test_targets(void **state)
+{
+	(void)state;
+	assert_int_equal(command(CMD_user_add, "a@example.test", NULL, "long enough"), IPC_OK);
+	assert_int_equal(command(CMD_user_add, "b@example.test", NULL, "long enough"), IPC_OK);
+	connect_peer(IPC_CH_accounts_queue, &queue);
+	expand("a@example.test");
+	assert_int_equal(got.result, IPC_OK);
+	assert_int_equal(got.n, 1);
+	assert_int_equal(got.account, 1);
+	assert_string_equal(got.text, "");
+	assert_false(got.list);
+	assert_int_equal(told.key_n, STORE_SECRET);
+	assert_memory_equal(told.key, store_forward_key(store).p, STORE_SECRET);
+
+	told.changed = 0;
+	assert_int_equal(command(CMD_forward_add, "a@example.test", "x@other.test", NULL), IPC_OK);
+	expand("a@example.test");
+	assert_int_equal(told.changed, 1); /* came before the answer behind it */
+	assert_string_equal(got.text, "x@other.test|");
+	assert_int_equal(got.n, 1);
+	assert_false(got.list);
+	assert_int_equal(look_up("a@example.test"), IPC_OK);
+	assert_true(got.elsewhere);
+	assert_int_equal(got.n, 1);
+	assert_int_equal(look_up("b@example.test"), IPC_OK);
+	assert_false(got.elsewhere);
+	assert_int_equal(command(CMD_forward_keep, "a@example.test", "maybe", NULL), IPC_INVALID);
+	assert_int_equal(command(CMD_forward_keep, "a@example.test", "no", NULL), IPC_OK);
+	assert_int_equal(command(CMD_forward_list, NULL, NULL, NULL), IPC_OK);
+	assert_string_equal(got.rows, "a@example.test|no|x@other.test|\n");
+	expand("a@example.test");
+	assert_int_equal(got.n, 0);
+	assert_string_equal(got.text, "x@other.test|");
+	assert_int_equal(command(CMD_alias_add, "one@example.test", "y@other.test", NULL), IPC_OK);
+	expand("one@example.test");
+	assert_false(got.list);
+	assert_int_equal(command(CMD_forward_remove, "a@example.test", NULL, NULL), IPC_OK);
+	expand("a@example.test");
+	assert_int_equal(got.n, 1);
+	expand("nobody@example.test");
+	assert_int_equal(got.result, IPC_NO);
+	expand("a@other.test");
+	assert_int_equal(got.result, IPC_NOT_LOCAL);
+	expand("");
+	assert_int_equal(got.result, IPC_INVALID);
+
+	assert_int_equal(
+	    store_alias_add(store, STR("list@example.test"),
+		str_from("a@example.test\0b@example.test", 30), &(struct buf){ .max = 100 }),
+	    IPC_OK);
+	expand("list@example.test");
+	assert_int_equal(got.n, 2);
+	assert_true(got.list);
+	assert_int_equal(sender(1, "list@example.test"), IPC_DENIED);
+	assert_int_equal(
+	    command(CMD_send_as_add, "a@example.test", "list@example.test", NULL), IPC_OK);
+	assert_int_equal(sender(1, "list@example.test"), IPC_OK);
+	assert_int_equal(sender(2, "list@example.test"), IPC_DENIED);
+	assert_int_equal(command(CMD_send_as_list, NULL, NULL, NULL), IPC_OK);
+	assert_string_equal(got.rows, "a@example.test|list@example.test|\n");
+	assert_int_equal(
+	    command(CMD_send_as_remove, "a@example.test", "list@example.test", NULL), IPC_OK);
+	assert_int_equal(sender(1, "list@example.test"), IPC_DENIED);
+	assert_int_equal(sender(1, ""), IPC_INVALID);
+	assert_int_equal(sender(9, "a@example.test"), IPC_DENIED);
+}
+
+static void
+submission(uint32_t account, uint64_t generation)
+{
+	got.fd = -1;
+	ipc_send_login_open(auth, 98,
+	    &(struct ipc_login_open){
+		.account = account, .submission = 1, .generation = generation });
+	wait_reply();
+}
+
+/* Both ends of a door: one with queue, one with auth; and its end. */
+static void
+test_doors(void **state)
+{
+	uint64_t generation;
+	char byte = 0;
+
+	(void)state;
+	assert_int_equal(command(CMD_user_add, "A@example.test", NULL, "long enough"), IPC_OK);
+	assert_int_equal(verifier("a@example.test"), IPC_OK);
+	generation = got.generation;
+	submission(1, generation); /* queue is away */
+	assert_int_equal(got.type, IPC_login_refused);
+	assert_int_equal(got.result, IPC_TEMP);
+	connect_peer(IPC_CH_accounts_queue, &queue);
+	asked_n = 0;
+	submission(1, generation);
+	assert_int_equal(got.type, IPC_login_opened);
+	assert_int_equal(asked_n, 0); /* no mailbox is started for it */
+	expand("a@example.test");
+	assert_int_equal(told.account, 1);
+	assert_string_equal(told.login, "A@example.test");
+	assert_int_equal(write(got.fd, "x", 1), 1);
+	assert_int_equal(read(told.fd, &byte, 1), 1);
+	assert_int_equal(byte, 'x');
+	close(got.fd);
+	close(told.fd);
+	submission(1, generation + 1);
+	assert_int_equal(got.type, IPC_login_refused);
+	assert_int_equal(got.result, IPC_NO);
+
+	assert_int_equal(command(CMD_user_passwd, "a@example.test", NULL, "still longer"), IPC_OK);
+	expand("a@example.test");
+	assert_int_equal(told.kicked, 1);
+	told.kicked = 0;
+	assert_int_equal(command(CMD_user_suspend, "a@example.test", NULL, NULL), IPC_OK);
+	expand("a@example.test");
+	assert_int_equal(told.kicked, 1);
+	told.kicked = 0;
+	assert_int_equal(command(CMD_user_resume, "a@example.test", NULL, NULL), IPC_OK);
+	expand("a@example.test");
+	assert_int_equal(told.kicked, 0);
+	assert_int_equal(command(CMD_user_remove, "a@example.test", NULL, NULL), IPC_OK);
+	expand("a@example.test");
+	assert_int_equal(told.kicked, 1);
+}
+
 /* A crash while master works: the note is there, the next start asks again. */
 static void
 test_owed(void **state)
@@ -558,6 +800,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_user_life, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lists, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_targets, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_doors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_owed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_peer_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_violation, setup, teardown),

@@ -63,7 +63,7 @@ add_user(const char *address)
 	return id;
 }
 
-/* "1,3" of the accounts, or the result's number with '!' before it. */
+/* "1,3 a@x.test" of accounts and others, or the result's number with '!' before it. */
 static const char *
 resolve(const char *address)
 {
@@ -79,6 +79,8 @@ resolve(const char *address)
 	for (unsigned i = 0; i < r.n; i++)
 		n +=
 		    (size_t)snprintf(out + n, sizeof(out) - n, "%s%u", i ? "," : "", r.accounts[i]);
+	for (unsigned i = 0; i < r.remotes; i++)
+		n += (size_t)snprintf(out + n, sizeof(out) - n, " %.*s", STRF(r.remote[i]));
 	return out;
 }
 
@@ -169,7 +171,6 @@ test_aliases(void **state)
 	assert_string_equal(resolve("all+other@example.test"), "1,2");
 
 	assert_int_equal(alias("x@example.test", "nobody@example.test", NULL), IPC_NO);
-	assert_int_equal(alias("x@example.test", "alice@other.test", NULL), IPC_NOT_LOCAL);
 	assert_int_equal(alias("x@other.test", "alice@example.test", NULL), IPC_NOT_LOCAL);
 	assert_int_equal(alias("alice@example.test", "bob@example.test", NULL), IPC_EXISTS);
 	assert_int_equal(alias("team@example.test", "all@example.test", NULL), IPC_INVALID);
@@ -197,6 +198,246 @@ test_aliases(void **state)
 	reopen();
 	assert_string_equal(resolve("all+urgent@example.test"), "2");
 	assert_string_equal(resolve("team@example.test"), NO);
+}
+
+/* Targets on other servers, and what users have sent on. */
+static void
+test_elsewhere(void **state)
+{
+	(void)state;
+	(void)add_user("alice@example.test");
+	(void)add_user("bob@example.test");
+	assert_int_equal(alias("out@example.test", "Carol@Other.Test", NULL), IPC_OK);
+	assert_string_equal(resolve("out@example.test"), " Carol@other.test");
+	assert_int_equal(alias("both@example.test", "alice@example.test", "c@other.test"), IPC_OK);
+	assert_string_equal(resolve("both@example.test"), "1 c@other.test");
+	/* the same one by two ways is one */
+	assert_int_equal(alias("all@example.test", "both@example.test", "c@OTHER.test"), IPC_OK);
+	assert_string_equal(resolve("all@example.test"), "1 c@other.test");
+	assert_int_equal(alias("x@example.test", "a@[192.0.2.1]", NULL), IPC_INVALID);
+	assert_int_equal(alias("x@example.test", "no address", NULL), IPC_INVALID);
+	/* a domain that becomes ours must have what is sent there */
+	assert_int_equal(store_domain_add(store, STR("other.test"), &say), IPC_INVALID);
+	assert_string_equal(resolve("out@example.test"), " Carol@other.test");
+	reopen();
+	assert_string_equal(resolve("all@example.test"), "1 c@other.test");
+}
+
+static enum ipc_result
+forward(const char *address, const char *target)
+{
+	return store_forward_add(
+	    store, str_of(address), str_from(target, strlen(target) + 1), &say);
+}
+
+static void
+test_forwards(void **state)
+{
+	uint32_t id;
+
+	(void)state;
+	(void)add_user("alice@example.test");
+	(void)add_user("bob@example.test");
+	assert_int_equal(store_forward_keep(store, STR("alice@example.test"), false, &say), IPC_NO);
+	assert_int_equal(forward("nobody@example.test", "a@other.test"), IPC_NO);
+	assert_int_equal(forward("alice@example.test", "A@other.test"), IPC_OK);
+	assert_string_equal(resolve("alice+x@example.test"), "1 A@other.test");
+	assert_int_equal(store_forward_keep(store, STR("alice@example.test"), false, &say), IPC_OK);
+	assert_string_equal(resolve("alice@example.test"), " A@other.test");
+	assert_int_equal(forward("alice@example.test", "bob@example.test"), IPC_OK);
+	assert_string_equal(resolve("alice@example.test"), "2 A@other.test");
+	reopen();
+	assert_string_equal(resolve("alice@example.test"), "2 A@other.test");
+
+	/* circles: to oneself, of two, through an alias, past one who is locked */
+	assert_int_equal(forward("bob@example.test", "bob+x@example.test"), IPC_INVALID);
+	assert_int_equal(forward("bob@example.test", "alice@example.test"), IPC_INVALID);
+	assert_int_equal(alias("a@example.test", "alice@example.test", NULL), IPC_OK);
+	assert_int_equal(forward("bob@example.test", "a@example.test"), IPC_INVALID);
+	assert_int_equal(
+	    store_user_state(store, STR("alice@example.test"), ACCOUNT_SUSPENDED, &id, &say),
+	    IPC_OK);
+	assert_int_equal(forward("bob@example.test", "alice@example.test"), IPC_INVALID);
+	assert_string_equal(resolve("bob@example.test"), "2");
+	/* who is locked sends nothing on */
+	assert_string_equal(resolve("alice@example.test"), SUSPENDED);
+	assert_int_equal(
+	    store_user_state(store, STR("alice@example.test"), ACCOUNT_ACTIVE, &id, &say), IPC_OK);
+
+	/* what is pointed to stays */
+	assert_int_equal(store_user_remove(store, STR("bob@example.test"), &id, &say), IPC_DENIED);
+	assert_int_equal(forward("bob@example.test", "x@third.test"), IPC_OK);
+	assert_int_equal(alias("b@example.test", "bob@example.test", NULL), IPC_OK);
+	assert_string_equal(resolve("b@example.test"), "2 x@third.test");
+	assert_int_equal(store_domain_add(store, STR("third.test"), &say), IPC_INVALID);
+
+	assert_int_equal(
+	    store_forward_remove(store, STR("alice@example.test"), STR("nobody@other.test"), &say),
+	    IPC_NO);
+	assert_int_equal(
+	    store_forward_remove(store, STR("alice@example.test"), STR("a@other.test"), &say),
+	    IPC_OK);
+	assert_string_equal(resolve("alice@example.test"), "2 x@third.test");
+	assert_int_equal(
+	    store_forward_remove(store, STR("alice@example.test"), STR(""), &say), IPC_OK);
+	assert_string_equal(resolve("alice@example.test"), "1");
+	assert_int_equal(
+	    store_forward_remove(store, STR("alice@example.test"), STR(""), &say), IPC_NO);
+	/* kept again the next time */
+	assert_int_equal(forward("alice@example.test", "c@other.test"), IPC_OK);
+	assert_string_equal(resolve("alice@example.test"), "1 c@other.test");
+	/* with the account its forward goes */
+	assert_int_equal(store_alias_remove(store, STR("a@example.test"), &say), IPC_OK);
+	assert_int_equal(store_user_remove(store, STR("alice@example.test"), &id, &say), IPC_OK);
+	reopen();
+	assert_int_equal(add_user("alice@example.test"), 3);
+	assert_string_equal(resolve("alice@example.test"), "3");
+}
+
+static enum ipc_result
+may(uint32_t account, const char *address)
+{
+	const struct directory *d = store_directory(store);
+
+	return directory_may_send(d, directory_by_id(d, account), str_of(address));
+}
+
+static void
+test_senders(void **state)
+{
+	static const struct {
+		const char *address;
+		enum ipc_result alice, bob;
+	} cases[] = {
+		{ "alice@example.test", IPC_OK, IPC_DENIED },
+		{ "Alice+shop@Example.test", IPC_OK, IPC_DENIED },
+		{ "bob@example.test", IPC_DENIED, IPC_OK },
+		{ "ali@example.test", IPC_OK, IPC_DENIED },
+		{ "ali+x@example.test", IPC_OK, IPC_DENIED },
+		{ "nick@example.test", IPC_OK, IPC_DENIED },
+		{ "team@example.test", IPC_DENIED, IPC_DENIED },
+		{ "mixed@example.test", IPC_DENIED, IPC_DENIED },
+		{ "locked@example.test", IPC_DENIED, IPC_DENIED },
+		{ "elsewhere@example.test", IPC_DENIED, IPC_DENIED },
+		{ "sales@example.test", IPC_DENIED, IPC_OK },
+		{ "sales+x@example.test", IPC_DENIED, IPC_OK },
+		{ "sales+own@example.test", IPC_OK, IPC_DENIED },
+		{ "alice+bob@example.test", IPC_OK, IPC_OK },
+		{ "postmaster", IPC_OK, IPC_DENIED },
+		{ "postmaster@example.test", IPC_OK, IPC_DENIED },
+		{ "abuse@example.test", IPC_DENIED, IPC_OK },
+		{ "nobody@example.test", IPC_DENIED, IPC_DENIED },
+		{ "alice@other.test", IPC_DENIED, IPC_DENIED },
+		{ "alice@[127.0.0.1]", IPC_DENIED, IPC_DENIED },
+		{ "alice", IPC_INVALID, IPC_INVALID },
+		{ "", IPC_INVALID, IPC_INVALID },
+		{ "a@b@example.test", IPC_INVALID, IPC_INVALID },
+	};
+	uint32_t id;
+
+	(void)state;
+	(void)add_user("alice@example.test");
+	(void)add_user("bob@example.test");
+	(void)add_user("carol@example.test");
+	assert_int_equal(alias("ali@example.test", "alice@example.test", NULL), IPC_OK);
+	assert_int_equal(
+	    alias("nick@example.test", "ali@example.test", "alice@example.test"), IPC_OK);
+	assert_int_equal(
+	    alias("team@example.test", "alice@example.test", "bob@example.test"), IPC_OK);
+	assert_int_equal(alias("mixed@example.test", "alice@example.test", "a@other.test"), IPC_OK);
+	assert_int_equal(alias("elsewhere@example.test", "a@other.test", NULL), IPC_OK);
+	assert_int_equal(
+	    alias("locked@example.test", "alice@example.test", "carol@example.test"), IPC_OK);
+	assert_int_equal(
+	    alias("sales@example.test", "alice@example.test", "bob@example.test"), IPC_OK);
+	assert_int_equal(alias("sales+own@example.test", "alice@example.test", NULL), IPC_OK);
+	assert_int_equal(alias("abuse@example.test", "bob@example.test", NULL), IPC_OK);
+	assert_int_equal(
+	    store_user_state(store, STR("carol@example.test"), ACCOUNT_SUSPENDED, &id, &say),
+	    IPC_OK);
+	/* sending mail on gives nobody a right */
+	assert_int_equal(forward("alice@example.test", "bob@example.test"), IPC_OK);
+
+	assert_int_equal(
+	    store_send_as_add(store, STR("bob@example.test"), STR("Sales@example.test"), &say),
+	    IPC_OK);
+	assert_int_equal(
+	    store_send_as_add(store, STR("bob@example.test"), STR("sales@example.test"), &say),
+	    IPC_EXISTS);
+	assert_int_equal(
+	    store_send_as_add(store, STR("bob@example.test"), STR("alice+bob@example.test"), &say),
+	    IPC_OK);
+	assert_int_equal(
+	    store_send_as_add(store, STR("bob@example.test"), STR("x@other.test"), &say),
+	    IPC_NOT_LOCAL);
+	assert_int_equal(
+	    store_send_as_add(store, STR("bob@example.test"), STR("nobody@example.test"), &say),
+	    IPC_NO);
+	reopen();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (may(1, cases[i].address) != cases[i].alice ||
+		    may(2, cases[i].address) != cases[i].bob)
+			fail_msg("%s: got %d and %d", cases[i].address, may(1, cases[i].address),
+			    may(2, cases[i].address));
+	assert_int_equal(may(3, "carol@example.test"), IPC_DENIED);
+
+	/* an address somebody may send as is not given to others behind his back */
+	assert_int_equal(store_alias_remove(store, STR("sales@example.test"), &say), IPC_DENIED);
+	assert_int_equal(
+	    store_send_as_remove(store, STR("bob@example.test"), STR("sales@EXAMPLE.test"), &say),
+	    IPC_OK);
+	assert_int_equal(may(2, "sales@example.test"), IPC_DENIED);
+	assert_int_equal(store_alias_remove(store, STR("sales@example.test"), &say), IPC_OK);
+	assert_int_equal(
+	    store_send_as_remove(store, STR("bob@example.test"), STR("sales@example.test"), &say),
+	    IPC_NO);
+	assert_int_equal(store_send_as_remove(
+			     store, STR("bob@example.test"), STR("alice+bob@example.test"), &say),
+	    IPC_OK);
+	assert_int_equal(may(2, "alice+bob@example.test"), IPC_DENIED);
+}
+
+/* What somebody may send as cannot be removed, nor an account that others send as. */
+static void
+test_rights_hold_names(void **state)
+{
+	uint32_t id;
+
+	(void)state;
+	(void)add_user("alice@example.test");
+	(void)add_user("bob@example.test");
+	assert_int_equal(
+	    store_send_as_add(store, STR("bob@example.test"), STR("alice+x@example.test"), &say),
+	    IPC_OK);
+	assert_int_equal(
+	    store_user_remove(store, STR("alice@example.test"), &id, &say), IPC_DENIED);
+	assert_int_equal(store_user_remove(store, STR("bob@example.test"), &id, &say), IPC_OK);
+	assert_int_equal(store_user_remove(store, STR("alice@example.test"), &id, &say), IPC_OK);
+	/* an alias with a detail of its own */
+	(void)add_user("carol@example.test");
+	(void)add_user("dave@example.test");
+	assert_int_equal(alias("c+list@example.test", "carol@example.test", NULL), IPC_OK);
+	assert_int_equal(
+	    store_send_as_add(store, STR("dave@example.test"), STR("c+list@example.test"), &say),
+	    IPC_OK);
+	assert_int_equal(store_alias_remove(store, STR("c+list@example.test"), &say), IPC_DENIED);
+}
+
+static void
+test_forward_key(void **state)
+{
+	char before[STORE_SECRET];
+
+	(void)state;
+	assert_int_equal(store_forward_key(store).n, STORE_SECRET);
+	memcpy(before, store_forward_key(store).p, STORE_SECRET);
+	assert_false(sodium_is_zero((const uint8_t *)before, STORE_SECRET));
+	reopen();
+	assert_memory_equal(before, store_forward_key(store).p, STORE_SECRET);
+	store_close(&store);
+	assert_int_equal(system("rm -f data.db log.*"), 0);
+	reopen();
+	assert_memory_not_equal(before, store_forward_key(store).p, STORE_SECRET);
 }
 
 static void
@@ -355,7 +596,10 @@ static void
 test_export_import(void **state)
 {
 	static const char *const bad[] = { "zz 00\n", "642f 0\n", "642f2e 00\n", "6d2f6e657874\n",
-		"782f78 00\n" };
+		"782f78 00\n", /* a forward of nobody, one without targets, a right without end */
+		"772f3030303030303039 01614062\n", "772f3030303030303031 01\n",
+		"782f3030303030303031 6140622e74657374\n" };
+	char key[STORE_SECRET];
 	uint32_t id;
 	uint8_t todo;
 	FILE *f;
@@ -365,6 +609,11 @@ test_export_import(void **state)
 	(void)add_user("bob@example.test");
 	assert_int_equal(
 	    alias("team@example.test", "alice@example.test", "bob@example.test"), IPC_OK);
+	assert_int_equal(forward("alice@example.test", "a@other.test"), IPC_OK);
+	assert_int_equal(
+	    store_send_as_add(store, STR("bob@example.test"), STR("team@example.test"), &say),
+	    IPC_OK);
+	memcpy(key, store_forward_key(store).p, STORE_SECRET);
 	f = fopen("saved", "w");
 	assert_non_null(f);
 	assert_int_equal(store_rows(store, 0, export_line, f), 0);
@@ -377,7 +626,9 @@ test_export_import(void **state)
 	assert_int_equal(system("rm -f data.db log.*"), 0);
 	reopen();
 	assert_int_equal(access("import", F_OK), -1);
-	assert_string_equal(resolve("team@example.test"), "1,2");
+	assert_string_equal(resolve("team@example.test"), "1,2 a@other.test");
+	assert_int_equal(may(2, "team@example.test"), IPC_OK);
+	assert_memory_equal(key, store_forward_key(store).p, STORE_SECRET);
 	assert_string_equal(directory_by_id(store_directory(store), 1)->verifier, "$fake");
 	assert_true(store_todo_next(store, true, 0, &id, &todo));
 	assert_int_equal(id, 1);
@@ -399,7 +650,7 @@ test_export_import(void **state)
 	}
 	assert_int_equal(system("cp saved import"), 0);
 	reopen();
-	assert_string_equal(resolve("team@example.test"), "1,2");
+	assert_string_equal(resolve("team@example.test"), "1,2 a@other.test");
 }
 
 static void
@@ -429,6 +680,11 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_lookup, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_aliases, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_alias_limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_elsewhere, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_forwards, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_senders, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rights_hold_names, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_forward_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_users, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_numbers_run_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_domains, setup, teardown),

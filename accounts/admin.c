@@ -40,6 +40,14 @@ ask_master(struct request *q, enum pending_kind kind, enum service_request what,
 	answer(q, IPC_TEMP);
 }
 
+/* The account's sessions end, of both kinds. */
+static void
+kick(struct request *q, uint32_t account)
+{
+	doors_kick(q->peer->s, account);
+	ask_master(q, PENDING_KICK, SERVICE_KICK, account);
+}
+
 /* ---- passwords --------------------------------------------------------------------------------
  */
 
@@ -124,7 +132,7 @@ user_passwd(struct request *q)
 	if (r != IPC_OK)
 		answer(q, r);
 	else
-		ask_master(q, PENDING_KICK, SERVICE_KICK, account);
+		kick(q, account);
 }
 
 static void
@@ -137,7 +145,7 @@ user_state(struct request *q, enum account_state state)
 	if (r != IPC_OK || state == ACCOUNT_ACTIVE)
 		answer(q, r);
 	else
-		ask_master(q, PENDING_KICK, SERVICE_KICK, account);
+		kick(q, account);
 }
 
 static void
@@ -159,10 +167,12 @@ user_remove(struct request *q)
 	enum ipc_result r =
 	    store_user_remove(q->peer->s->store, str_of(q->args[0]), &account, &q->say);
 
-	if (r != IPC_OK)
+	if (r != IPC_OK) {
 		answer(q, r);
-	else
-		ask_master(q, PENDING_USER_REMOVE, SERVICE_REMOVE, account);
+		return;
+	}
+	doors_kick(q->peer->s, account);
+	ask_master(q, PENDING_USER_REMOVE, SERVICE_REMOVE, account);
 }
 
 /* The directory is there: now the account. */
@@ -266,15 +276,34 @@ list_domain(void *arg, struct str key, struct str value)
 	return 0;
 }
 
+/* Texts, each ended by NUL, as one with blanks between them; the caller frees it. */
+static char *
+spaced(struct str texts)
+{
+	char *out = xmalloc(texts.n + 1);
+
+	memcpy(out, texts.p, texts.n);
+	out[texts.n] = 0;
+	for (size_t i = 0; i + 1 < texts.n; i++)
+		if (out[i] == 0)
+			out[i] = ' ';
+	return out;
+}
+
+static const struct account *
+account_of_row(struct request *q, struct str key)
+{
+	uint32_t id;
+
+	return record_id(key, &id) ? directory_by_id(store_directory(q->peer->s->store), id) : NULL;
+}
+
 static int
 list_alias(void *arg, struct str key, struct str value)
 {
-	char address[ADDRESS_TEXT_SIZE], *targets = xstrndup(value.p, value.n);
+	char address[ADDRESS_TEXT_SIZE], *targets = spaced(value);
 
 	(void)snprintf(address, sizeof(address), "%.*s", (int)key.n - 2, key.p + 2);
-	for (size_t i = 0; i + 1 < value.n; i++)
-		if (targets[i] == 0)
-			targets[i] = ' ';
 	row(arg, 2, (const char *[]){ address, targets });
 	free(targets);
 	return 0;
@@ -345,8 +374,10 @@ domain_remove(struct request *q)
 	answer(q, store_domain_remove(q->peer->s->store, str_of(q->args[0]), &q->say));
 }
 
+/* An address and its targets: all arguments but the first. */
 static void
-alias_add(struct request *q)
+with_targets(struct request *q,
+    enum ipc_result (*change)(struct store *, struct str, struct str, struct buf *))
 {
 	struct buf targets;
 	int rc = 0;
@@ -358,16 +389,108 @@ alias_add(struct request *q)
 		(void)buf_puts(&q->say, "that is too long");
 		answer(q, IPC_INVALID);
 	} else {
-		answer(q, store_alias_add(q->peer->s->store, str_of(q->args[0]),
+		answer(q, change(q->peer->s->store, str_of(q->args[0]),
 			      str_from(buf_data(&targets), buf_len(&targets)), &q->say));
 	}
 	buf_free(&targets);
 }
 
 static void
+alias_add(struct request *q)
+{
+	with_targets(q, store_alias_add);
+}
+
+static void
 alias_remove(struct request *q)
 {
 	answer(q, store_alias_remove(q->peer->s->store, str_of(q->args[0]), &q->say));
+}
+
+/* ---- forwards and rights to send --------------------------------------------------------------
+ */
+
+static void
+forward_add(struct request *q)
+{
+	with_targets(q, store_forward_add);
+}
+
+static void
+forward_keep(struct request *q)
+{
+	bool yes = strcmp(q->args[1], "yes") == 0;
+
+	if (!yes && strcmp(q->args[1], "no") != 0) {
+		(void)buf_puts(&q->say, "say yes or no");
+		answer(q, IPC_INVALID);
+		return;
+	}
+	answer(q, store_forward_keep(q->peer->s->store, str_of(q->args[0]), yes, &q->say));
+}
+
+static void
+forward_remove(struct request *q)
+{
+	answer(q, store_forward_remove(q->peer->s->store, str_of(q->args[0]),
+		      str_of(q->nargs > 1 ? q->args[1] : ""), &q->say));
+}
+
+static int
+list_forward(void *arg, struct str key, struct str value)
+{
+	struct request *q = arg;
+	struct record_forward f;
+	const struct account *a = account_of_row(q, key);
+	char *targets;
+
+	if (a == NULL || record_get_forward(value, &f) != 0)
+		return 0;
+	targets = spaced(f.targets);
+	row(q, 3, (const char *[]){ a->address, f.keep ? "yes" : "no", targets });
+	free(targets);
+	return 0;
+}
+
+static void
+forward_list(struct request *q)
+{
+	list(q, 'w', list_forward);
+}
+
+static void
+send_as_add(struct request *q)
+{
+	answer(q,
+	    store_send_as_add(q->peer->s->store, str_of(q->args[0]), str_of(q->args[1]), &q->say));
+}
+
+static void
+send_as_remove(struct request *q)
+{
+	answer(q, store_send_as_remove(
+		      q->peer->s->store, str_of(q->args[0]), str_of(q->args[1]), &q->say));
+}
+
+static int
+list_send_as(void *arg, struct str key, struct str value)
+{
+	struct request *q = arg;
+	const struct account *a = account_of_row(q, key);
+	char *addresses;
+
+	if (a == NULL)
+		return 0;
+	addresses = spaced(value);
+	row(q, 2, (const char *[]){ a->address, addresses });
+	free(addresses);
+	return 0;
+}
+
+static void
+send_as_list(struct request *q)
+{
+	list(q, 'x', list_send_as);
 }
 
 /* ---- dispatch ---------------------------------------------------------------------------------
@@ -386,6 +509,13 @@ static void (*const verbs[CMD__MAX])(struct request *q) = {
 	[CMD_alias_add] = alias_add,
 	[CMD_alias_list] = alias_list,
 	[CMD_alias_remove] = alias_remove,
+	[CMD_forward_add] = forward_add,
+	[CMD_forward_keep] = forward_keep,
+	[CMD_forward_list] = forward_list,
+	[CMD_forward_remove] = forward_remove,
+	[CMD_send_as_add] = send_as_add,
+	[CMD_send_as_list] = send_as_list,
+	[CMD_send_as_remove] = send_as_remove,
 	[CMD_accounts_export] = accounts_export,
 };
 

@@ -5,29 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "accounts/directory_priv.h"
 #include "base/map.h"
 #include "base/xalloc.h"
-
-enum name_kind { NAME_DOMAIN = 'd', NAME_ACCOUNT = 'u', NAME_ALIAS = 'l' };
-
-/* A domain, an account's address or an alias, by its key; those of equal hash form a chain. */
-struct name {
-	struct name *next;
-	uint32_t id;   /* of an account */
-	char *targets; /* of an alias: the row's value */
-	size_t targets_n;
-	uint8_t kind;
-	uint16_t n;
-	char key[];
-};
-
-struct directory {
-	struct map *names, *accounts;
-	uint8_t hash_key[crypto_shorthash_KEYBYTES];
-	char *home;
-	size_t domains;
-	const struct account *first; /* lowest number, active if there is one; for postmaster */
-};
 
 /* ---- names ------------------------------------------------------------------------------------
  */
@@ -52,7 +32,7 @@ name_is(const struct name *n, bool domain, struct str key)
 }
 
 /* Domains and addresses cannot be mistaken for each other: only addresses have an '@'. */
-static struct name *
+struct name *
 name_find(const struct directory *d, bool domain, struct str key)
 {
 	struct name *n = map_get(d->names, name_hash(d, key));
@@ -119,6 +99,8 @@ account_free(struct account *a)
 	if (a->verifier)
 		sodium_memzero(a->verifier, strlen(a->verifier));
 	free(a->verifier);
+	free(a->forward);
+	free(a->send_as);
 	free(a);
 }
 
@@ -205,7 +187,7 @@ account_remove(struct directory *d, struct account *a)
 	account_free(a);
 }
 
-static struct account *
+struct account *
 account_of(const struct directory *d, uint32_t id)
 {
 	return map_get(d->accounts, (uint64_t)id + 1);
@@ -266,7 +248,7 @@ apply_verifier(struct directory *d, uint32_t id, struct str value)
 }
 
 static bool
-alias_value_ok(struct str value)
+targets_ok(struct str value)
 {
 	struct str target;
 	unsigned count = 0;
@@ -276,6 +258,49 @@ alias_value_ok(struct str value)
 	while ((rc = record_target(value, &it, &target)) == 1)
 		count++;
 	return rc == 0 && count >= 1 && count <= ALIAS_TARGETS_MAX && value.p[value.n - 1] == 0;
+}
+
+static char *
+copy_bytes(struct str value)
+{
+	char *p = xmalloc(value.n);
+
+	memcpy(p, value.p, value.n);
+	return p;
+}
+
+/* Rows of an account follow its own in the order of keys: there must be one. */
+static int
+apply_forward(struct directory *d, uint32_t id, struct str value)
+{
+	struct account *a = account_of(d, id);
+	struct record_forward f;
+
+	if (value.p == NULL && a == NULL)
+		return 0;
+	if (a == NULL ||
+	    (value.p && (record_get_forward(value, &f) != 0 || !targets_ok(f.targets))))
+		return -1;
+	free(a->forward);
+	a->forward = value.p ? copy_bytes(f.targets) : NULL;
+	a->forward_n = value.p ? f.targets.n : 0;
+	a->forward_keep = value.p && f.keep;
+	return 0;
+}
+
+static int
+apply_send_as(struct directory *d, uint32_t id, struct str value)
+{
+	struct account *a = account_of(d, id);
+
+	if (value.p == NULL && a == NULL)
+		return 0;
+	if (a == NULL || (value.p && !targets_ok(value)))
+		return -1;
+	free(a->send_as);
+	a->send_as = value.p ? copy_bytes(value) : NULL;
+	a->send_as_n = value.n;
+	return 0;
 }
 
 static int
@@ -293,13 +318,12 @@ apply_alias(struct directory *d, struct str key, struct str value)
 		return 0;
 	}
 	if (address_key_text(key, STR(""), &parsed, normal) != (int)key.n ||
-	    memcmp(normal, key.p, key.n) != 0 || !alias_value_ok(value))
+	    memcmp(normal, key.p, key.n) != 0 || !targets_ok(value))
 		return -1;
 	if (n == NULL)
 		n = name_add(d, NAME_ALIAS, key);
 	free(n->targets);
-	n->targets = xmalloc(value.n);
-	memcpy(n->targets, value.p, value.n);
+	n->targets = copy_bytes(value);
 	n->targets_n = value.n;
 	return 0;
 }
@@ -320,6 +344,10 @@ directory_apply(struct directory *d, struct str key, struct str value)
 		return record_id(key, &id) ? apply_account(d, id, value) : -1;
 	case 'v':
 		return record_id(key, &id) ? apply_verifier(d, id, value) : -1;
+	case 'w':
+		return record_id(key, &id) ? apply_forward(d, id, value) : -1;
+	case 'x':
+		return record_id(key, &id) ? apply_send_as(d, id, value) : -1;
 	case 'l':
 		return apply_alias(d, text, value);
 	case 'm':
@@ -378,149 +406,4 @@ bool
 directory_taken(const struct directory *d, struct str address)
 {
 	return name_by_text(d, address) != NULL;
-}
-
-/* ---- resolving --------------------------------------------------------------------------------
- */
-
-struct walk {
-	const struct directory *d;
-	struct resolved *out;
-	unsigned steps;
-	unsigned suspended;
-	bool unknown; /* a target that does not exist */
-	const char *over;
-};
-
-static void
-add_account(struct walk *w, const struct account *a)
-{
-	if (a->state != ACCOUNT_ACTIVE) {
-		w->suspended++;
-		return;
-	}
-	for (unsigned i = 0; i < w->out->n; i++)
-		if (w->out->accounts[i] == a->id)
-			return;
-	if (w->out->n >= ALIAS_TARGETS_MAX)
-		w->over = "stands for more than 100 accounts";
-	else
-		w->out->accounts[w->out->n++] = a->id;
-}
-
-/* What an address of ours names: itself, or without its detail. */
-static const struct name *
-find_address(const struct directory *d, const struct address *a)
-{
-	char key[ADDRESS_TEXT_SIZE];
-	const struct name *name;
-	struct str user, detail;
-	int n = address_key(a, true, key);
-
-	if (n < 0)
-		return NULL;
-	name = name_find(d, false, str_from(key, (size_t)n));
-	if (name || !address_split_detail(a, &user, &detail))
-		return name;
-	n = address_key(a, false, key);
-	return n > 0 ? name_find(d, false, str_from(key, (size_t)n)) : NULL;
-}
-
-/* rfc5321:4.5.1, rfc2142: these exist in every domain. */
-static bool
-is_role(const struct address *a)
-{
-	struct str user, detail;
-
-	(void)address_split_detail(a, &user, &detail);
-	return str_eq_nocase(user, STR("postmaster")) || str_eq_nocase(user, STR("abuse"));
-}
-
-static void walk_address(struct walk *w, struct str text, unsigned depth);
-
-static void
-walk_alias(struct walk *w, const struct name *n, unsigned depth)
-{
-	struct str value = str_from(n->targets, n->targets_n), target;
-	size_t it = 0;
-
-	if (depth >= ALIAS_DEPTH_MAX) {
-		w->over = "leads in a circle or through more than 10 aliases";
-		return;
-	}
-	while (w->over == NULL && record_target(value, &it, &target) == 1)
-		walk_address(w, target, depth + 1);
-}
-
-static void
-walk_address(struct walk *w, struct str text, unsigned depth)
-{
-	char key[ADDRESS_TEXT_SIZE];
-	const struct name *n;
-	struct address a;
-
-	if (++w->steps > ALIAS_STEPS_MAX) {
-		w->over = "takes too many steps";
-		return;
-	}
-	if (address_key_text(text, str_of(w->d->home), &a, key) < 0 ||
-	    !name_find(w->d, true, address_domain(&a))) {
-		w->unknown = true;
-		return;
-	}
-	n = find_address(w->d, &a);
-	if (n && n->kind == NAME_ALIAS)
-		walk_alias(w, n, depth);
-	else if (n)
-		add_account(w, account_of(w->d, n->id));
-	else if (!is_role(&a))
-		w->unknown = true;
-	else if (w->d->first)
-		add_account(w, w->d->first);
-}
-
-enum ipc_result
-directory_resolve(const struct directory *d, struct str address, struct resolved *out)
-{
-	struct walk w = { .d = d, .out = out };
-	char key[ADDRESS_TEXT_SIZE];
-	struct address a;
-
-	out->n = 0;
-	if (address_key_text(address, str_of(d->home), &a, key) < 0)
-		return IPC_INVALID;
-	if (!name_find(d, true, address_domain(&a)))
-		return IPC_NOT_LOCAL;
-	walk_address(&w, address, 0);
-	if (w.over)
-		return IPC_TEMP;
-	if (out->n > 0)
-		return IPC_OK;
-	if (w.suspended)
-		return IPC_SUSPENDED;
-	return w.unknown ? IPC_NO : IPC_TEMP;
-}
-
-const char *
-directory_bad_alias(const struct directory *d, const char **why)
-{
-	struct resolved out;
-	const struct name *n;
-	uint64_t key;
-	size_t it = 0;
-
-	while ((n = map_next(d->names, &it, &key)) != NULL) {
-		for (; n; n = n->next) {
-			struct walk w = { .d = d, .out = &out };
-
-			if (n->kind != NAME_ALIAS)
-				continue;
-			out.n = 0;
-			walk_alias(&w, n, 0);
-			*why = w.over ? w.over : "has a target that does not exist here";
-			if (w.over || w.unknown)
-				return n->key;
-		}
-	}
-	return NULL;
 }

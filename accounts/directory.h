@@ -23,11 +23,24 @@ struct account {
 	uint64_t generation, created;
 	char *address;  /* as given */
 	char *verifier; /* NULL: none; no login then */
+	/* Texts, each ended by NUL; NULL: none. */
+	char *forward, *send_as;
+	size_t forward_n, send_as_n;
+	bool forward_keep; /* the mailbox gets a copy too */
 };
 
+/* At most ALIAS_TARGETS_MAX of both together, none twice. */
 struct resolved {
-	unsigned n;
-	uint32_t accounts[ALIAS_TARGETS_MAX]; /* active ones, none twice */
+	unsigned n, remotes;
+	uint32_t accounts[ALIAS_TARGETS_MAX]; /* active ones */
+	/* On other servers; borrowed until the next directory_apply. */
+	struct str remote[ALIAS_TARGETS_MAX];
+	bool list; /* an alias with more than one target is among what was walked through */
+};
+
+/* Something that cannot stay: "WHAT WHO WHY", as "the alias a@x.test leads in a circle". */
+struct directory_fault {
+	const char *what, *who, *why;
 };
 
 /* home: the domain of bare "postmaster"; copied. */
@@ -50,16 +63,23 @@ const struct account *directory_by_name(const struct directory *d, struct str ad
 bool directory_taken(const struct directory *d, struct str address);
 
 /*
- * Whose mail is it? IPC_OK with out->n >= 1; IPC_NO: unknown user in a domain of ours;
- * IPC_NOT_LOCAL; IPC_SUSPENDED: all it stands for are; IPC_INVALID: no address;
- * IPC_TEMP: postmaster while there is no account, or an alias above the limits.
+ * Whose mail is it? IPC_OK with at least one account or remote; IPC_NO: unknown user in a domain of
+ * ours; IPC_NOT_LOCAL; IPC_SUSPENDED: all it stands for are; IPC_INVALID: no address;
+ * IPC_TEMP: postmaster while there is no account, or aliases and forwards above the limits.
  */
 enum ipc_result directory_resolve(
     const struct directory *d, struct str address, struct resolved *out);
 /*
- * Are all aliases within the limits and free of cycles and do their targets exist? The address of
- * one that is not, or NULL.
+ * May this account send as this address? IPC_OK: the address is the account's own, falls to it as
+ * postmaster or abuse, is an alias that stands for this account alone, one it has the right to, or
+ * one of these with "+detail". IPC_DENIED, IPC_INVALID: no address.
  */
-const char *directory_bad_alias(const struct directory *d, const char **why);
+enum ipc_result directory_may_send(
+    const struct directory *d, const struct account *a, struct str address);
+/*
+ * Are all aliases and forwards within the limits and free of cycles, and do their targets in
+ * domains of ours exist? False: *fault says which is not, borrowed until the next directory_apply.
+ */
+bool directory_sound(const struct directory *d, struct directory_fault *fault);
 
 #endif

@@ -111,6 +111,24 @@ record_get_account(struct str value, struct record_account *a)
 }
 
 int
+record_put_forward(struct buf *out, const struct record_forward *f)
+{
+	if (put_number(out, f->keep, 1) != 0)
+		return BUF_LIMIT;
+	return buf_put(out, f->targets.p, f->targets.n);
+}
+
+int
+record_get_forward(struct str value, struct record_forward *f)
+{
+	if (value.n < 2 || (unsigned char)value.p[0] > 1)
+		return -1;
+	f->keep = value.p[0] == 1;
+	f->targets = str_from(value.p + 1, value.n - 1);
+	return 0;
+}
+
+int
 record_target(struct str value, size_t *it, struct str *target)
 {
 	ptrdiff_t end;

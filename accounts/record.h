@@ -6,12 +6,15 @@
  *   d/DOMAIN    domain              u64 created (seconds since 1970)
  *   u/ID        account             u8 state, u64 generation, u64 created, address
  *   v/ID        its verifier        text ($argon2id$...)
- *   l/ADDRESS   alias               targets, each ended by NUL
+ *   w/ID        its forward         u8 keep (1: the mailbox gets a copy too), targets
+ *   x/ID        may also send as    addresses
+ *   l/ADDRESS   alias               targets
  *   t/ID        owed to master      u8: TODO_CREATE, TODO_REMOVE of that account's directory
  *   m/next      u32, the next account number: none is ever used twice
  *   m/generation  u64, the last generation given to an account
  *   m/import    present while an import is under way
  *
+ * Targets and lists of addresses: each ended by NUL; those of ours in the form address_key() makes.
  * ADDRESS and the account's name are compared in the form address_key() makes.
  */
 #ifndef POSTERN_ACCOUNTS_RECORD_H
@@ -46,10 +49,18 @@ struct str record_key_id(char *out, int letter, uint32_t id);
 /* The number in a key of the form X/ID; false when it is not one. */
 bool record_id(struct str key, uint32_t *id);
 
+struct record_forward {
+	bool keep;
+	struct str targets;
+};
+
 /* 0 or BUF_LIMIT. */
 int record_put_account(struct buf *out, const struct record_account *a);
 /* 0, or -1 when malformed; address borrows from value. */
 int record_get_account(struct str value, struct record_account *a);
+int record_put_forward(struct buf *out, const struct record_forward *f);
+/* 0, or -1 when malformed; targets (not looked into) borrow from value. */
+int record_get_forward(struct str value, struct record_forward *f);
 int record_put_u64(struct buf *out, uint64_t n);
 int record_put_u32(struct buf *out, uint32_t n);
 bool record_get_u64(struct str value, uint64_t *n);

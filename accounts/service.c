@@ -108,6 +108,13 @@ service_pending(const struct service *s)
 /* ---- look-ups ---------------------------------------------------------------------------------
  */
 
+void
+service_put_accounts(struct buf *out, const struct resolved *found)
+{
+	for (unsigned i = 0; i < found->n; i++)
+		(void)record_put_u32(out, found->accounts[i]);
+}
+
 static void
 on_address_lookup(
     void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_address_lookup *m, int fd)
@@ -120,10 +127,11 @@ on_address_lookup(
 	(void)fd;
 	r = directory_resolve(store_directory(peer->s->store), m->address, &found);
 	buf_init(&accounts, sizeof(found.accounts));
-	for (unsigned i = 0; i < found.n && r == IPC_OK; i++)
-		(void)record_put_u32(&accounts, found.accounts[i]);
+	if (r == IPC_OK)
+		service_put_accounts(&accounts, &found);
 	ipc_send_address_is(ch, id,
 	    &(struct ipc_address_is){ .result = (uint8_t)r,
+		.elsewhere = r == IPC_OK && found.remotes > 0,
 		.accounts = str_from(buf_len(&accounts) ? (const char *)buf_data(&accounts) : "",
 		    buf_len(&accounts)) });
 	buf_free(&accounts);
@@ -152,6 +160,18 @@ on_verifier_get(
 	ipc_send_verifier_is(ch, id, &is);
 }
 
+static void
+open_door(struct service *s, const struct account *a, struct ipc_channel *ch, uint64_t id)
+{
+	enum ipc_result r;
+	int fd;
+
+	if ((r = doors_open(s, a, &fd)) == IPC_OK)
+		ipc_send_login_opened(ch, id, &(struct ipc_login_opened){ 0 }, fd);
+	else
+		refuse_login(ch, id, r);
+}
+
 /* Between the proof and this the password may have changed or the account been locked. */
 static void
 on_login_open(
@@ -163,6 +183,8 @@ on_login_open(
 	(void)fd;
 	if (a == NULL || a->state != ACCOUNT_ACTIVE || a->generation != m->generation)
 		refuse_login(ch, id, IPC_NO);
+	else if (m->submission)
+		open_door(peer->s, a, ch, id);
 	else if (!service_request(peer->s, PENDING_LOGIN, SERVICE_OPEN, a->id, peer, id))
 		refuse_login(ch, id, IPC_TEMP);
 }
@@ -185,8 +207,8 @@ peer_free(struct peer *peer)
 	free(peer);
 }
 
-static void
-on_close(void *arg, struct ipc_channel *ch)
+void
+service_on_close(void *arg, struct ipc_channel *ch)
 {
 	(void)ch;
 	peer_free(arg);
@@ -202,17 +224,20 @@ static const union ipc_handler auth_handlers[IPC__MAX] = {
 static const union ipc_handler admin_handlers[IPC__MAX] = {
 	IPC_ON(admin_request, admin_request),
 };
-static const struct ipc_ops lookup_ops = { .handlers = lookup_handlers, .on_close = on_close };
-static const struct ipc_ops auth_ops = { .handlers = auth_handlers, .on_close = on_close };
-static const struct ipc_ops admin_ops = { .handlers = admin_handlers, .on_close = on_close };
+static const struct ipc_ops lookup_ops = { .handlers = lookup_handlers,
+	.on_close = service_on_close };
+static const struct ipc_ops auth_ops = { .handlers = auth_handlers, .on_close = service_on_close };
+static const struct ipc_ops admin_ops = { .handlers = admin_handlers,
+	.on_close = service_on_close };
 
 void
 service_peer(struct service *s, enum ipc_channel_kind kind, int fd)
 {
-	const struct ipc_ops *ops = kind == IPC_CH_accounts_lookup ? &lookup_ops
-				    : kind == IPC_CH_accounts_auth ? &auth_ops
-				    : kind == IPC_CH_admin         ? &admin_ops
-								   : NULL;
+	const struct ipc_ops *ops = kind == IPC_CH_accounts_lookup  ? &lookup_ops
+				    : kind == IPC_CH_accounts_auth  ? &auth_ops
+				    : kind == IPC_CH_accounts_queue ? &doors_ops
+				    : kind == IPC_CH_admin          ? &admin_ops
+								    : NULL;
 	struct peer *peer;
 
 	if (ops == NULL) {
@@ -224,6 +249,8 @@ service_peer(struct service *s, enum ipc_channel_kind kind, int fd)
 	peer->s = s;
 	LIST_INSERT_HEAD(&s->peers, peer, link);
 	peer->ch = ipc_channel_new(s->loop, fd, kind, IPC_SERVER, ops, peer);
+	if (kind == IPC_CH_accounts_queue)
+		doors_peer(s, peer);
 }
 
 /* ---- life -------------------------------------------------------------------------------------
@@ -255,10 +282,15 @@ announce(void *arg)
 	if (s->announced == store_changes(s->store))
 		return;
 	s->announced = store_changes(s->store);
-	LIST_FOREACH(peer, &s->peers, link)
-		if (ipc_channel_kind(peer->ch) == IPC_CH_accounts_lookup)
+	LIST_FOREACH(peer, &s->peers, link) {
+		enum ipc_channel_kind kind = ipc_channel_kind(peer->ch);
+
+		if (kind == IPC_CH_accounts_lookup)
 			ipc_send_addresses_changed(
 			    peer->ch, 0, &(struct ipc_addresses_changed){ 0 });
+		else if (kind == IPC_CH_accounts_queue)
+			ipc_send_targets_changed(peer->ch, 0, &(struct ipc_targets_changed){ 0 });
+	}
 	ipc_flush_all();
 }
 

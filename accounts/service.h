@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What accounts does for others: look-ups of smtpd, verifiers and the login door of auth, the
- * administrator's commands. Everything that changes or asks master goes through here; the host
+ * What accounts does for others: look-ups of smtpd, verifiers and the login doors of auth, targets
+ * and rights of senders for queue, the administrator's commands. Everything that changes or asks master goes through here; the host
  * (main.c, tests) brings descriptors and carries requests to master.
  */
 #ifndef POSTERN_ACCOUNTS_SERVICE_H
@@ -30,7 +30,7 @@ struct service *service_new(struct io_loop *loop, struct store *store,
     const struct settings *settings, service_ask_fn *ask, void *arg);
 void service_free(struct service **s);
 void service_settings(struct service *s, const struct settings *settings);
-/* Server end of accounts_lookup, accounts_auth or admin; takes over fd. */
+/* Server end of accounts_lookup, accounts_auth, accounts_queue or admin; takes over fd. */
 void service_peer(struct service *s, enum ipc_channel_kind kind, int fd);
 /* fd is -1 when refused. */
 void service_opened(struct service *s, uint64_t id, enum ipc_result result, int fd);

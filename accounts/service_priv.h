@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Between service.c and admin.c. */
+/* Between service.c, doors.c and admin.c. */
 #ifndef POSTERN_ACCOUNTS_SERVICE_PRIV_H
 #define POSTERN_ACCOUNTS_SERVICE_PRIV_H
 
@@ -45,6 +45,20 @@ struct service {
 /* NULL: too many; otherwise master has been asked. */
 struct pending *service_request(struct service *s, enum pending_kind kind,
     enum service_request what, uint32_t account, struct peer *peer, uint64_t their_id);
+/* on_close of every peer. */
+void service_on_close(void *arg, struct ipc_channel *ch);
+/* The numbers of the accounts, as address_is and address_targets carry them. */
+void service_put_accounts(struct buf *out, const struct resolved *found);
+
+/* Channels with queue, and the doors of logins it serves. */
+extern const struct ipc_ops doors_ops;
+/* A new channel: queue learns the secret of rewritten reverse-paths. */
+void doors_peer(struct service *s, struct peer *peer);
+/* One end for the login: a queue_accept channel bound to the account. IPC_TEMP: queue is away. */
+enum ipc_result doors_open(struct service *s, const struct account *a, int *fd);
+/* All doors of the account close. */
+void doors_kick(struct service *s, uint32_t account);
+
 void admin_request(
     void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_admin_request *m, int fd);
 /* master's answer for PENDING_USER_ADD, _REMOVE and _KICK. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "accounts/store.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,18 +14,13 @@
 
 enum { CHANGES_MAX = 6 };
 
-/* One row of a change; value.p NULL removes it. */
-struct change {
-	struct str key, value;
-};
-
 static const struct str gone = { NULL, 0 };
 
 /* ---- transactions -----------------------------------------------------------------------------
  */
 
-static enum ipc_result
-db_trouble(struct store *s, int rc, struct buf *say)
+enum ipc_result
+store_trouble(struct store *s, int rc, struct buf *say)
 {
 	if (rc == DBE_FULL) {
 		(void)buf_puts(say, "the disk is full; make room and try again");
@@ -51,22 +47,21 @@ write_changes(struct db_txn *txn, const struct change *c, size_t n)
 	return rc;
 }
 
-/* Durable, then visible. The rows have been checked: the directory takes them. */
-static enum ipc_result
-commit(struct store *s, const struct change *c, size_t n, bool need_space, struct buf *say)
+enum ipc_result
+store_commit(struct store *s, const struct change *c, size_t n, bool need_space, struct buf *say)
 {
 	struct db_txn *txn;
 	int rc = db_begin(s->db, need_space, &txn);
 
 	if (rc != 0)
-		return db_trouble(s, rc, say);
+		return store_trouble(s, rc, say);
 	rc = write_changes(txn, c, n);
 	if (rc != 0)
 		db_abort(&txn);
 	else
 		rc = db_commit(&txn);
 	if (rc != 0)
-		return db_trouble(s, rc, say);
+		return store_trouble(s, rc, say);
 	s->changes++;
 	for (size_t i = 0; i < n; i++)
 		if (directory_apply(s->directory, c[i].key, c[i].value) != 0)
@@ -99,14 +94,14 @@ counter_get(struct store *s, struct str key)
 	return n;
 }
 
-static struct str
-text_of(const struct buf *b)
+struct str
+store_text_of(const struct buf *b)
 {
 	return str_from(buf_data(b), buf_len(b));
 }
 
-static uint64_t
-now_s(void)
+uint64_t
+store_now(void)
 {
 	struct timespec ts;
 
@@ -151,6 +146,31 @@ first_domain(struct store *s, struct buf *why)
 	return store_domain_add(s, str_of(s->home), why) == IPC_OK ? 0 : -1;
 }
 
+/* The secret under m/NAME, made at the first start. */
+static int
+secret(struct store *s, struct str key, uint8_t out[STORE_SECRET], struct buf *why)
+{
+	struct buf b;
+	int rc;
+
+	buf_init(&b, STORE_SECRET);
+	rc = db_get(s->db, key, &b);
+	if (rc == 0 && buf_len(&b) == STORE_SECRET) {
+		memcpy(out, buf_data(&b), STORE_SECRET);
+	} else if (rc == DBE_NONE) {
+		randombytes_buf(out, STORE_SECRET);
+		rc = store_commit(s, &(struct change){ key, str_from(out, STORE_SECRET) }, 1, true,
+			 why) == IPC_OK
+			 ? 0
+			 : -1;
+	} else {
+		(void)buf_printf(why, "the row %s is damaged: restore a backup", LOGS(key));
+		rc = -1;
+	}
+	buf_free_secret(&b);
+	return rc;
+}
+
 int
 store_open(struct str domain, uint32_t most_accounts, struct store **out, struct buf *why)
 {
@@ -167,6 +187,8 @@ store_open(struct str domain, uint32_t most_accounts, struct store **out, struct
 		rc = load(s, why);
 	if (rc == 0)
 		rc = first_domain(s, why);
+	if (rc == 0)
+		rc = secret(s, STR("m/forward-key"), s->forward_key, why);
 	if (rc != 0)
 		store_close(&s);
 	*out = s;
@@ -183,8 +205,15 @@ store_close(struct store **sp)
 	db_close(&s->db);
 	directory_free(&s->directory);
 	free(s->home);
+	sodium_memzero(s, sizeof(*s));
 	free(s);
 	*sp = NULL;
+}
+
+struct str
+store_forward_key(const struct store *s)
+{
+	return str_from(s->forward_key, sizeof(s->forward_key));
 }
 
 const struct directory *
@@ -202,238 +231,14 @@ store_rows(
 	return db_range(s->db, letter ? str_from(prefix, 2) : STR(""), fn, arg);
 }
 
-/* ---- domains ----------------------------------------------------------------------------------
- */
-
-/* The normal form in out (ADDRESS_DOMAIN_MAX bytes). */
-static enum ipc_result
-domain_parse(struct str text, char *out, struct str *domain, struct buf *say)
-{
-	int n = address_parse_domain(text, 0, out);
-
-	if (n <= 0) {
-		(void)buf_puts(
-		    say, "that is not a domain name (other scripts: give the xn-- form)");
-		return IPC_INVALID;
-	}
-	*domain = str_from(out, (size_t)n);
-	return IPC_OK;
-}
-
 enum ipc_result
-store_domain_add(struct store *s, struct str text, struct buf *say)
+store_find_user(struct store *s, struct str address, const struct account **a, struct buf *say)
 {
-	char normal[ADDRESS_DOMAIN_MAX], key[RECORD_KEY_SIZE];
-	enum ipc_result r;
-	struct str domain;
-	struct buf value;
-
-	if ((r = domain_parse(text, normal, &domain, say)) != IPC_OK)
-		return r;
-	if (directory_has_domain(s->directory, domain)) {
-		(void)buf_puts(say, "that domain is there already");
-		return IPC_EXISTS;
-	}
-	buf_init(&value, 8);
-	(void)record_put_u64(&value, now_s());
-	r = commit(
-	    s, &(struct change){ record_key(key, 'd', domain), text_of(&value) }, 1, true, say);
-	buf_free(&value);
-	return r;
-}
-
-struct domain_use {
-	struct str domain;
-	char who[ADDRESS_TEXT_SIZE];
-};
-
-static bool
-in_domain(struct str address, struct str domain)
-{
-	return address.n > domain.n && address.p[address.n - domain.n - 1] == '@' &&
-	       str_eq_nocase(str_from(address.p + address.n - domain.n, domain.n), domain);
-}
-
-static int
-find_use(void *arg, struct str key, struct str value)
-{
-	struct domain_use *use = arg;
-	struct str address = str_from(key.p + 2, key.n - 2), target;
-	struct record_account a;
-	size_t it = 0;
-	bool hit;
-
-	if (key.p[0] == 'u') {
-		if (record_get_account(value, &a) != 0)
-			return 0;
-		address = a.address;
-	} else if (key.p[0] != 'l') {
-		return 0;
-	}
-	hit = in_domain(address, use->domain);
-	while (!hit && key.p[0] == 'l' && record_target(value, &it, &target) == 1)
-		hit = in_domain(target, use->domain);
-	if (hit)
-		(void)snprintf(use->who, sizeof(use->who), "%.*s", STRF(address));
-	return hit;
-}
-
-enum ipc_result
-store_domain_remove(struct store *s, struct str text, struct buf *say)
-{
-	char normal[ADDRESS_DOMAIN_MAX], key[RECORD_KEY_SIZE];
-	struct domain_use use = { .who = "" };
-	enum ipc_result r;
-
-	if ((r = domain_parse(text, normal, &use.domain, say)) != IPC_OK)
-		return r;
-	if (!directory_has_domain(s->directory, use.domain)) {
-		(void)buf_puts(say, "there is no such domain");
-		return IPC_NO;
-	}
-	(void)store_rows(s, 0, find_use, &use);
-	if (use.who[0]) {
-		(void)buf_printf(say, "it is still used by %s; remove that first", use.who);
-		return IPC_DENIED;
-	}
-	return commit(s, &(struct change){ record_key(key, 'd', use.domain), gone }, 1, false, say);
-}
-
-/* ---- aliases ----------------------------------------------------------------------------------
- */
-
-/* The key of an address in a domain of ours. */
-static enum ipc_result
-own_address(struct store *s, struct str text, struct address *a, char *out, struct str *key,
-    struct buf *say)
-{
-	int n = address_key_text(text, str_of(s->home), a, out);
-
-	if (n < 0 || a->literal) {
-		(void)buf_printf(say, "%s is not an address", LOGS(text));
-		return IPC_INVALID;
-	}
-	if (!directory_has_domain(s->directory, address_domain(a))) {
-		(void)buf_printf(say, "%s is not one of the domains here", LOGS(address_domain(a)));
-		return IPC_NOT_LOCAL;
-	}
-	*key = str_from(out, (size_t)n);
-	return IPC_OK;
-}
-
-/* Targets in the form in which they are compared, repeated ones once. */
-static enum ipc_result
-normal_targets(struct store *s, struct str targets, struct buf *out, struct buf *say)
-{
-	struct str target, key, seen;
-	char text[ADDRESS_TEXT_SIZE];
-	struct resolved resolved;
-	enum ipc_result r;
-	struct address a;
-	size_t it = 0;
-
-	while (record_target(targets, &it, &target) == 1) {
-		size_t old = 0;
-		bool twice = false;
-
-		if ((r = own_address(s, target, &a, text, &key, say)) != IPC_OK)
-			return r;
-		r = directory_resolve(s->directory, target, &resolved);
-		if (r != IPC_OK && r != IPC_SUSPENDED) {
-			(void)buf_printf(say, "%s does not exist here", LOGS(target));
-			return IPC_NO;
-		}
-		while (!twice && record_target(text_of(out), &old, &seen) == 1)
-			twice = str_eq(seen, key);
-		if (!twice && (buf_put(out, key.p, key.n) != 0 || buf_putc(out, 0) != 0))
-			return db_trouble(s, DBE_LIMIT, say);
-	}
-	if (buf_len(out) > 0)
+	*a = directory_by_name(s->directory, address);
+	if (*a)
 		return IPC_OK;
-	(void)buf_puts(say, "an alias needs at least one target");
-	return IPC_INVALID;
-}
-
-/* Tries the alias in memory, where nobody looks meanwhile, and puts back what was there. */
-static enum ipc_result
-alias_try(struct store *s, struct str key, struct str value, struct str old, struct buf *say)
-{
-	const char *bad, *why = "has too many targets";
-
-	if (directory_apply(s->directory, key, value) != 0) {
-		(void)buf_printf(say, "the alias %s", why);
-		return IPC_INVALID;
-	}
-	bad = directory_bad_alias(s->directory, &why);
-	if (bad)
-		(void)buf_printf(say, "with it the alias %s %s", bad, why);
-	(void)directory_apply(s->directory, key, old);
-	return bad ? IPC_INVALID : IPC_OK;
-}
-
-enum ipc_result
-store_alias_add(struct store *s, struct str address, struct str targets, struct buf *say)
-{
-	char text[ADDRESS_TEXT_SIZE], row[RECORD_KEY_SIZE];
-	struct str key, row_key;
-	struct buf value, old;
-	struct address a;
-	enum ipc_result r;
-
-	buf_init(&value, DB_VALUE_MAX);
-	buf_init(&old, DB_VALUE_MAX);
-	r = own_address(s, address, &a, text, &key, say);
-	if (r == IPC_OK && directory_by_name(s->directory, key)) {
-		(void)buf_puts(say, "that is the address of a user");
-		r = IPC_EXISTS;
-	}
-	if (r == IPC_OK)
-		r = normal_targets(s, targets, &value, say);
-	if (r == IPC_OK) {
-		bool is_new;
-
-		row_key = record_key(row, 'l', key);
-		is_new = db_get(s->db, row_key, &old) != 0;
-		r = alias_try(s, row_key, text_of(&value), is_new ? gone : text_of(&old), say);
-	}
-	if (r == IPC_OK)
-		r = commit(s, &(struct change){ row_key, text_of(&value) }, 1, true, say);
-	buf_free(&value);
-	buf_free(&old);
-	return r;
-}
-
-enum ipc_result
-store_alias_remove(struct store *s, struct str address, struct buf *say)
-{
-	char text[ADDRESS_TEXT_SIZE], row[RECORD_KEY_SIZE];
-	struct str key, row_key, old;
-	const char *bad, *why;
-	struct address a;
-	enum ipc_result r;
-	struct buf value;
-
-	if ((r = own_address(s, address, &a, text, &key, say)) != IPC_OK)
-		return r;
-	/* not while another alias would lose what it stands for */
-	buf_init(&value, DB_VALUE_MAX);
-	row_key = record_key(row, 'l', key);
-	if (db_get(s->db, row_key, &value) != 0) {
-		(void)buf_puts(say, "there is no such alias");
-		buf_free(&value);
-		return IPC_NO;
-	}
-	old = text_of(&value);
-	(void)directory_apply(s->directory, row_key, gone);
-	if ((bad = directory_bad_alias(s->directory, &why)) != NULL) {
-		(void)buf_printf(say, "the alias %s has it as a target; remove that first", bad);
-		r = IPC_DENIED;
-	}
-	(void)directory_apply(s->directory, row_key, old);
-	if (r == IPC_OK)
-		r = commit(s, &(struct change){ row_key, gone }, 1, false, say);
-	buf_free(&value);
-	return r;
+	(void)buf_puts(say, "there is no such user");
+	return IPC_NO;
 }
 
 /* ---- accounts ---------------------------------------------------------------------------------
@@ -463,7 +268,7 @@ store_user_check(struct store *s, struct str address, struct buf *say)
 	struct address a;
 	struct str key;
 
-	if ((r = own_address(s, address, &a, text, &key, say)) != IPC_OK)
+	if ((r = store_own_address(s, address, &a, text, &key, say)) != IPC_OK)
 		return r;
 	if (!local_part_ok(address_local(&a))) {
 		(void)buf_puts(say,
@@ -496,9 +301,9 @@ store_user_number(struct store *s, uint32_t *id, struct buf *say)
 	*id = (uint32_t)n;
 	buf_init(&value, 4);
 	(void)record_put_u32(&value, *id + 1);
-	c[0] = (struct change){ STR("m/next"), text_of(&value) };
+	c[0] = (struct change){ STR("m/next"), store_text_of(&value) };
 	c[1] = (struct change){ record_key_id(key, 't', *id), str_from("r", 1) };
-	r = commit(s, c, 2, true, say);
+	r = store_commit(s, c, 2, true, say);
 	buf_free(&value);
 	return r;
 }
@@ -520,8 +325,8 @@ account_change(struct store *s, uint32_t id, const struct record_account *r,
 	buf_init(&ac->generation, 8);
 	(void)record_put_account(&ac->account, &fresh);
 	(void)record_put_u64(&ac->generation, fresh.generation);
-	c[0] = (struct change){ record_key_id(ac->key, 'u', id), text_of(&ac->account) };
-	c[1] = (struct change){ STR("m/generation"), text_of(&ac->generation) };
+	c[0] = (struct change){ record_key_id(ac->key, 'u', id), store_text_of(&ac->account) };
+	c[1] = (struct change){ STR("m/generation"), store_text_of(&ac->generation) };
 }
 
 static void
@@ -548,74 +353,35 @@ store_user_add(
 	    (n = address_print(&a, text, sizeof(text))) < 0)
 		return IPC_INVALID;
 	account_change(s, id,
-	    &(struct record_account){
-		.created = now_s(), .state = ACCOUNT_ACTIVE, .address = str_from(text, (size_t)n) },
+	    &(struct record_account){ .created = store_now(),
+		.state = ACCOUNT_ACTIVE,
+		.address = str_from(text, (size_t)n) },
 	    &ac, c);
 	c[2] = (struct change){ record_key_id(vkey, 'v', id), verifier };
 	c[3] = (struct change){ record_key_id(tkey, 't', id), gone };
-	r = commit(s, c, 4, true, say);
+	r = store_commit(s, c, 4, true, say);
 	account_change_free(&ac);
 	return r;
-}
-
-static enum ipc_result
-find_user(struct store *s, struct str address, const struct account **a, struct buf *say)
-{
-	*a = directory_by_name(s->directory, address);
-	if (*a)
-		return IPC_OK;
-	(void)buf_puts(say, "there is no such user");
-	return IPC_NO;
-}
-
-struct alias_use {
-	const struct store *s;
-	const struct account *account;
-	char who[ADDRESS_TEXT_SIZE];
-};
-
-/* Does this alias name the account directly (with or without detail)? */
-static int
-find_alias_use(void *arg, struct str key, struct str value)
-{
-	struct alias_use *use = arg;
-	char text[ADDRESS_TEXT_SIZE];
-	struct str target;
-	struct address a;
-	size_t it = 0;
-	int n;
-
-	while (record_target(value, &it, &target) == 1) {
-		if (address_parse_mailbox(target, ADDRESS_UTF8, &a) != 1 ||
-		    (n = address_key(&a, false, text)) < 0 ||
-		    directory_by_name(use->s->directory, str_from(text, (size_t)n)) != use->account)
-			continue;
-		(void)snprintf(use->who, sizeof(use->who), "%.*s", (int)key.n - 2, key.p + 2);
-		return 1;
-	}
-	return 0;
 }
 
 enum ipc_result
 store_user_remove(struct store *s, struct str address, uint32_t *id, struct buf *say)
 {
-	char ukey[RECORD_KEY_SIZE], vkey[RECORD_KEY_SIZE], tkey[RECORD_KEY_SIZE];
-	struct alias_use use = { .s = s, .who = "" };
-	struct change c[3];
+	static const char letters[] = { 'v', 'w', 'x', 'u' };
+	char keys[sizeof(letters)][RECORD_KEY_SIZE], tkey[RECORD_KEY_SIZE];
+	struct change c[CHANGES_MAX];
+	const struct account *a;
 	enum ipc_result r;
+	size_t n;
 
-	if ((r = find_user(s, address, &use.account, say)) != IPC_OK)
+	if ((r = store_find_user(s, address, &a, say)) != IPC_OK ||
+	    (r = store_not_used(s, str_of(a->address), a, say)) != IPC_OK)
 		return r;
-	(void)store_rows(s, 'l', find_alias_use, &use);
-	if (use.who[0]) {
-		(void)buf_printf(say, "the alias %s points to it; remove that first", use.who);
-		return IPC_DENIED;
-	}
-	*id = use.account->id;
-	c[0] = (struct change){ record_key_id(vkey, 'v', *id), gone };
-	c[1] = (struct change){ record_key_id(ukey, 'u', *id), gone };
-	c[2] = (struct change){ record_key_id(tkey, 't', *id), str_from("r", 1) };
-	return commit(s, c, 3, false, say);
+	*id = a->id;
+	for (n = 0; n < sizeof(letters); n++)
+		c[n] = (struct change){ record_key_id(keys[n], letters[n], *id), gone };
+	c[n++] = (struct change){ record_key_id(tkey, 't', *id), str_from("r", 1) };
+	return store_commit(s, c, n, false, say);
 }
 
 static struct record_account
@@ -637,13 +403,13 @@ store_user_verifier(
 	enum ipc_result result;
 	struct change c[3];
 
-	if ((result = find_user(s, address, &a, say)) != IPC_OK)
+	if ((result = store_find_user(s, address, &a, say)) != IPC_OK)
 		return result;
 	*id = a->id;
 	r = record_of(a);
 	account_change(s, *id, &r, &ac, c);
 	c[2] = (struct change){ record_key_id(vkey, 'v', *id), verifier };
-	result = commit(s, c, 3, true, say);
+	result = store_commit(s, c, 3, true, say);
 	account_change_free(&ac);
 	return result;
 }
@@ -658,14 +424,14 @@ store_user_state(
 	enum ipc_result result;
 	struct change c[2];
 
-	if ((result = find_user(s, address, &a, say)) != IPC_OK)
+	if ((result = store_find_user(s, address, &a, say)) != IPC_OK)
 		return result;
 	*id = a->id;
 	r = record_of(a);
 	r.state = (uint8_t)state;
 	account_change(s, *id, &r, &ac, c);
 	/* suspending must work on a full disk too */
-	result = commit(s, c, 2, false, say);
+	result = store_commit(s, c, 2, false, say);
 	account_change_free(&ac);
 	return result;
 }
@@ -711,8 +477,8 @@ store_todo_done(struct store *s, uint32_t id)
 	struct buf say;
 
 	buf_init(&say, 256);
-	if (commit(s, &(struct change){ record_key_id(key, 't', id), gone }, 1, false, &say) !=
-	    IPC_OK)
-		log_warn(NULL, "note of account %u stays: %.*s", id, STRF(text_of(&say)));
+	if (store_commit(
+		s, &(struct change){ record_key_id(key, 't', id), gone }, 1, false, &say) != IPC_OK)
+		log_warn(NULL, "note of account %u stays: %.*s", id, STRF(store_text_of(&say)));
 	buf_free(&say);
 }

@@ -11,6 +11,8 @@
 #include "base/buf.h"
 #include "ipc/ipc.h"
 
+enum { STORE_SECRET = 32 /* bytes of a secret, ipc_table.h: forward_key */ };
+
 struct store;
 
 /*
@@ -28,10 +30,25 @@ const struct directory *store_directory(const struct store *s);
  */
 enum ipc_result store_domain_add(struct store *s, struct str domain, struct buf *say);
 enum ipc_result store_domain_remove(struct store *s, struct str domain, struct buf *say);
-/* Replaces an older alias. targets: addresses, each ended by NUL. */
+/* Replaces an older alias. targets: addresses, here or on other servers, each ended by NUL. */
 enum ipc_result store_alias_add(
     struct store *s, struct str address, struct str targets, struct buf *say);
 enum ipc_result store_alias_remove(struct store *s, struct str address, struct buf *say);
+
+/* Forward of an account: more targets; whether its mailbox gets a copy too (at first: yes); fewer
+ * targets ("": none). */
+enum ipc_result store_forward_add(
+    struct store *s, struct str address, struct str targets, struct buf *say);
+enum ipc_result store_forward_keep(struct store *s, struct str address, bool keep, struct buf *say);
+enum ipc_result store_forward_remove(
+    struct store *s, struct str address, struct str target, struct buf *say);
+/* The right of an account to send as an address of ours that exists. */
+enum ipc_result store_send_as_add(
+    struct store *s, struct str account, struct str address, struct buf *say);
+enum ipc_result store_send_as_remove(
+    struct store *s, struct str account, struct str address, struct buf *say);
+/* STORE_SECRET bytes, the same as long as the store lives: for rewritten reverse-paths. */
+struct str store_forward_key(const struct store *s);
 
 /* Could this account be made? */
 enum ipc_result store_user_check(struct store *s, struct str address, struct buf *say);

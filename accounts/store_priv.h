@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Between store.c and import.c. */
+/* Between store.c (transactions, accounts), store_names.c (domains, aliases, forwards, rights) and
+ * import.c. */
 #ifndef POSTERN_ACCOUNTS_STORE_PRIV_H
 #define POSTERN_ACCOUNTS_STORE_PRIV_H
 
@@ -14,6 +15,32 @@ struct store {
 	uint32_t most;
 	uint64_t changes;              /* commits since the start */
 	char bad_row[LOG_ESCAPED_MAX]; /* key of a row that could not be read, escaped */
+	uint8_t forward_key[STORE_SECRET];
 };
+
+/* One row of a change; value.p NULL removes it. */
+struct change {
+	struct str key, value;
+};
+
+/* Durable, then visible. The rows have been checked: the directory takes them. */
+enum ipc_result store_commit(
+    struct store *s, const struct change *c, size_t n, bool need_space, struct buf *say);
+/* The answer to a DBE_* code; ends the process when only recovery helps. */
+enum ipc_result store_trouble(struct store *s, int rc, struct buf *say);
+struct str store_text_of(const struct buf *b);
+/* Seconds since 1970. */
+uint64_t store_now(void);
+enum ipc_result store_find_user(
+    struct store *s, struct str address, const struct account **a, struct buf *say);
+/* The key (in out, ADDRESS_TEXT_SIZE bytes) of an address in a domain of ours. */
+enum ipc_result store_own_address(struct store *s, struct str text, struct address *a, char *out,
+    struct str *key, struct buf *say);
+/*
+ * IPC_OK, or IPC_DENIED while an alias or a forward (account not NULL: of others) leads to this
+ * account or a right of others to send names the address.
+ */
+enum ipc_result store_not_used(
+    struct store *s, struct str address, const struct account *account, struct buf *say);
 
 #endif

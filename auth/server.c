@@ -193,8 +193,9 @@ ask_mailbox(struct exchange *x)
 	(void)map_put(s->asking, x->ask_id, x);
 	set_state(x, EX_OPEN);
 	ipc_send_login_open(s->accounts, x->ask_id,
-	    &(struct ipc_login_open){
-		.account = x->facts.account, .generation = x->facts.generation });
+	    &(struct ipc_login_open){ .account = x->facts.account,
+		.submission = strcmp(x->service, "smtp") == 0,
+		.generation = x->facts.generation });
 }
 
 static void

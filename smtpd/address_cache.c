@@ -9,6 +9,7 @@
 struct place {
 	char *text; /* address, then accounts; NULL: empty */
 	size_t address_n, accounts_n;
+	bool elsewhere;
 };
 
 struct address_cache {
@@ -52,25 +53,29 @@ address_cache_free(struct address_cache **c)
 }
 
 bool
-address_cache_get(const struct address_cache *c, struct str address, struct str *accounts)
+address_cache_get(const struct address_cache *c, struct str address, struct address_answer *answer)
 {
 	const struct place *p = &c->places[place_of(address)];
 
 	if (p->text == NULL || !str_eq(str_from(p->text, p->address_n), address))
 		return false;
-	*accounts = str_from(p->text + p->address_n, p->accounts_n);
+	answer->accounts = str_from(p->text + p->address_n, p->accounts_n);
+	answer->elsewhere = p->elsewhere;
 	return true;
 }
 
 void
-address_cache_put(struct address_cache *c, struct str address, struct str accounts)
+address_cache_put(struct address_cache *c, struct str address, const struct address_answer *answer)
 {
 	struct place *p = &c->places[place_of(address)];
+	struct str accounts = answer->accounts;
 
 	free(p->text);
 	p->text = xmalloc(address.n + accounts.n);
 	memcpy(p->text, address.p, address.n);
-	memcpy(p->text + address.n, accounts.p, accounts.n);
+	if (accounts.n > 0)
+		memcpy(p->text + address.n, accounts.p, accounts.n);
 	p->address_n = address.n;
 	p->accounts_n = accounts.n;
+	p->elsewhere = answer->elsewhere;
 }

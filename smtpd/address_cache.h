@@ -15,11 +15,19 @@ enum { ADDRESS_CACHE_PLACES = 256 }; /* an address has one place; at most 230 Ki
 
 struct address_cache;
 
+/* As in ipc_address_is; good when it names an account or goes elsewhere. */
+struct address_answer {
+	struct str accounts;
+	bool elsewhere;
+};
+
 struct address_cache *address_cache_new(void);
 void address_cache_free(struct address_cache **c);
-/* accounts as in ipc_address_is; borrowed until the next change of the cache. */
-bool address_cache_get(const struct address_cache *c, struct str address, struct str *accounts);
-void address_cache_put(struct address_cache *c, struct str address, struct str accounts);
+/* The answer is borrowed until the next change of the cache. */
+bool address_cache_get(
+    const struct address_cache *c, struct str address, struct address_answer *answer);
+void address_cache_put(
+    struct address_cache *c, struct str address, const struct address_answer *answer);
 void address_cache_clear(struct address_cache *c);
 
 #endif

@@ -17,6 +17,7 @@ enum {
 struct recipient {
 	STAILQ_ENTRY(recipient) entry;
 	struct str address, accounts, orcpt;
+	bool elsewhere; /* some of it goes to other servers */
 	unsigned notify;
 };
 

@@ -31,6 +31,8 @@ static struct {
 	uint64_t waiting; /* commit that is not answered (SILENT) */
 	struct buf content;
 	char prepend[2048], from[512], rcpt[512];
+	unsigned elsewhere; /* of the last recipient, with accounts_n */
+	size_t accounts_n;
 	bool mute_accounts, mute_resolver;
 	uint64_t unanswered, question; /* what accounts and resolver were asked last */
 	char line[600];                /* last line of the last reply */
@@ -55,7 +57,8 @@ on_lookup(
 		const char *user;
 		enum ipc_result result;
 	} users[] = { { "alice@", IPC_OK }, { "postmaster", IPC_OK }, { "gone@", IPC_SUSPENDED },
-		{ "far@", IPC_NOT_LOCAL }, { "trouble@", IPC_TEMP }, { "empty@", IPC_OK } };
+		{ "far@", IPC_NOT_LOCAL }, { "trouble@", IPC_TEMP }, { "empty@", IPC_OK },
+		{ "away@", IPC_OK }, { "both@", IPC_OK } };
 	struct ipc_address_is is = { .result = IPC_NO };
 
 	(void)arg;
@@ -64,9 +67,11 @@ on_lookup(
 	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++)
 		if (str_starts_nocase(m->address, str_of(users[i].user)))
 			is.result = (uint8_t)users[i].result;
-	if (is.result == IPC_OK)
-		is.accounts =
-		    str_from("\0\0\0\1", str_starts_nocase(m->address, STR("empty")) ? 0 : 4);
+	is.elsewhere = str_starts_nocase(m->address, STR("away@")) ||
+		       str_starts_nocase(m->address, STR("both@"));
+	if (is.result == IPC_OK && !str_starts_nocase(m->address, STR("empty@")) &&
+	    !str_starts_nocase(m->address, STR("away@")))
+		is.accounts = str_from("\0\0\0\1", 4);
 	t.unanswered = id;
 	if (!t.mute_accounts)
 		ipc_send_address_is(ch, id, &is);
@@ -96,7 +101,9 @@ on_recipient(
 	(void)id;
 	(void)fd;
 	t.recipients++;
-	assert_int_equal(m->accounts.n, 4);
+	t.elsewhere = m->elsewhere;
+	t.accounts_n = m->accounts.n;
+	assert_true(m->accounts.n == 4 || (m->accounts.n == 0 && m->elsewhere));
 	snprintf(t.rcpt, sizeof(t.rcpt), "%.*s", STRF(m->address));
 }
 
@@ -437,6 +444,40 @@ test_queue_says_no(void **state)
 	assert_int_equal(t.aborts, 1); /* of the one that was refused */
 }
 
+/* Queue hears what leaves this server, also when the answer of accounts was kept. */
+static void
+test_elsewhere(void **state)
+{
+	static const struct {
+		const char *rcpt;
+		unsigned elsewhere;
+		size_t accounts_n;
+	} cases[] = {
+		{ "RCPT TO:<away@here.test>\r\n", 1, 0 },
+		{ "RCPT TO:<both@here.test>\r\n", 1, 4 },
+		{ "RCPT TO:<alice@here.test>\r\n", 0, 4 },
+	};
+	unsigned lookups = 0;
+
+	(void)state;
+	client_connect();
+	assert_int_equal(reply_code(), 220);
+	assert_int_equal(ask("EHLO c.test\r\n"), 250);
+	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		size_t k = i / 2;
+
+		assert_int_equal(ask("MAIL FROM:<a@away.test>\r\n"), 250);
+		assert_int_equal(ask(cases[k].rcpt), 250);
+		lookups += i % 2 == 0;
+		assert_int_equal(t.lookups, lookups); /* the second comes from the cache */
+		assert_int_equal(ask("DATA\r\n"), 354);
+		assert_int_equal(ask("a\r\n.\r\n"), 250);
+		assert_int_equal(t.recipients, 1);
+		assert_int_equal(t.elsewhere, cases[k].elsewhere);
+		assert_int_equal(t.accounts_n, cases[k].accounts_n);
+	}
+}
+
 /* Peers that die cost a 451, not the session; the next one is used at once. */
 static void
 test_lost_peers(void **state)
@@ -747,6 +788,7 @@ main(void)
 		T(test_message),
 		T(test_recipient_codes),
 		T(test_queue_says_no),
+		T(test_elsewhere),
 		T(test_lost_peers),
 		T(test_abort),
 		T(test_half_close),

@@ -45,15 +45,16 @@ recipient_reply(unsigned result)
 
 /* The engine gets its answer; who calls outside of session_pump calls that next. */
 static void
-recipient_known(struct session *s, unsigned result, struct str accounts)
+recipient_known(struct session *s, unsigned result, const struct address_answer *answer)
 {
 	struct recipient *r = s->asked;
 
 	s->lookup = 0;
 	s->asked = NULL;
 	if (result == IPC_OK) {
-		r->accounts = arena_str(s->arena, accounts);
-		if (r->accounts.p == NULL || accounts.n == 0)
+		r->accounts = arena_str(s->arena, answer->accounts);
+		r->elsewhere = answer->elsewhere;
+		if (r->accounts.p == NULL || (answer->accounts.n == 0 && !answer->elsewhere))
 			result = IPC_TEMP;
 	}
 	if (result == IPC_OK) {
@@ -75,7 +76,7 @@ transaction_ask_recipient(struct session *s, const struct smtp_rcpt *rcpt)
 {
 	struct smtpd *d = s->d;
 	char address[ADDRESS_TEXT_SIZE];
-	struct str accounts;
+	struct address_answer answer;
 
 	address_print(&rcpt->to, address, sizeof(address));
 	if (d->accounts == NULL || (s->asked = recipient_new(s, rcpt, address)) == NULL) {
@@ -84,8 +85,8 @@ transaction_ask_recipient(struct session *s, const struct smtp_rcpt *rcpt)
 		smtp_session_refuse(s->engine, SMTP_TROUBLE);
 		return;
 	}
-	if (address_cache_get(d->known, str_of(address), &accounts)) {
-		recipient_known(s, IPC_OK, accounts);
+	if (address_cache_get(d->known, str_of(address), &answer)) {
+		recipient_known(s, IPC_OK, &answer);
 		return;
 	}
 	s->lookup = ++d->last_id;
@@ -95,11 +96,11 @@ transaction_ask_recipient(struct session *s, const struct smtp_rcpt *rcpt)
 }
 
 static void
-recipient_answer(struct session *s, unsigned result, struct str accounts)
+recipient_answer(struct session *s, unsigned result, const struct address_answer *answer)
 {
-	if (result == IPC_OK && accounts.n > 0)
-		address_cache_put(s->d->known, s->asked->address, accounts);
-	recipient_known(s, result, accounts);
+	if (result == IPC_OK && (answer->accounts.n > 0 || answer->elsewhere))
+		address_cache_put(s->d->known, s->asked->address, answer);
+	recipient_known(s, result, answer);
 	session_pump(s);
 }
 
@@ -113,7 +114,9 @@ on_address_is(
 	(void)ch;
 	(void)fd;
 	if (s != NULL)
-		recipient_answer(s, m->result, m->accounts);
+		recipient_answer(s, m->result,
+		    &(struct address_answer){
+			.accounts = m->accounts, .elsewhere = m->elsewhere != 0 });
 }
 
 static void
@@ -142,7 +145,7 @@ on_accounts_close(void *arg, struct ipc_channel *ch)
 	address_cache_clear(d->known); /* changes would not be heard of */
 	while (it = 0, (s = map_next(d->lookups, &it, &id)) != NULL) {
 		map_del(d->lookups, id);
-		recipient_answer(s, IPC_TEMP, str_from(NULL, 0));
+		recipient_answer(s, IPC_TEMP, &(struct address_answer){ 0 });
 	}
 }
 
@@ -181,6 +184,7 @@ begin(struct session *s)
 	STAILQ_FOREACH(r, &s->envelope, entry)
 		ipc_send_msg_recipient(q, s->message,
 		    &(struct ipc_msg_recipient){ .address = r->address,
+			.elsewhere = r->elsewhere,
 			.accounts = r->accounts,
 			.orcpt = r->orcpt,
 			.notify = (uint8_t)r->notify });

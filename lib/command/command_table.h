@@ -40,6 +40,22 @@ COMMAND(alias_add, "alias add", accounts, "ADDRESS TARGET...", NOSECRET, "",
 COMMAND(alias_list, "alias list", accounts, "", NOSECRET, "address,targets", "List all aliases.")
 COMMAND(alias_remove, "alias remove", accounts, "ADDRESS", NOSECRET, "", "Remove an alias.")
 
+COMMAND(forward_add, "forward add", accounts, "ADDRESS TARGET...", NOSECRET, "",
+    "Send on what an account gets, to one or more addresses more.")
+COMMAND(forward_keep, "forward keep", accounts, "ADDRESS YES-OR-NO", NOSECRET, "",
+    "Whether the account's own mailbox gets a copy too; at first it does.")
+COMMAND(forward_list, "forward list", accounts, "", NOSECRET, "address,keep,targets",
+    "List all forwards.")
+COMMAND(forward_remove, "forward remove", accounts, "ADDRESS [TARGET]", NOSECRET, "",
+    "Stop sending on to one target, or to all.")
+
+COMMAND(send_as_add, "send-as add", accounts, "ACCOUNT ADDRESS", NOSECRET, "",
+    "Let an account send as an address that is not its alone, such as that of a group.")
+COMMAND(send_as_list, "send-as list", accounts, "", NOSECRET, "account,addresses",
+    "List the addresses accounts may send as besides their own.")
+COMMAND(send_as_remove, "send-as remove", accounts, "ACCOUNT ADDRESS", NOSECRET, "",
+    "Take such a right back.")
+
 COMMAND(config_list, "config list", local, "", NOSECRET, "setting,value,default,help",
     "List all settings.")
 COMMAND(config_get, "config get", local, "SETTING", NOSECRET, "setting,value",

@@ -146,6 +146,9 @@ CALL(DB, clock_nanosleep)
 /* ---- logger: many lines in one call ---------------------------------------------------------- */
 CALL(LOGGER, recvmmsg)
 
+/* ---- accounts: both ends of a login's door; no other kind of socket -------------------------- */
+CALL_IF2(DOORS, socketpair, 0, AF_UNIX, 1, SOCK_STREAM | SOCK_CLOEXEC)
+
 /* ---- resolver: UDP and TCP over IP, as a client. Ports: Landlock (TCP) ----------------------- */
 CALL_IF2(DNS, socket, 0, AF_INET, 1, SOCK_DGRAM)
 CALL_IF2(DNS, socket, 0, AF_INET, 1, SOCK_STREAM)

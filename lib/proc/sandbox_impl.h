@@ -22,6 +22,7 @@ enum {
 	CALLS_LOGGER = 1 << 7,
 	CALLS_DNS = 1 << 8,
 	CALLS_SANITIZER = 1 << 9,
+	CALLS_DOORS = 1 << 10,
 };
 
 struct sandbox_row {

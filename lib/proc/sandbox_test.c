@@ -216,6 +216,18 @@ asking_works(struct house *h)
 	MUST(connect(tcp, (struct sockaddr *)&sin, sizeof(sin)) < 0 && errno == EACCES);
 }
 
+/* A pair of local stream sockets, and nothing else by that call. */
+static void
+doors_work(struct house *h)
+{
+	int sv[2];
+
+	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) == 0);
+	MUST(close(sv[0]) == 0 && close(sv[1]) == 0);
+	MUST(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, sv) < 0 && errno == EPERM);
+	MUST(socketpair(AF_NETLINK, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0 && errno == EPERM);
+}
+
 static void
 works(struct house *h, const struct sandbox_row *row)
 {
@@ -232,6 +244,8 @@ works(struct house *h, const struct sandbox_row *row)
 		accepting_works(h);
 	if (row->calls & CALLS_DNS)
 		asking_works(h);
+	if (row->calls & CALLS_DOORS)
+		doors_work(h);
 }
 
 static unsigned

@@ -29,7 +29,9 @@ def test_help_of_every_command(m):
     out = run(m.command, "--help").stdout
     for words in ("init", "run", "status", "reload", "user add", "user list", "user remove",
                   "user passwd", "user suspend", "user resume", "domain add", "domain list",
-                  "domain remove", "alias add", "alias list", "alias remove", "config get",
+                  "domain remove", "alias add", "alias list", "alias remove", "forward add",
+                  "forward keep", "forward list", "forward remove", "send-as add",
+                  "send-as list", "send-as remove", "config get",
                   "config set", "config check", "config list", "queue list", "queue show", "backup",
                   "restore"):
         assert words.split()[-1] in out, f"{words} is not in --help"
@@ -94,6 +96,37 @@ def test_domains_and_aliases(m):
     m.cli("domain", "remove", "second.example")
     assert "second.example" not in {r["domain"] for r in rows(m, "domain", "list")}
     assert m.cli("domain", "remove", DOMAIN, check=False).returncode, "a domain with accounts"
+
+
+def test_forwards(m):
+    a, b = m.count(), m.count(user=BOB)
+    m.cli("forward", "add", BOB, USER)
+    assert rows(m, "forward", "list") == [{"address": BOB, "keep": "yes", "targets": USER}]
+    m.send(message("to both"), [BOB])
+    m.wait_count(a + 1)
+    m.wait_count(b + 1, user=BOB)
+    m.cli("forward", "keep", BOB, "no")
+    assert m.cli("forward", "add", USER, BOB, check=False).returncode == 1, "a circle"
+    assert m.cli("forward", "keep", BOB, "perhaps", check=False).returncode == 1
+    m.send(message("to one"), [BOB])
+    m.wait_count(a + 2)
+    m.cli("forward", "remove", BOB)
+    assert rows(m, "forward", "list") == []
+    m.send(message("to himself again"), [BOB])
+    m.wait_count(b + 2, user=BOB)
+    assert m.count() == a + 2
+
+
+def test_rights_to_send(m):
+    team = "team@" + DOMAIN
+    assert m.cli("send-as", "add", BOB, team, check=False).returncode == 1, "no such address"
+    m.cli("alias", "add", team, USER, BOB)
+    m.cli("send-as", "add", BOB, team)
+    assert rows(m, "send-as", "list") == [{"account": BOB, "addresses": team}]
+    assert m.cli("alias", "remove", team, check=False).returncode == 1, "somebody sends as it"
+    m.cli("send-as", "remove", BOB, team)
+    assert rows(m, "send-as", "list") == []
+    m.cli("alias", "remove", team)
 
 
 def test_alias_loop_ends(m):
