@@ -83,6 +83,20 @@ processes(void)
 	printf("\n");
 }
 
+static void
+capabilities(void)
+{
+	enum { EVER, LOGIN };
+	static const char *const where[] = { "also before login", "after login" };
+
+	printf("| capability | announced | RFC | what it gives |\n|---|---|---|---|\n");
+#define IMAP_CAP(id, name, when, rfc, what) \
+	printf("| `%s` | %s | %s | %s |\n", name, where[when], rfc, what);
+#include "imap/capability_table.h"
+#undef IMAP_CAP
+	printf("\n");
+}
+
 /* --- mdoc ---------------------------------------------------------------------------------------- */
 
 /* A text as mdoc: each sentence begins a line, no line is longer than 78 bytes. */
@@ -172,6 +186,7 @@ main(int argc, char **argv)
 	} tables[] = {
 		{ "messages", messages },
 		{ "processes", processes },
+		{ "capabilities", capabilities },
 		{ "settings", settings_mdoc },
 		{ "commands", commands_mdoc },
 	};
@@ -182,6 +197,6 @@ main(int argc, char **argv)
 			return 0;
 		}
 	}
-	fprintf(stderr, "usage: tables messages|processes|settings|commands\n");
+	fprintf(stderr, "usage: tables messages|processes|capabilities|settings|commands\n");
 	return 100;
 }

@@ -535,6 +535,12 @@ be_copy(void *be, struct imap_session *s, uint32_t token, struct imap_folder *ha
 	return backend_wait(b, s, token, (struct imap_done){ IMAP_DONE, dest->uidvalidity, first });
 }
 
+static uint64_t
+be_append_limit(void *be)
+{
+	return ((struct backend *)be)->message_max;
+}
+
 static enum imap_result
 be_append_begin(void *be, struct imap_session *s, struct imap_folder *f, struct imap_append **out)
 {
@@ -561,6 +567,7 @@ const struct imap_backend_ops backend_ops = {
 	.store = be_store,
 	.expunge = be_expunge,
 	.copy = be_copy,
+	.append_limit = be_append_limit,
 	.append_begin = be_append_begin,
 	.append_message = append_message,
 	.append_bytes = append_bytes,

@@ -85,7 +85,7 @@ begin(struct imap_session *s, const struct arguments *args)
 		imap_reply(s, "NO The message is empty");
 		return false;
 	}
-	if (s->frame.size > IMAP_APPEND_MAX) {
+	if (s->frame.size > imap_append_limit(s)) {
 		imap_reply_result(s, IMAP_TOOBIG, "");
 		return false;
 	}

@@ -4,45 +4,31 @@
 #include "imap/respond.h"
 #include "imap/state.h"
 
-const char imap_session_capabilities[] =
-    "IMAP4rev1 LITERAL+ SASL-IR IDLE ID NAMESPACE CHILDREN UIDPLUS UNSELECT SPECIAL-USE "
-    "LIST-EXTENDED MOVE";
-
-static bool
-is_hidden(const struct imap_session *s, struct str cap)
+uint64_t
+imap_append_limit(const struct imap_session *s)
 {
-	struct str rest = str_of(s->hidden);
+	uint64_t limit = s->ops->append_limit(s->be);
 
-	while (rest.n > 0) {
-		ptrdiff_t sp = str_chr(rest, ' ');
-		size_t n = sp < 0 ? rest.n : (size_t)sp;
-
-		if (str_eq_nocase(str_from(rest.p, n), cap))
-			return true;
-		n += sp >= 0;
-		rest = str_from(rest.p + n, rest.n - n);
-	}
-	return false;
+	return limit < IMAP_APPEND_MAX ? limit : IMAP_APPEND_MAX;
 }
 
 int
 imap_put_capabilities(struct imap_session *s, struct buf *out)
 {
-	struct str rest = str_of(imap_session_capabilities);
 	bool first = true;
 	int r = 0;
 
-	while (rest.n > 0) {
-		ptrdiff_t sp = str_chr(rest, ' ');
-		struct str cap = str_from(rest.p, sp < 0 ? rest.n : (size_t)sp);
+	for (enum imap_cap c = 0; c < IMAP_CAP__MAX; c++) {
+		struct str name = imap_cap_name(c);
 
-		rest = str_from(rest.p + cap.n + (sp >= 0), rest.n - cap.n - (sp >= 0));
-		if (is_hidden(s, cap))
+		if (!imap_has(s, c))
 			continue;
 		if (!first)
 			r |= buf_putc(out, ' ');
 		first = false;
-		r |= buf_put(out, cap.p, cap.n);
+		r |= buf_put(out, name.p, name.n);
+		if (c == IMAP_CAP_APPENDLIMIT)
+			r |= buf_putc(out, '=') | imap_put_u64(out, imap_append_limit(s));
 	}
 	return r;
 }
@@ -116,6 +102,25 @@ cmd_namespace(struct imap_session *s, struct imap_parse *p)
 	return true;
 }
 
+/* rfc5161: names that cannot be enabled, or are hidden from this account, are passed over. */
+static bool
+cmd_enable(struct imap_session *s, struct imap_parse *p)
+{
+	struct str name;
+
+	if (!imap_parse_sp(p))
+		return false;
+	do
+		if (!imap_parse_atom(p, &name))
+			return false;
+	while (imap_parse_try(p, ' '));
+	if (!imap_parse_end(p))
+		return false;
+	imap_put(s, "* ENABLED\r\n");
+	imap_reply(s, "OK Done");
+	return true;
+}
+
 static bool
 cmd_login_again(struct imap_session *s, struct imap_parse *p)
 {
@@ -154,6 +159,7 @@ static const struct command {
 	{ { "LOGOUT", 6 }, 0, cmd_logout },
 	{ { "ID", 2 }, 0, cmd_id },
 	{ { "NAMESPACE", 9 }, 0, cmd_namespace },
+	{ { "ENABLE", 6 }, 0, cmd_enable },
 	{ { "LOGIN", 5 }, 0, cmd_login_again },
 	{ { "AUTHENTICATE", 12 }, 0, cmd_login_again },
 	{ { "STARTTLS", 8 }, 0, cmd_login_again },

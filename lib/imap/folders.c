@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Commands on folders as wholes: CREATE to UNSUBSCRIBE, STATUS, SELECT, EXAMINE, CLOSE, UNSELECT.
- */
+/* Commands on folders as wholes: CREATE to UNSUBSCRIBE, SELECT, EXAMINE, CLOSE, UNSELECT. */
 #include "imap/name.h"
 #include "imap/respond.h"
+#include "imap/special.h"
 #include "imap/state.h"
 
 struct simple {
@@ -30,17 +30,65 @@ simple_wait(struct imap_session *s, enum imap_result r, const char *text)
 	s->step = simple_end;
 }
 
+/* "(USE (\Drafts ...))" (rfc6154:3); *special gets a bit that no folder has for unknown uses. */
+enum { USE_UNKNOWN = 1 << 30 };
+
+static bool
+use_parse(struct imap_parse *p, unsigned *special)
+{
+	struct str word;
+
+	*special = IMAP_SPECIAL_NONE;
+	if (!imap_parse_try(p, ' '))
+		return true;
+	if (!imap_parse_char(p, '(') || !imap_parse_atom(p, &word) ||
+	    !str_eq_nocase(word, STR("USE")) || !imap_parse_sp(p) || !imap_parse_char(p, '('))
+		return imap_parse_fail(p, "Unknown CREATE parameter");
+	if (imap_parse_try(p, ')'))
+		return imap_parse_char(p, ')');
+	do {
+		const char *from = p->p;
+		unsigned bit;
+
+		if (!imap_parse_char(p, '\\') || !imap_parse_atom(p, &word))
+			return false;
+		bit = imap_special_find(str_from(from, word.n + 1));
+		*special |= bit ? bit : USE_UNKNOWN;
+	} while (imap_parse_try(p, ' '));
+	return imap_parse_char(p, ')') && imap_parse_char(p, ')');
+}
+
+/* Each use belongs to one folder at most, so that clients never have to choose. */
+static bool
+use_is_free(struct imap_session *s, unsigned special)
+{
+	struct imap_folder_info info;
+
+	for (size_t i = 0; s->ops->list(s->be, i, &info); i++)
+		if (info.special & special)
+			return false;
+	return true;
+}
+
 bool
 imap_cmd_create(struct imap_session *s, struct imap_parse *p)
 {
+	unsigned special;
 	struct str name;
 
-	if (!imap_parse_sp(p) || !imap_arg_name(s, p, &name) || !imap_parse_end(p))
+	if (!imap_parse_sp(p) || !imap_arg_name(s, p, &name) || !use_parse(p, &special) ||
+	    !imap_parse_end(p))
 		return false;
 	if (name.p == NULL)
 		return true;
-	simple_wait(
-	    s, s->ops->create(s->be, s, imap_token(s), name, IMAP_SPECIAL_NONE), "Folder created");
+	if (special & USE_UNKNOWN)
+		imap_reply(s, "NO [USEATTR] Folders cannot have this use here");
+	else if (special && !use_is_free(s, special))
+		imap_reply(s, "NO [USEATTR] Another folder has this use");
+	else
+		simple_wait(s,
+		    s->ops->create(s->be, s, imap_token(s), name, (enum imap_special)special),
+		    "Folder created");
 	return true;
 }
 
@@ -113,76 +161,6 @@ bool
 imap_cmd_unsubscribe(struct imap_session *s, struct imap_parse *p)
 {
 	return subscription(s, p, false);
-}
-
-/* ---- STATUS -----------------------------------------------------------------------------------
- */
-enum { ST_MESSAGES, ST_RECENT, ST_UIDNEXT, ST_UIDVALIDITY, ST_UNSEEN, ST_N };
-
-static const struct str status_items[ST_N] = { { "MESSAGES", 8 }, { "RECENT", 6 }, { "UIDNEXT", 7 },
-	{ "UIDVALIDITY", 11 }, { "UNSEEN", 6 } };
-
-static bool
-status_parse(struct imap_parse *p, unsigned *items)
-{
-	struct str word;
-
-	*items = 0;
-	if (!imap_parse_sp(p) || !imap_parse_char(p, '('))
-		return false;
-	do {
-		unsigned i = 0;
-
-		if (!imap_parse_atom(p, &word))
-			return false;
-		while (i < ST_N && !str_eq_nocase(word, status_items[i]))
-			i++;
-		if (i == ST_N)
-			return imap_parse_fail(p, "Unknown STATUS item");
-		*items |= 1u << i;
-	} while (imap_parse_try(p, ' '));
-	return imap_parse_char(p, ')') && imap_parse_end(p);
-}
-
-static void
-status_put(
-    struct imap_session *s, struct str name, unsigned items, const struct imap_folder_state *st)
-{
-	uint32_t value[ST_N] = { st->messages, st->recent, st->uidnext, st->uidvalidity,
-		st->unseen };
-	bool first = true;
-
-	imap_check(s, buf_puts(&s->out, "* STATUS ") | imap_put_name(&s->out, name) |
-			  buf_puts(&s->out, " ("));
-	for (int i = 0; i < ST_N; i++) {
-		if (!(items & 1u << i))
-			continue;
-		imap_put(s, "%s%.*s %u", first ? "" : " ", STRF(status_items[i]), value[i]);
-		first = false;
-	}
-	imap_put(s, ")\r\n");
-}
-
-bool
-imap_cmd_status(struct imap_session *s, struct imap_parse *p)
-{
-	struct imap_folder_state st;
-	struct imap_folder *f;
-	enum imap_result r;
-	struct str name;
-	unsigned items;
-
-	if (!imap_parse_sp(p) || !imap_arg_name(s, p, &name) || !status_parse(p, &items))
-		return false;
-	if (name.p == NULL)
-		return true;
-	if ((r = s->ops->open(s->be, name, NULL, &f)) == IMAP_DONE) {
-		s->ops->state(s->be, f, &st);
-		s->ops->close(s->be, f, NULL);
-		status_put(s, name, items, &st);
-	}
-	imap_reply_result(s, r, "Status shown");
-	return true;
 }
 
 /* ---- SELECT, EXAMINE --------------------------------------------------------------------------

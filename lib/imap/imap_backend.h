@@ -197,6 +197,9 @@ struct imap_backend_ops {
 	    struct imap_folder *f, const uint32_t *uids, size_t n, struct imap_folder *to,
 	    bool move, struct imap_done *done);
 
+	/* The largest message append takes. */
+	uint64_t (*append_limit)(void *be);
+
 	/* --- append: begin, (message, bytes...) once or more, then commit or abort
 	 * ---------------- */
 	/* The engine closes f after commit or abort has been called, perhaps before the end comes.

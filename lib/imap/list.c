@@ -3,6 +3,7 @@
 #include "imap/name.h"
 #include "imap/mutf7.h"
 #include "imap/respond.h"
+#include "imap/special.h"
 #include "imap/state.h"
 
 enum {
@@ -13,11 +14,13 @@ enum {
 	RET_SUBSCRIBED = 16,
 	RET_CHILDREN = 32,
 	RET_SPECIAL = 64,
-	LSUB = 128,
+	RET_STATUS = 128,
+	LSUB = 256,
 };
 
 struct list {
 	unsigned options;
+	unsigned status; /* items of RETURN (STATUS ...) */
 	struct str pattern[IMAP_LIST_PATTERNS_MAX];
 	size_t npatterns;
 	size_t at;       /* next entry of the store's list */
@@ -46,12 +49,13 @@ static const struct option return_options[] = {
 	{ { "SUBSCRIBED", 10 }, RET_SUBSCRIBED },
 	{ { "CHILDREN", 8 }, RET_CHILDREN },
 	{ { "SPECIAL-USE", 11 }, RET_SPECIAL },
+	{ { "STATUS", 6 }, RET_STATUS },
 	{ { NULL, 0 }, 0 },
 };
 
 /* Behind '(': words up to ')'. */
 static bool
-options_parse(struct imap_parse *p, const struct option *table, unsigned *options)
+options_parse(struct imap_parse *p, const struct option *table, struct list *l)
 {
 	struct str word;
 
@@ -66,7 +70,10 @@ options_parse(struct imap_parse *p, const struct option *table, unsigned *option
 			o++;
 		if (o->name.p == NULL)
 			return imap_parse_fail(p, "Unknown LIST option");
-		*options |= o->bit;
+		l->options |= o->bit;
+		if (o->bit == RET_STATUS &&
+		    (!imap_parse_sp(p) || !imap_status_parse(p, &l->status)))
+			return false;
 	} while (imap_parse_try(p, ' '));
 	return imap_parse_char(p, ')');
 }
@@ -186,20 +193,12 @@ attribute(struct imap_session *s, bool *first, const char *text)
 static void
 special_put(struct imap_session *s, bool *first, enum imap_special special)
 {
-	static const struct {
-		enum imap_special bit;
-		const char *name;
-	} names[] = {
-		{ IMAP_SPECIAL_ARCHIVE, "\\Archive" },
-		{ IMAP_SPECIAL_DRAFTS, "\\Drafts" },
-		{ IMAP_SPECIAL_JUNK, "\\Junk" },
-		{ IMAP_SPECIAL_SENT, "\\Sent" },
-		{ IMAP_SPECIAL_TRASH, "\\Trash" },
-	};
+	enum imap_special bit;
+	struct str name;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (special & names[i].bit)
-			attribute(s, first, names[i].name);
+	for (size_t i = 0; imap_special_get(i, &bit, &name); i++)
+		if (special & bit)
+			attribute(s, first, name.p);
 }
 
 /* One line; childinfo: rfc5258's hint at names below that were selected. */
@@ -230,6 +229,9 @@ entry_put(
 		    (l->options & SEL_SUBSCRIBED) && (l->options & SEL_SPECIAL) ? " " : "",
 		    l->options & SEL_SPECIAL ? "\"SPECIAL-USE\"" : "");
 	imap_put(s, "\r\n");
+	/* rfc5819:2; a folder that cannot be opened has no STATUS line */
+	if (l->status != 0 && e->exists)
+		imap_status_put(s, e->name, l->status);
 }
 
 /*
@@ -334,7 +336,7 @@ list_begin(struct imap_session *s, struct imap_parse *p, unsigned options)
 		return false;
 	if (!(options & LSUB) && imap_parse_try(p, '(')) {
 		extended = true;
-		if (!options_parse(p, select_options, &l->options) || !imap_parse_sp(p))
+		if (!options_parse(p, select_options, l) || !imap_parse_sp(p))
 			return false;
 	}
 	if (!imap_parse_astring(p, &reference) || !imap_parse_sp(p))
@@ -348,9 +350,10 @@ list_begin(struct imap_session *s, struct imap_parse *p, unsigned options)
 
 		extended = true;
 		if (!imap_parse_atom(p, &word) || !str_eq_nocase(word, STR("RETURN")) ||
-		    !imap_parse_sp(p) || !imap_parse_char(p, '(') ||
-		    !options_parse(p, return_options, &l->options))
+		    !imap_parse_sp(p) || !imap_parse_char(p, '('))
 			return imap_parse_fail(p, "Syntax error in LIST");
+		if (!options_parse(p, return_options, l))
+			return false;
 	}
 	if (!imap_parse_end(p))
 		return false;

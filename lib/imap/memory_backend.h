@@ -139,7 +139,7 @@ memory_result(struct memory *mem, struct imap_session *s, uint32_t token, enum i
 }
 
 /* One sync answers all that wait. */
-static void
+static inline void
 memory_sync(struct memory *mem)
 {
 	size_t n = mem->npending;
@@ -605,6 +605,13 @@ memory_move_all(struct memory *mem, struct imap_folder *from, struct imap_folder
 }
 
 /* ---- append ----------------------------------------------------------------------------------- */
+static uint64_t
+memory_append_limit(void *be)
+{
+	(void)be;
+	return UINT32_MAX;
+}
+
 static enum imap_result
 memory_append_begin(void *be, struct imap_session *s, struct imap_folder *f, struct imap_append **a)
 {
@@ -699,6 +706,7 @@ static const struct imap_backend_ops memory_ops = {
 	.store = memory_store,
 	.expunge = memory_expunge,
 	.copy = memory_copy,
+	.append_limit = memory_append_limit,
 	.append_begin = memory_append_begin,
 	.append_message = memory_append_message,
 	.append_bytes = memory_append_bytes,
@@ -708,7 +716,7 @@ static const struct imap_backend_ops memory_ops = {
 };
 
 /* ---- for tests -------------------------------------------------------------------------------- */
-static void
+static inline void
 memory_init(struct memory *mem)
 {
 	static const struct {
@@ -725,7 +733,7 @@ memory_init(struct memory *mem)
 	}
 }
 
-static void
+static inline void
 memory_free(struct memory *mem)
 {
 	for (size_t i = 0; i < mem->nfolders; i++) {
@@ -737,7 +745,7 @@ memory_free(struct memory *mem)
 	assert(mem->opened_contents == 0);
 }
 
-static uint32_t
+static inline uint32_t
 memory_deliver(struct memory *mem, const char *folder, struct str msg, imap_flags flags)
 {
 	struct imap_folder *f = memory_folder(mem, str_of(folder));

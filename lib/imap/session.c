@@ -21,8 +21,7 @@ imap_session_new(const struct imap_session_config *config)
 	s->be = config->backend;
 	s->wake = config->wake;
 	s->wake_arg = config->wake_arg;
-	s->hidden = xstrndup(config->hidden_capabilities.p ? config->hidden_capabilities.p : "",
-	    config->hidden_capabilities.n);
+	s->hidden = imap_caps_parse(config->hidden_capabilities);
 	imap_frame_init(&s->frame, IMAP_COMMAND_MAX);
 	s->arena = arena_new(IMAP_ARENA_MAX);
 	buf_init(&s->out, IMAP_OUT_MAX);
@@ -65,7 +64,6 @@ imap_session_free(struct imap_session **sp)
 	arena_free(&s->arena);
 	buf_free(&s->out);
 	buf_free(&s->scratch);
-	free(s->hidden);
 	free(s);
 	*sp = NULL;
 }

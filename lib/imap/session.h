@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * An IMAP session after login (rfc3501 with the extensions imap_session_capabilities names): bytes
+ * An IMAP session after login (rfc3501 with the extensions of capability_table.h): bytes
  * in, bytes out. Pure: the host owns the descriptor and every clock, the store (imap_backend.h)
  * owns the mail.
  *
@@ -31,7 +31,7 @@ struct imap_session_config {
 	void (*wake)(void *arg);
 	void *wake_arg;
 	/* Capabilities this account must not see, separated by spaces (a work-around for broken
-	 * clients); copied. */
+	 * clients); unknown names are passed over. */
 	struct str hidden_capabilities;
 };
 
@@ -69,8 +69,5 @@ void imap_session_bye(struct imap_session *s, const char *text);
 /* True while the client idles or has no command under way: the host's inactivity time (at least
  * 30 minutes, rfc3501:5.4) counts then; otherwise a shorter one may. */
 bool imap_session_is_idle(const struct imap_session *s);
-
-/* The capabilities announced after login, separated by spaces. */
-extern const char imap_session_capabilities[];
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "imap/capability.h"
 #include "imap/frame.h"
 #include "imap/limits.h"
 #include "imap/parse.h"
@@ -40,7 +41,7 @@ struct imap_session {
 	void *be;
 	void (*wake)(void *arg);
 	void *wake_arg;
-	char *hidden;
+	imap_caps hidden; /* not announced to this account, and not enabled */
 
 	struct imap_frame frame;
 	struct arena *arena; /* of the command at hand */
@@ -160,6 +161,18 @@ void imap_put_folder_flags(struct imap_session *s);
 bool imap_sync_one(struct imap_session *s, bool expunge);
 /* Back to the authenticated state. */
 void imap_folder_close(struct imap_session *s);
+/* "(MESSAGES ...)" as a set of items. */
+bool imap_status_parse(struct imap_parse *p, unsigned *items);
+/* "* STATUS" of a folder; an error when it cannot be opened. */
+enum imap_result imap_status_put(struct imap_session *s, struct str name, unsigned items);
+/* The largest message APPEND takes. */
+uint64_t imap_append_limit(const struct imap_session *s);
+/* May this account use the capability? */
+static inline bool
+imap_has(const struct imap_session *s, enum imap_cap cap)
+{
+	return !(s->hidden & IMAP_CAP_BIT(cap));
+}
 /* What is announced after login, less what is hidden from this account. */
 int imap_put_capabilities(struct imap_session *s, struct buf *out);
 

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The capabilities announced after login, in the order of the announcement:
+ *     IMAP_CAP(id, name, where, rfc, what it gives)
+ * where: EVER (before login as well, as far as it concerns that), LOGIN (after login).
+ */
+IMAP_CAP(IMAP4REV1, "IMAP4rev1", EVER, "3501", "the protocol")
+IMAP_CAP(LITERAL_PLUS, "LITERAL+", EVER, "7888", "literals sent without asking, of any size (LITERAL- is part of it)")
+IMAP_CAP(SASL_IR, "SASL-IR", EVER, "4959", "AUTHENTICATE with initial response")
+IMAP_CAP(IDLE, "IDLE", LOGIN, "2177", "news at once, without polling")
+IMAP_CAP(ID, "ID", EVER, "2971", "names of programs")
+IMAP_CAP(ENABLE, "ENABLE", LOGIN, "5161", "switches extensions on that change answers")
+IMAP_CAP(NAMESPACE, "NAMESPACE", LOGIN, "2342", "one personal namespace, delimiter `/`")
+IMAP_CAP(CHILDREN, "CHILDREN", LOGIN, "3348", "`\\HasChildren`, `\\HasNoChildren` in LIST")
+IMAP_CAP(UIDPLUS, "UIDPLUS", LOGIN, "4315", "UID EXPUNGE, APPENDUID, COPYUID")
+IMAP_CAP(UNSELECT, "UNSELECT", LOGIN, "3691", "closes a folder without expunging")
+IMAP_CAP(MOVE, "MOVE", LOGIN, "6851", "MOVE and UID MOVE, atomic")
+IMAP_CAP(SPECIAL_USE, "SPECIAL-USE", LOGIN, "6154", "`\\Drafts`, `\\Sent` and others in LIST")
+IMAP_CAP(CREATE_SPECIAL_USE, "CREATE-SPECIAL-USE", LOGIN, "6154", "CREATE with USE; each use belongs to one folder")
+IMAP_CAP(LIST_EXTENDED, "LIST-EXTENDED", LOGIN, "5258", "selection and return options of LIST, several patterns")
+IMAP_CAP(LIST_STATUS, "LIST-STATUS", LOGIN, "5819", "LIST ... RETURN (STATUS (...))")
+IMAP_CAP(STATUS_SIZE, "STATUS=SIZE", LOGIN, "8438", "SIZE in STATUS")
+IMAP_CAP(APPENDLIMIT, "APPENDLIMIT", LOGIN, "7889", "largest message APPEND takes, the same for all folders")

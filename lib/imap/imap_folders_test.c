@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: ISC */
+/* LIST, STATUS and CREATE with their extensions. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "imap/limits.h"
+#include "imap/test_client.h"
+
+static void
+test_create_special_use(void **state)
+{
+	struct client c;
+
+	(void)state;
+	in_inbox(&c, 0);
+	EXPECT(&c, "a create Bin (USE (\\Trash))\r\n",
+	    "a NO [USEATTR] Another folder has this use\r\n");
+	EXPECT(&c, "a list \"\" Bin\r\n", "a OK Folders listed\r\n");
+	EXPECT(&c, "a delete Trash\r\n", "a OK Folder deleted\r\n");
+	EXPECT(&c, "a create Bin (USE (\\trash))\r\n", "a OK Folder created\r\n");
+	EXPECT(&c, "a list \"\" Bin\r\n",
+	    "* LIST (\\HasNoChildren \\Trash) \"/\" \"Bin\"\r\na OK Folders listed\r\n");
+	EXPECT(&c, "a create Everything (USE (\\All))\r\n",
+	    "a NO [USEATTR] Folders cannot have this use here\r\n");
+	EXPECT(&c, "a delete Sent\r\n", "a OK Folder deleted\r\n");
+	EXPECT(&c, "a create x (USE (\\Sent \\All))\r\n",
+	    "a NO [USEATTR] Folders cannot have this use here\r\n");
+	EXPECT(&c, "a create x/y (USE ())\r\n", "a OK Folder created\r\n");
+	EXPECT(&c, "a create z (FOO (\\Sent))\r\n", "a BAD Unknown CREATE parameter\r\n");
+	EXPECT(&c, "a create z (USE (Sent))\r\n", "a BAD Syntax error\r\n");
+	EXPECT(&c, "a create z (USE (\\Sent)\r\n", "a BAD Missing ')'\r\n");
+	done(&c);
+}
+
+static void
+test_list_status(void **state)
+{
+	struct client c;
+
+	(void)state;
+	in_inbox(&c, 2);
+	say(&c, "a store 1 flags \\Seen\r\na subscribe Gone\r\n");
+	got(&c);
+	EXPECT(&c, "a list \"\" (INBOX S*) return (status (messages unseen size) subscribed)\r\n",
+	    "* LIST (\\Subscribed \\HasNoChildren) \"/\" \"INBOX\"\r\n"
+	    "* STATUS \"INBOX\" (MESSAGES 2 UNSEEN 1 SIZE 730)\r\n"
+	    "* LIST (\\Subscribed \\HasNoChildren \\Sent) \"/\" \"Sent\"\r\n"
+	    "* STATUS \"Sent\" (MESSAGES 0 UNSEEN 0 SIZE 0)\r\na OK Folders listed\r\n");
+	/* what does not exist has no status */
+	EXPECT(&c, "a list (subscribed) \"\" G* return (status (messages))\r\n",
+	    "* LIST (\\Subscribed \\NonExistent \\HasNoChildren) \"/\" \"Gone\"\r\n"
+	    "a OK Folders listed\r\n");
+	EXPECT(&c, "a list \"\" * return (status)\r\n", "a BAD Missing argument\r\n");
+	EXPECT(&c, "a list \"\" * return (status (foo))\r\n", "a BAD Unknown STATUS item\r\n");
+	done(&c);
+}
+
+static void
+test_status_items(void **state)
+{
+	struct client c;
+
+	(void)state;
+	in_inbox(&c, 3);
+	say(&c, "a store 1:2 flags.silent \\Deleted\r\n");
+	got(&c);
+	EXPECT(&c, "a status INBOX (size deleted appendlimit)\r\n",
+	    "* STATUS \"INBOX\" (DELETED 2 SIZE 1095 APPENDLIMIT 104857600)\r\n"
+	    "a OK Status shown\r\n");
+	EXPECT(
+	    &c, "a status nowhere (size)\r\n", "a NO [NONEXISTENT] No such folder or message\r\n");
+	EXPECT(&c, "a status INBOX ()\r\n", "a BAD Missing or invalid argument\r\n");
+	done(&c);
+}
+
+/* Thunderbird 153 asks like this for the special folders. */
+static void
+test_list_subscribed_return_special_use(void **state)
+{
+	struct client c;
+
+	(void)state;
+	in_inbox(&c, 0);
+	say(&c, "a create Own\r\na unsubscribe Junk\r\n");
+	got(&c);
+	EXPECT(&c, "a LIST (SUBSCRIBED) \"\" \"*\" RETURN (SPECIAL-USE)\r\n",
+	    "* LIST (\\Subscribed \\HasNoChildren \\Archive) \"/\" \"Archive\"\r\n"
+	    "* LIST (\\Subscribed \\HasNoChildren \\Drafts) \"/\" \"Drafts\"\r\n"
+	    "* LIST (\\Subscribed \\HasNoChildren) \"/\" \"INBOX\"\r\n"
+	    "* LIST (\\Subscribed \\HasNoChildren \\Sent) \"/\" \"Sent\"\r\n"
+	    "* LIST (\\Subscribed \\HasNoChildren \\Trash) \"/\" \"Trash\"\r\n"
+	    "a OK Folders listed\r\n");
+	done(&c);
+}
+
+static void
+test_enable_nothing(void **state)
+{
+	struct client c;
+
+	(void)state;
+	in_inbox(&c, 0);
+	EXPECT(&c, "a enable X-FOO MOVE\r\n", "* ENABLED\r\na OK Done\r\n");
+	EXPECT(&c, "a enable\r\n", "a BAD Missing argument\r\n");
+	done(&c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_create_special_use),
+		cmocka_unit_test(test_list_status),
+		cmocka_unit_test(test_status_items),
+		cmocka_unit_test(test_list_subscribed_return_special_use),
+		cmocka_unit_test(test_enable_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
