@@ -414,6 +414,14 @@ be_release(void *be, struct imap_content *c)
 	*c = (struct imap_content){ 0 };
 }
 
+static void
+be_vanished(void *be, struct imap_folder *f, uint64_t modseq,
+    void (*tell)(void *arg, uint32_t lo, uint32_t hi), void *arg)
+{
+	(void)be;
+	vanished_tell(folder_of(f), modseq, tell, arg);
+}
+
 static uint32_t
 be_recent(void *be, struct imap_folder *handle, bool claim)
 {
@@ -561,6 +569,7 @@ const struct imap_backend_ops backend_ops = {
 	.find = be_find,
 	.content = be_content,
 	.release = be_release,
+	.vanished = be_vanished,
 	.recent = be_recent,
 	.keyword_name = be_keyword_name,
 	.keyword_find = be_keyword_find,

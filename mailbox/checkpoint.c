@@ -20,7 +20,8 @@
 #include "mailbox/model_priv.h"
 #include "mailbox/store_priv.h"
 
-_Static_assert(sizeof(struct message) == 28 && sizeof(struct content) == 36,
+_Static_assert(sizeof(struct message) == 28 && sizeof(struct content) == 36 &&
+		   sizeof(struct vanished_run) == 16,
     "a new layout needs a new CHECKPOINT_VERSION");
 
 /* --- writing the model -------------------------------------------------------------------------
@@ -51,6 +52,9 @@ put_folder(struct buf *b, const struct folder *f)
 		rec_put_u(b, strlen(f->keywords[i]));
 		buf_puts(b, f->keywords[i]);
 	}
+	rec_put_u64(b, f->vanished.horizon);
+	if (put_array(b, f->vanished.runs, sizeof(*f->vanished.runs), f->vanished.n) != 0)
+		return BUF_LIMIT;
 	return put_array(b, f->messages, sizeof(*f->messages), f->n);
 }
 
@@ -163,6 +167,12 @@ get_folder(struct model *m, struct rec_reader *r)
 
 		f->keywords[f->nkeywords++] = xstrndup(s.p, s.n);
 	}
+	f->vanished.horizon = rec_get_u64(r);
+	if (!r->bad)
+		f->vanished.runs = get_array(r, sizeof(*f->vanished.runs), &f->vanished.n);
+	f->vanished.cap = f->vanished.n;
+	if (f->vanished.n > VANISHED_RUNS_MAX)
+		r->bad = true;
 	if (!r->bad)
 		f->messages = get_array(r, sizeof(*f->messages), &f->n);
 	f->cap = f->n;
@@ -256,6 +266,7 @@ checkpoint_decode(struct model *m, struct str s)
 	m->contents_cap = m->ncontents;
 	if (r.bad || r.p != r.end || m->free_content > m->ncontents)
 		return REC_BAD;
+	m->resumed = true;
 	return check(m);
 }
 

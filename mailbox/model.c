@@ -269,6 +269,9 @@ apply_chunk(struct model *m, struct str meta)
 	if ((f = folder_for(m, r.folder)) == NULL)
 		return 0;
 	folder_saw(m, f, r.uidnext - 1, r.highest);
+	/* The expunges it stands for may have been dropped. */
+	if (m->recovering)
+		vanished_forget(&f->vanished, r.highest);
 	messages_exactly(m, f, &r);
 	return 0;
 }
@@ -319,6 +322,9 @@ model_settle(struct model *m)
 	/* What was reserved may have been used. */
 	if (m->reserved > m->modseq)
 		m->modseq = m->reserved;
+	/* Read from the beginning: expunges from before the oldest record are not known. */
+	for (uint32_t i = 0; i < m->nfolders && !m->resumed; i++)
+		vanished_forget(&m->folders[i]->vanished, m->modseq);
 }
 
 uint64_t

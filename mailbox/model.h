@@ -19,6 +19,7 @@
 #include "base/str.h"
 #include "journal/journal.h"
 #include "mailbox/records.h"
+#include "mailbox/vanished.h"
 
 enum {
 	/* Copies of one content: what 16 bits hold. */
@@ -67,6 +68,7 @@ struct folder {
 	char *keywords[MODEL_KEYWORDS_MAX];
 	uint32_t nkeywords;
 	struct journal_ref keywords_ref;
+	struct vanished vanished;
 	/* The owner's. */
 	uint32_t recent; /* UIDs from here on have not been shown as \Recent */
 	uint32_t opens;
@@ -99,6 +101,7 @@ struct model_ops {
 struct model {
 	struct model_ops ops;
 	bool recovering;
+	bool resumed;            /* from a checkpoint */
 	struct folder **folders; /* ascending by id */
 	uint32_t nfolders;
 	struct model_name *names; /* ascending by the bytes of the names */

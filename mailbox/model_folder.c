@@ -14,6 +14,7 @@ folder_free(struct folder *f)
 		free(f->keywords[i]);
 	free(f->name);
 	free(f->messages);
+	vanished_free(&f->vanished);
 	free(f);
 }
 

@@ -294,8 +294,11 @@ messages_remove(struct model *m, struct folder *f, struct rec_runs *r)
 	while (rec_next_run(r, &run)) {
 		uint32_t lo = model_find(f, run.lo), hi = lo;
 
-		while (hi < f->n && f->messages[hi].uid <= run.hi)
+		while (hi < f->n && f->messages[hi].uid <= run.hi) {
+			vanished_note(
+			    &f->vanished, f->messages[hi].uid, f->messages[hi].uid, r->modseq);
 			message_drop(m, f, &f->messages[hi++]);
+		}
 		if (!first) {
 			memmove(&f->messages[to], &f->messages[from],
 			    (lo - from) * sizeof(*f->messages));

@@ -15,6 +15,8 @@ IMAP_CAP(CHILDREN, "CHILDREN", LOGIN, "3348", "`\\HasChildren`, `\\HasNoChildren
 IMAP_CAP(UIDPLUS, "UIDPLUS", LOGIN, "4315", "UID EXPUNGE, APPENDUID, COPYUID")
 IMAP_CAP(UNSELECT, "UNSELECT", LOGIN, "3691", "closes a folder without expunging")
 IMAP_CAP(MOVE, "MOVE", LOGIN, "6851", "MOVE and UID MOVE, atomic")
+IMAP_CAP(CONDSTORE, "CONDSTORE", LOGIN, "7162", "a MODSEQ for each message, conditional STORE")
+IMAP_CAP(QRESYNC, "QRESYNC", LOGIN, "7162", "a folder brought up to date by one SELECT")
 IMAP_CAP(SPECIAL_USE, "SPECIAL-USE", LOGIN, "6154", "`\\Drafts`, `\\Sent` and others in LIST")
 IMAP_CAP(CREATE_SPECIAL_USE, "CREATE-SPECIAL-USE", LOGIN, "6154", "CREATE with USE; each use belongs to one folder")
 IMAP_CAP(LIST_EXTENDED, "LIST-EXTENDED", LOGIN, "5258", "selection and return options of LIST, several patterns")

@@ -102,25 +102,6 @@ cmd_namespace(struct imap_session *s, struct imap_parse *p)
 	return true;
 }
 
-/* rfc5161: names that cannot be enabled, or are hidden from this account, are passed over. */
-static bool
-cmd_enable(struct imap_session *s, struct imap_parse *p)
-{
-	struct str name;
-
-	if (!imap_parse_sp(p))
-		return false;
-	do
-		if (!imap_parse_atom(p, &name))
-			return false;
-	while (imap_parse_try(p, ' '));
-	if (!imap_parse_end(p))
-		return false;
-	imap_put(s, "* ENABLED\r\n");
-	imap_reply(s, "OK Done");
-	return true;
-}
-
 static bool
 cmd_login_again(struct imap_session *s, struct imap_parse *p)
 {
@@ -159,7 +140,7 @@ static const struct command {
 	{ { "LOGOUT", 6 }, 0, cmd_logout },
 	{ { "ID", 2 }, 0, cmd_id },
 	{ { "NAMESPACE", 9 }, 0, cmd_namespace },
-	{ { "ENABLE", 6 }, 0, cmd_enable },
+	{ { "ENABLE", 6 }, 0, imap_cmd_enable },
 	{ { "LOGIN", 5 }, 0, cmd_login_again },
 	{ { "AUTHENTICATE", 12 }, 0, cmd_login_again },
 	{ { "STARTTLS", 8 }, 0, cmd_login_again },

@@ -9,6 +9,7 @@
 enum item_kind {
 	ITEM_UID,
 	ITEM_FLAGS,
+	ITEM_MODSEQ,
 	ITEM_INTERNALDATE,
 	ITEM_SIZE,
 	ITEM_ENVELOPE,
@@ -27,13 +28,17 @@ struct item {
 struct fetch {
 	struct item items[IMAP_FETCH_ITEMS_MAX];
 	size_t nitems;
-	bool needs_content, needs_tree, marks_seen, has_flags;
+	bool needs_content, needs_tree, marks_seen, has_flags, has_modseq;
+	bool changed; /* CHANGEDSINCE: only messages above this MODSEQ */
+	uint64_t since;
+	bool vanished;    /* and what is gone since then */
+	const char *text; /* the reply, if not fetch_end's own */
 	struct imap_set set;
 	size_t range; /* being walked */
 	struct imap_walk walk;
 	bool walking, some_gone, some_damaged;
 	/* the message at hand */
-	bool in_message, extra_flags;
+	bool in_message, extra_flags, extra_modseq;
 	size_t item;
 	struct imap_seen m;
 	struct imap_content content;
@@ -54,6 +59,7 @@ item_add(struct imap_parse *p, struct fetch *f, enum item_kind kind, struct str 
 	f->items[f->nitems].kind = kind;
 	f->items[f->nitems++].name = name;
 	f->has_flags |= kind == ITEM_FLAGS;
+	f->has_modseq |= kind == ITEM_MODSEQ;
 	f->needs_content |= kind >= ITEM_ENVELOPE;
 	f->needs_tree |= kind == ITEM_BODY || kind == ITEM_BODYSTRUCTURE;
 	return true;
@@ -107,6 +113,7 @@ simple_item(struct imap_parse *p, struct fetch *f, struct str word)
 	} simple[] = {
 		{ { "UID", 3 }, ITEM_UID },
 		{ { "FLAGS", 5 }, ITEM_FLAGS },
+		{ { "MODSEQ", 6 }, ITEM_MODSEQ },
 		{ { "INTERNALDATE", 12 }, ITEM_INTERNALDATE },
 		{ { "RFC822.SIZE", 11 }, ITEM_SIZE },
 		{ { "ENVELOPE", 8 }, ITEM_ENVELOPE },
@@ -153,15 +160,16 @@ macro_parse(struct imap_parse *p, struct fetch *f, bool *known)
 		{ { "FAST", 4 }, "FLAGS INTERNALDATE RFC822.SIZE" },
 		{ { "FULL", 4 }, "FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODY" },
 	};
-	struct str rest = str_from(p->p, (size_t)(p->end - p->p));
+	const char *end = memchr(p->p, ' ', (size_t)(p->end - p->p));
+	struct str word = str_from(p->p, (size_t)((end ? end : p->end) - p->p));
 
 	for (size_t i = 0; i < sizeof(macros) / sizeof(macros[0]); i++) {
 		struct imap_parse q;
 
-		if (!str_eq_nocase(rest, macros[i].name))
+		if (!str_eq_nocase(word, macros[i].name))
 			continue;
 		*known = true;
-		p->p = p->end;
+		p->p += word.n;
 		imap_parse_init(&q, str_of(macros[i].items), p->a);
 		do
 			item_parse(&q, f);
@@ -186,6 +194,36 @@ items_parse(struct imap_parse *p, struct fetch *f)
 			return false;
 	while (imap_parse_try(p, ' '));
 	return imap_parse_char(p, ')');
+}
+
+/* " (CHANGEDSINCE n VANISHED)" (rfc7162:3.1.4, 3.2.6) */
+static bool
+modifiers_parse(struct imap_session *s, struct imap_parse *p, struct fetch *f)
+{
+	struct str word;
+
+	if (!imap_parse_try(p, ' '))
+		return true;
+	if (!imap_parse_char(p, '('))
+		return false;
+	do {
+		if (!imap_parse_atom(p, &word))
+			return false;
+		if (str_eq_nocase(word, STR("VANISHED"))) {
+			f->vanished = true;
+		} else if (!str_eq_nocase(word, STR("CHANGEDSINCE"))) {
+			return imap_parse_fail(p, "Unknown FETCH modifier");
+		} else { /* 0 is not in the grammar, but Apple's programs send it */
+			if (!imap_parse_sp(p) || !imap_parse_number(p, INT64_MAX, &f->since))
+				return false;
+			f->changed = true;
+		}
+	} while (imap_parse_try(p, ' '));
+	if (!imap_parse_char(p, ')'))
+		return false;
+	if (f->vanished && !(f->changed && s->by_uid && (s->enabled & IMAP_ON_QRESYNC)))
+		return imap_parse_fail(p, "VANISHED needs UID, CHANGEDSINCE and QRESYNC");
+	return !f->changed || f->has_modseq || item_add(p, f, ITEM_MODSEQ, STR("MODSEQ"));
 }
 
 /* ---- one item ---------------------------------------------------------------------------------
@@ -258,6 +296,10 @@ item_put(struct imap_session *s, struct fetch *f, const struct item *it)
 		imap_check(s, imap_put_message_flags(s, &f->m));
 		return;
 	}
+	if (it->kind == ITEM_MODSEQ) {
+		imap_put_modseq(s, f->m.m.modseq);
+		return;
+	}
 	imap_check(s, buf_put(&s->out, it->name.p, it->name.n));
 	switch (it->kind) {
 	case ITEM_UID:
@@ -281,6 +323,7 @@ item_put(struct imap_session *s, struct fetch *f, const struct item *it)
 		section_put(s, f, it);
 		break;
 	case ITEM_FLAGS:
+	case ITEM_MODSEQ:
 		break;
 	}
 }
@@ -315,7 +358,7 @@ mark_seen(struct imap_session *s, struct fetch *f)
 	struct imap_walk w;
 	struct imap_seen m;
 
-	f->extra_flags = false;
+	f->extra_flags = f->extra_modseq = false;
 	if (!f->marks_seen || s->read_only || (f->m.m.flags & IMAP_SEEN))
 		return;
 	s->own_store = true;
@@ -325,6 +368,7 @@ mark_seen(struct imap_session *s, struct fetch *f)
 	if (imap_walk_next(&s->view, &w, &m) && !m.gone) {
 		f->m = m;
 		f->extra_flags = !f->has_flags;
+		f->extra_modseq = !f->has_modseq && (s->enabled & IMAP_ON_CONDSTORE);
 	}
 }
 
@@ -343,6 +387,8 @@ message_begin(struct imap_session *s, struct fetch *f)
 {
 	f->item = 0;
 	f->turn_messages++;
+	if (f->changed && f->m.m.modseq <= f->since)
+		return false;
 	if (f->needs_content) {
 		if (s->ops->content(s->be, s->view.folder, f->m.m.uid, &f->content) != IMAP_DONE) {
 			f->some_damaged = true;
@@ -356,6 +402,10 @@ message_begin(struct imap_session *s, struct fetch *f)
 	mark_seen(s, f);
 	imap_tell_keywords(s, f->m.m.flags);
 	imap_put(s, "* %u FETCH (", f->m.seq);
+	if (f->extra_modseq) {
+		imap_put_modseq(s, f->m.m.modseq);
+		imap_put(s, " ");
+	}
 	if (f->extra_flags)
 		imap_check(s, imap_put_message_flags(s, &f->m) | buf_putc(&s->out, ' '));
 	f->in_message = true;
@@ -380,7 +430,7 @@ fetch_end(struct imap_session *s, const struct fetch *f)
 	else if (f->some_gone && !s->by_uid)
 		imap_reply(s, "NO [EXPUNGEISSUED] Some of the messages are gone");
 	else
-		imap_reply(s, "OK Messages fetched");
+		imap_reply(s, "%s", f->text ? f->text : "OK Messages fetched");
 }
 
 static enum imap_step
@@ -415,6 +465,20 @@ fetch_step(struct imap_session *s)
 	}
 }
 
+static void
+fetch_start(struct imap_session *s, struct fetch *f)
+{
+	if (f->needs_content)
+		f->arena = arena_new(IMAP_STRUCTURE_ARENA);
+	if (f->has_modseq)
+		imap_condstore_on(s);
+	s->cmd = f;
+	s->cleanup = fetch_cleanup;
+	s->step = fetch_step;
+	if (f->vanished)
+		imap_put_earlier(s, &f->set, f->since);
+}
+
 bool
 imap_cmd_fetch(struct imap_session *s, struct imap_parse *p)
 {
@@ -425,7 +489,7 @@ imap_cmd_fetch(struct imap_session *s, struct imap_parse *p)
 		return false;
 	if (s->by_uid)
 		item_add(p, f, ITEM_UID, STR("UID"));
-	if (!items_parse(p, f) || !imap_parse_end(p))
+	if (!items_parse(p, f) || !modifiers_parse(s, p, f) || !imap_parse_end(p))
 		return false;
 	/* UID FETCH n (UID ...): once is enough */
 	for (size_t i = 0; i < f->nitems; i++) {
@@ -436,10 +500,26 @@ imap_cmd_fetch(struct imap_session *s, struct imap_parse *p)
 			    (--f->nitems - i) * sizeof(f->items[0]));
 		has_uid = true;
 	}
-	if (f->needs_content)
-		f->arena = arena_new(IMAP_STRUCTURE_ARENA);
-	s->cmd = f;
-	s->cleanup = fetch_cleanup;
-	s->step = fetch_step;
+	fetch_start(s, f);
+	return true;
+}
+
+bool
+imap_fetch_changed(
+    struct imap_session *s, const struct imap_set *set, uint64_t modseq, const char *text)
+{
+	struct fetch *f = arena_alloc(s->arena, sizeof(*f));
+	struct imap_parse p;
+
+	imap_parse_init(&p, STR(""), s->arena);
+	item_add(&p, f, ITEM_UID, STR("UID"));
+	item_add(&p, f, ITEM_MODSEQ, STR("MODSEQ"));
+	item_add(&p, f, ITEM_FLAGS, STR("FLAGS"));
+	s->by_uid = true;
+	f->set = *set;
+	f->changed = f->vanished = true;
+	f->since = modseq;
+	f->text = text;
+	fetch_start(s, f);
 	return true;
 }

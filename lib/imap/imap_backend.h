@@ -173,6 +173,11 @@ struct imap_backend_ops {
 	 * be forgotten when the process ends. */
 	uint32_t (*recent)(void *be, struct imap_folder *f, bool claim);
 
+	/* UIDs that were expunged after modseq, in ascending runs that do not touch. What the store
+	 * does not remember any more is answered with all UIDs that are not there. */
+	void (*vanished)(void *be, struct imap_folder *f, uint64_t modseq,
+	    void (*tell)(void *arg, uint32_t lo, uint32_t hi), void *arg);
+
 	/* --- keywords
 	 * ----------------------------------------------------------------------------- */
 	/* Name of keyword k in this folder, n == 0 when the place is not used. */

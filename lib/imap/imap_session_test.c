@@ -13,7 +13,7 @@
 #define CAPS_BEFORE_MOVE \
 	"IMAP4rev1 LITERAL+ SASL-IR IDLE ID ENABLE NAMESPACE CHILDREN UIDPLUS UNSELECT"
 #define CAPS_BEHIND_MOVE \
-	"SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE " \
+	"CONDSTORE QRESYNC SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE " \
 	"APPENDLIMIT=104857600"
 
 /* ---- tests ------------------------------------------------------------------------------------ */
@@ -75,20 +75,23 @@ test_select(void **state)
 	    "* OK [PERMANENTFLAGS ()] No permanent flags\r\n"
 	    "* 2 EXISTS\r\n* 2 RECENT\r\n* OK [UNSEEN 2] First unseen message\r\n"
 	    "* OK [UIDVALIDITY 3] UIDs are valid\r\n* OK [UIDNEXT 3] Next UID\r\n"
+	    "* OK [HIGHESTMODSEQ 2] Highest\r\n"
 	    "a OK [READ-ONLY] Folder selected\r\n");
 	EXPECT(&c, "a store 1 +flags \\Seen\r\n",
 	    "a NO [READ-ONLY] The folder was opened to be read only\r\n");
 	EXPECT(&c, "a SELECT \"iNbOx\"\r\n",
-	    "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n"
+	    "* OK [CLOSED] Folder closed\r\n* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n"
 	    "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*)] Flags and "
 	    "keywords\r\n"
 	    "* 2 EXISTS\r\n* 2 RECENT\r\n* OK [UNSEEN 2] First unseen message\r\n"
 	    "* OK [UIDVALIDITY 3] UIDs are valid\r\n* OK [UIDNEXT 3] Next UID\r\n"
+	    "* OK [HIGHESTMODSEQ 2] Highest\r\n"
 	    "a OK [READ-WRITE] Folder selected\r\n");
 	EXPECT(&c, "a status inbox (messages recent uidnext uidvalidity unseen)\r\n",
 	    "* STATUS \"INBOX\" (MESSAGES 2 RECENT 0 UIDNEXT 3 UIDVALIDITY 3 UNSEEN 1)\r\n"
 	    "a OK Status shown\r\n");
-	EXPECT(&c, "a select nowhere\r\n", "a NO [NONEXISTENT] No such folder or message\r\n");
+	EXPECT(&c, "a select nowhere\r\n",
+	    "* OK [CLOSED] Folder closed\r\na NO [NONEXISTENT] No such folder or message\r\n");
 	EXPECT(&c, "a check\r\n", "a BAD No folder is selected\r\n");
 	done(&c);
 }
@@ -303,7 +306,8 @@ test_append(void **state)
 		    "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft Foo)\r\n"
 		    "* OK [PERMANENTFLAGS ()] No permanent flags\r\n* 2 EXISTS\r\n* 2 RECENT\r\n"
 		    "* OK [UNSEEN 2] First unseen message\r\n* OK [UIDVALIDITY 2] UIDs are valid\r\n"
-		    "* OK [UIDNEXT 3] Next UID\r\nc OK [READ-ONLY] Folder selected\r\n"
+		    "* OK [UIDNEXT 3] Next UID\r\n* OK [HIGHESTMODSEQ 2] Highest\r\n"
+		    "c OK [READ-ONLY] Folder selected\r\n"
 		    "* 1 FETCH (FLAGS (\\Seen \\Recent Foo) INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" "
 		    "BODY[] {10}\r\nSubject: x)\r\n"
 		    "* 2 FETCH (FLAGS (\\Recent) INTERNALDATE \" 9-Sep-2001 01:46:40 +0000\" BODY[] "

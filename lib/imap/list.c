@@ -55,7 +55,8 @@ static const struct option return_options[] = {
 
 /* Behind '(': words up to ')'. */
 static bool
-options_parse(struct imap_parse *p, const struct option *table, struct list *l)
+options_parse(
+    struct imap_session *s, struct imap_parse *p, const struct option *table, struct list *l)
 {
 	struct str word;
 
@@ -72,7 +73,7 @@ options_parse(struct imap_parse *p, const struct option *table, struct list *l)
 			return imap_parse_fail(p, "Unknown LIST option");
 		l->options |= o->bit;
 		if (o->bit == RET_STATUS &&
-		    (!imap_parse_sp(p) || !imap_status_parse(p, &l->status)))
+		    (!imap_parse_sp(p) || !imap_status_parse(s, p, &l->status)))
 			return false;
 	} while (imap_parse_try(p, ' '));
 	return imap_parse_char(p, ')');
@@ -336,7 +337,7 @@ list_begin(struct imap_session *s, struct imap_parse *p, unsigned options)
 		return false;
 	if (!(options & LSUB) && imap_parse_try(p, '(')) {
 		extended = true;
-		if (!options_parse(p, select_options, l) || !imap_parse_sp(p))
+		if (!options_parse(s, p, select_options, l) || !imap_parse_sp(p))
 			return false;
 	}
 	if (!imap_parse_astring(p, &reference) || !imap_parse_sp(p))
@@ -352,7 +353,7 @@ list_begin(struct imap_session *s, struct imap_parse *p, unsigned options)
 		if (!imap_parse_atom(p, &word) || !str_eq_nocase(word, STR("RETURN")) ||
 		    !imap_parse_sp(p) || !imap_parse_char(p, '('))
 			return imap_parse_fail(p, "Syntax error in LIST");
-		if (!options_parse(p, return_options, l))
+		if (!options_parse(s, p, return_options, l))
 			return false;
 	}
 	if (!imap_parse_end(p))

@@ -15,7 +15,13 @@
 #include "base/xalloc.h"
 #include "imap/session.h"
 
-enum { MEMORY_FOLDERS = 64, MEMORY_VIEWERS = 8, MEMORY_PENDING = 16, MEMORY_QUOTA = 1 << 20 };
+enum {
+	MEMORY_FOLDERS = 64,
+	MEMORY_VIEWERS = 8,
+	MEMORY_PENDING = 16,
+	MEMORY_QUOTA = 1 << 20,
+	MEMORY_EXPUNGED = 64
+};
 
 struct memory_blob {
 	unsigned refs;
@@ -35,6 +41,11 @@ struct imap_folder {
 	uint32_t uidvalidity, uidnext, recent;
 	struct memory_message *msg;
 	size_t n, cap;
+	struct {
+		uint32_t uid;
+		uint64_t modseq;
+	} expunged[MEMORY_EXPUNGED];
+	size_t nexpunged; /* at most MEMORY_EXPUNGED: then all that is not there counts */
 	char keyword[IMAP_KEYWORDS_MAX][IMAP_KEYWORD_MAX + 1];
 	struct imap_session *viewer[MEMORY_VIEWERS];
 	unsigned opened;
@@ -431,6 +442,26 @@ memory_release(void *be, struct imap_content *c)
 	memory_blob_release(c->handle);
 }
 
+static void
+memory_vanished(void *be, struct imap_folder *f, uint64_t modseq,
+    void (*tell)(void *arg, uint32_t lo, uint32_t hi), void *arg)
+{
+	for (uint32_t uid = 1, lo = 0; uid <= f->uidnext; uid++) {
+		size_t i = memory_find(be, f, uid);
+		bool there = i < f->n && f->msg[i].m.uid == uid;
+		bool gone = !there && uid < f->uidnext && f->nexpunged == MEMORY_EXPUNGED;
+
+		for (size_t k = 0; k < f->nexpunged; k++)
+			gone |= f->expunged[k].uid == uid && f->expunged[k].modseq > modseq;
+		if (gone && lo == 0)
+			lo = uid;
+		if (!gone && lo != 0) {
+			tell(arg, lo, uid - 1);
+			lo = 0;
+		}
+	}
+}
+
 static uint32_t
 memory_recent(void *be, struct imap_folder *f, bool claim)
 {
@@ -504,6 +535,10 @@ memory_take_out(struct memory *mem, struct imap_folder *f, const uint32_t *uids,
 		while (k < n && uids[k] < f->msg[i].m.uid)
 			k++;
 		if (k < n && uids[k] == f->msg[i].m.uid) {
+			if (f->nexpunged < MEMORY_EXPUNGED) {
+				f->expunged[f->nexpunged].uid = uids[k];
+				f->expunged[f->nexpunged++].modseq = mem->modseq + 1;
+			}
 			mem->size -= f->msg[i].m.size;
 			memory_blob_release(f->msg[i].blob);
 		} else {
@@ -511,6 +546,7 @@ memory_take_out(struct memory *mem, struct imap_folder *f, const uint32_t *uids,
 		}
 	}
 	f->n = keep;
+	mem->modseq++;
 	memory_notify(f, uids, n, imap_session_expunged);
 }
 
@@ -700,6 +736,7 @@ static const struct imap_backend_ops memory_ops = {
 	.find = memory_find,
 	.content = memory_content,
 	.release = memory_release,
+	.vanished = memory_vanished,
 	.recent = memory_recent,
 	.keyword_name = memory_keyword_name,
 	.keyword_find = memory_keyword_find,

@@ -9,12 +9,54 @@ struct store {
 	uint32_t *uids;
 	size_t n, shown;
 	bool silent, gone;
+	bool conditional;   /* UNCHANGEDSINCE: */
+	uint64_t unchanged; /* ... */
+	uint32_t *modified; /* numbers (UIDs for UID STORE) that it refused */
+	size_t nmodified;
+	uint64_t before; /* highest MODSEQ of the folder before the command */
 };
+
+static void
+store_show_one(struct imap_session *s, const struct store *st, const struct imap_seen *m)
+{
+	bool condstore = (s->enabled & IMAP_ON_CONDSTORE) != 0;
+
+	if (!st->silent)
+		imap_tell_keywords(s, m->m.flags);
+	imap_put(s, "* %u FETCH (", m->seq);
+	if (s->by_uid || (s->enabled & IMAP_ON_QRESYNC))
+		imap_put(s, "UID %u ", m->m.uid);
+	if (condstore)
+		imap_put_modseq(s, m->m.modseq);
+	if (condstore && !st->silent)
+		imap_put(s, " ");
+	if (!st->silent)
+		imap_check(s, imap_put_message_flags(s, m));
+	imap_put(s, ")\r\n");
+}
+
+static void
+store_reply(struct imap_session *s, const struct store *st)
+{
+	bool gone = st->gone && !s->by_uid;
+
+	if (st->nmodified > 0) {
+		imap_reply(s, "%s [MODIFIED ", gone ? "NO" : "OK");
+		imap_put_set(&s->reply, st->modified, st->nmodified);
+		buf_puts(&s->reply,
+		    gone ? "] Some were changed, some are gone" : "] Some were changed meanwhile");
+	} else if (gone) {
+		imap_reply(s, "NO [EXPUNGEISSUED] Some of the messages are gone");
+	} else {
+		imap_reply(s, "OK Flags stored");
+	}
+}
 
 /* One FETCH for each message of the set (rfc3501:6.4.6). */
 static enum imap_step
 store_show(struct imap_session *s)
 {
+	bool condstore = (s->enabled & IMAP_ON_CONDSTORE) != 0;
 	struct store *st = s->cmd;
 	struct imap_walk w;
 	struct imap_seen m;
@@ -23,26 +65,70 @@ store_show(struct imap_session *s)
 		imap_reply_result(s, s->done.result, "");
 		return IMAP_STEP_DONE;
 	}
-	while (!st->silent && st->shown < st->n) {
+	while (!(st->silent && !condstore) && st->shown < st->n) {
 		uint32_t uid = st->uids[st->shown];
 
 		if (!imap_has_room(s))
 			return IMAP_STEP_MORE;
 		st->shown++;
 		imap_walk_uids(&s->view, &w, uid, uid);
-		if (!imap_walk_next(&s->view, &w, &m) || m.gone)
-			continue;
-		imap_tell_keywords(s, m.m.flags);
-		imap_put(s, "* %u FETCH (", m.seq);
-		if (s->by_uid)
-			imap_put(s, "UID %u ", uid);
-		imap_check(s, imap_put_message_flags(s, &m) | buf_puts(&s->out, ")\r\n"));
+		/* silent: only its new MODSEQ, if it has one (rfc7162:3.1.3) */
+		if (imap_walk_next(&s->view, &w, &m) && !m.gone &&
+		    (!st->silent || m.m.modseq > st->before))
+			store_show_one(s, st, &m);
 	}
-	if (st->gone && !s->by_uid)
-		imap_reply(s, "NO [EXPUNGEISSUED] Some of the messages are gone");
-	else
-		imap_reply(s, "OK Flags stored");
+	store_reply(s, st);
 	return IMAP_STEP_DONE;
+}
+
+/* "(UNCHANGEDSINCE n) " (rfc7162:3.1.3) */
+static bool
+store_modifier(struct imap_session *s, struct imap_parse *p, struct store *st)
+{
+	struct str word;
+
+	if (!imap_parse_try(p, '('))
+		return true;
+	if (!imap_parse_atom(p, &word) || !str_eq_nocase(word, STR("UNCHANGEDSINCE")))
+		return imap_parse_fail(p, "Unknown STORE modifier");
+	if (!imap_parse_sp(p) || !imap_parse_number(p, INT64_MAX, &st->unchanged) ||
+	    !imap_parse_char(p, ')') || !imap_parse_sp(p))
+		return false;
+	st->conditional = true;
+	imap_condstore_on(s);
+	return true;
+}
+
+/* Takes those out that were changed. False: out of room. */
+static bool
+store_filter(struct imap_session *s, struct store *st)
+{
+	struct imap_walk w;
+	struct imap_seen m;
+	size_t keep = 0;
+
+	if (!st->conditional || st->uids == NULL)
+		return st->uids != NULL;
+	if ((st->modified = arena_alloc(s->arena, st->n * sizeof(uint32_t))) == NULL)
+		return false;
+	for (size_t i = 0; i < st->n; i++) {
+		imap_walk_uids(&s->view, &w, st->uids[i], st->uids[i]);
+		if (imap_walk_next(&s->view, &w, &m) && m.m.modseq > st->unchanged)
+			st->modified[st->nmodified++] = s->by_uid ? m.m.uid : m.seq;
+		else
+			st->uids[keep++] = st->uids[i];
+	}
+	st->n = keep;
+	return true;
+}
+
+static uint64_t
+highest(struct imap_session *s)
+{
+	struct imap_folder_state state;
+
+	s->ops->state(s->be, s->view.folder, &state);
+	return state.highestmodseq;
 }
 
 static bool
@@ -81,7 +167,7 @@ imap_cmd_store(struct imap_session *s, struct imap_parse *p)
 	size_t n;
 
 	if (!imap_parse_sp(p) || !imap_arg_set(s, p, &set) || !imap_parse_sp(p) ||
-	    !store_mode(p, &mode, &st->silent) || !imap_parse_sp(p) ||
+	    !store_modifier(s, p, st) || !store_mode(p, &mode, &st->silent) || !imap_parse_sp(p) ||
 	    !imap_arg_flags(p, false, names, &n) || !imap_parse_end(p))
 		return false;
 	if (is_read_only(s) ||
@@ -90,8 +176,9 @@ imap_cmd_store(struct imap_session *s, struct imap_parse *p)
 	st->uids = imap_set_uids(s, &set, &st->n, &st->gone);
 	s->cmd = st;
 	s->step = store_show;
-	s->done.result = st->uids ? IMAP_DONE : IMAP_UNAVAILABLE;
-	if (st->uids == NULL || st->n == 0)
+	st->before = highest(s);
+	s->done.result = store_filter(s, st) ? IMAP_DONE : IMAP_UNAVAILABLE;
+	if (s->done.result != IMAP_DONE || st->n == 0)
 		return true;
 	s->own_store = true;
 	imap_pending(s,
@@ -155,6 +242,7 @@ copy_end(struct imap_session *s)
 		}
 		if (!imap_chunk_write(s))
 			return IMAP_STEP_MORE;
+		s->tell_synced = true;
 		imap_reply(s, "OK Done");
 	}
 	buf_clear(&s->scratch);
@@ -222,6 +310,7 @@ imap_cmd_move(struct imap_session *s, struct imap_parse *p)
 static enum imap_step
 expunge_end(struct imap_session *s)
 {
+	s->tell_synced = true;
 	imap_reply_result(s, s->done.result, "Messages expunged");
 	return IMAP_STEP_DONE;
 }

@@ -16,9 +16,14 @@ struct imap_key;
 
 enum imap_search_error { IMAP_SEARCH_OK, IMAP_SEARCH_SYNTAX, IMAP_SEARCH_CHARSET };
 
+struct imap_search_request {
+	const struct imap_key *key;
+	bool uses_modseq; /* the answer tells the highest one found (rfc7162:3.1.5) */
+};
+
 /* "[CHARSET x] key key ..." to the end of the command; the tree stands in the arena. */
 enum imap_search_error imap_search_parse(
-    struct imap_parse *p, const struct imap_view *v, const struct imap_key **key);
+    struct imap_parse *p, const struct imap_view *v, struct imap_search_request *out);
 
 /* Work of one SEARCH: the message's content is opened when a key asks for it. */
 struct imap_search {

@@ -8,7 +8,8 @@
 #include "imap/state.h"
 
 struct searching {
-	const struct imap_key *key;
+	struct imap_search_request request;
+	uint64_t modseq; /* highest found */
 	struct imap_search work;
 	struct imap_walk walk;
 	uint32_t *found;
@@ -45,8 +46,11 @@ look(struct imap_session *s, struct searching *c)
 	for (unsigned i = 0; i < IMAP_TURN_MESSAGES && c->work.bytes < IMAP_TURN_BYTES; i++) {
 		if (!imap_walk_next(&s->view, &c->walk, &m))
 			return true;
-		if (!m.gone && imap_search_matches(&c->work, c->key, &m))
-			found_add(c, s->by_uid ? m.m.uid : m.seq);
+		if (m.gone || !imap_search_matches(&c->work, c->request.key, &m))
+			continue;
+		found_add(c, s->by_uid ? m.m.uid : m.seq);
+		if (m.m.modseq > c->modseq)
+			c->modseq = m.m.modseq;
 	}
 	return false;
 }
@@ -68,6 +72,8 @@ searching_step(struct imap_session *s)
 			return IMAP_STEP_MORE;
 		imap_check(s, buf_putc(&s->out, ' ') | imap_put_u64(&s->out, c->found[c->shown++]));
 	}
+	if (c->request.uses_modseq && c->n > 0)
+		imap_put(s, " (MODSEQ %llu)", (unsigned long long)c->modseq);
 	imap_put(s, "\r\n");
 	if (c->work.damaged)
 		imap_reply(s, "NO [CORRUPTION] Some of the messages cannot be read");
@@ -83,7 +89,7 @@ imap_cmd_search(struct imap_session *s, struct imap_parse *p)
 
 	if (!imap_parse_sp(p))
 		return false;
-	switch (imap_search_parse(p, &s->view, &c->key)) {
+	switch (imap_search_parse(p, &s->view, &c->request)) {
 	case IMAP_SEARCH_SYNTAX:
 		return imap_parse_fail(p, "Invalid search");
 	case IMAP_SEARCH_CHARSET:
@@ -93,6 +99,8 @@ imap_cmd_search(struct imap_session *s, struct imap_parse *p)
 	case IMAP_SEARCH_OK:
 		break;
 	}
+	if (c->request.uses_modseq)
+		imap_condstore_on(s);
 	imap_search_init(&c->work, &s->view);
 	imap_walk_seqs(&s->view, &c->walk, 1, s->view.exists);
 	s->cmd = c;

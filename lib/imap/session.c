@@ -39,8 +39,8 @@ command_end(struct imap_session *s)
 	s->step = NULL;
 	s->cmd = NULL;
 	s->chunk = (struct str){ 0 };
-	s->by_uid = s->hold_expunge = s->bad = s->logout = false;
-	s->replied = 0;
+	s->by_uid = s->hold_expunge = s->bad = s->logout = s->tell_synced = false;
+	s->replied = false;
 	s->tag = (struct str){ 0 };
 	buf_free(&s->reply);
 	if (s->scratch.cap > IMAP_SCRATCH_KEEP)
@@ -302,10 +302,26 @@ tell_changed(struct imap_session *s)
 			continue;
 		imap_tell_keywords(s, m.m.flags);
 		imap_put(s, "* %u FETCH (UID %u ", m.seq, uid);
+		if (s->enabled & IMAP_ON_CONDSTORE) {
+			imap_put_modseq(s, m.m.modseq);
+			imap_put(s, " ");
+		}
 		imap_check(s, imap_put_message_flags(s, &m) | buf_puts(&s->out, ")\r\n"));
 		return true;
 	}
 	return false;
+}
+
+/* Everything is told. */
+static void
+note_synced(struct imap_session *s)
+{
+	struct imap_folder_state st;
+
+	if (imap_uidset_count(&s->view.gone) > 0)
+		return;
+	s->ops->state(s->be, s->view.folder, &st);
+	s->synced = st.highestmodseq;
 }
 
 bool
@@ -320,6 +336,10 @@ imap_sync_one(struct imap_session *s, bool expunge)
 		s->phase = IMAP_PHASE_CLOSE;
 		return false;
 	}
+	if (expunge && (s->enabled & IMAP_ON_QRESYNC) && imap_uidset_count(&s->view.gone) > 0) {
+		imap_tell_vanished(s);
+		return true;
+	}
 	if (expunge && (seq = imap_view_take_gone(&s->view)) != 0) {
 		imap_put(s, "* %u EXPUNGE\r\n", seq);
 		return true;
@@ -330,7 +350,10 @@ imap_sync_one(struct imap_session *s, bool expunge)
 		    imap_view_recent_count(&s->view));
 		return true;
 	}
-	return tell_changed(s);
+	if (tell_changed(s))
+		return true;
+	note_synced(s);
+	return false;
 }
 
 void
@@ -445,18 +468,28 @@ phase_read(struct imap_session *s, struct buf *in)
 }
 
 static void
+reply_begin(struct imap_session *s)
+{
+	struct str text = str_from(buf_data(&s->reply), s->reply.len);
+
+	imap_check(s, s->tag.n ? buf_put(&s->out, s->tag.p, s->tag.n) : buf_putc(&s->out, '*'));
+	imap_check(s, buf_putc(&s->out, ' '));
+	if (s->tell_synced && (s->enabled & IMAP_ON_QRESYNC) && s->view.folder != NULL &&
+	    text.n > 3 && memcmp(text.p, "OK ", 3) == 0) {
+		imap_put(s, "OK [HIGHESTMODSEQ %llu] ", (unsigned long long)s->synced);
+		text = str_from(text.p + 3, text.n - 3);
+	}
+	s->chunk = text;
+	s->replied = true;
+}
+
+static void
 phase_reply(struct imap_session *s)
 {
-	struct buf *r = &s->reply;
 	bool logout = s->logout;
 
-	if (s->replied == 0) {
-		imap_check(
-		    s, s->tag.n ? buf_put(&s->out, s->tag.p, s->tag.n) : buf_putc(&s->out, '*'));
-		imap_check(s, buf_putc(&s->out, ' '));
-		s->chunk = str_from(buf_data(r), r->len);
-		s->replied = 1;
-	}
+	if (!s->replied)
+		reply_begin(s);
 	if (!imap_chunk_write(s))
 		return;
 	imap_check(s, buf_puts(&s->out, "\r\n"));

@@ -12,6 +12,12 @@
 #include "imap/session.h"
 #include "imap/view.h"
 
+/* What ENABLE (or the first use) has switched on. */
+enum {
+	IMAP_ON_CONDSTORE = 1,
+	IMAP_ON_QRESYNC = 2,
+};
+
 enum imap_phase {
 	IMAP_PHASE_READ,   /* collecting a command */
 	IMAP_PHASE_STREAM, /* a message of APPEND flows to the store */
@@ -41,6 +47,7 @@ struct imap_session {
 	void *be;
 	void (*wake)(void *arg);
 	void *wake_arg;
+	unsigned enabled; /* IMAP_ON_... */
 	imap_caps hidden; /* not announced to this account, and not enabled */
 
 	struct imap_frame frame;
@@ -55,6 +62,7 @@ struct imap_session {
 	bool folder_gone;
 	bool own_store;           /* inside of our own store: its notices are not for us */
 	imap_flags keywords_told; /* keywords the client knows of */
+	uint64_t synced;          /* changes up to this MODSEQ have been told */
 
 	/* the command at hand */
 	enum imap_phase phase;
@@ -62,8 +70,9 @@ struct imap_session {
 	bool by_uid;
 	bool hold_expunge; /* no EXPUNGE may be told at its end */
 	bool bad;          /* was not understood */
+	bool tell_synced;  /* an OK says [HIGHESTMODSEQ s->synced] to who has enabled QRESYNC */
 	struct buf reply;  /* "OK text" */
-	size_t replied;    /* bytes of it written */
+	bool replied;      /* its tag is written */
 	enum imap_step (*step)(struct imap_session *s);
 	void (*cleanup)(struct imap_session *s); /* gives back what *cmd holds */
 	void *cmd;                               /* the command's own state, in the arena */
@@ -104,6 +113,7 @@ bool imap_pending(struct imap_session *s, enum imap_result r);
  */
 bool imap_cmd_dispatch(struct imap_session *s, struct imap_parse *p);
 
+bool imap_cmd_enable(struct imap_session *s, struct imap_parse *p);
 bool imap_cmd_list(struct imap_session *s, struct imap_parse *p);
 bool imap_cmd_lsub(struct imap_session *s, struct imap_parse *p);
 bool imap_cmd_status(struct imap_session *s, struct imap_parse *p);
@@ -161,8 +171,21 @@ void imap_put_folder_flags(struct imap_session *s);
 bool imap_sync_one(struct imap_session *s, bool expunge);
 /* Back to the authenticated state. */
 void imap_folder_close(struct imap_session *s);
+/* Switches CONDSTORE on. */
+void imap_condstore_on(struct imap_session *s);
+/* "MODSEQ (n)" */
+void imap_put_modseq(struct imap_session *s, uint64_t modseq);
+/* "* VANISHED (EARLIER)" of what was expunged after modseq from the resolved set of UIDs: into
+ * s->chunk, for a step that begins with imap_chunk_write. */
+void imap_put_earlier(struct imap_session *s, const struct imap_set *set, uint64_t modseq);
+/* "* VANISHED" of what view.gone holds, which must not be empty. */
+void imap_tell_vanished(struct imap_session *s);
+/* What changed after modseq in the resolved set of UIDs, VANISHED (EARLIER) first, as steps of the
+ * command at hand; then replies with text. */
+bool imap_fetch_changed(
+    struct imap_session *s, const struct imap_set *set, uint64_t modseq, const char *text);
 /* "(MESSAGES ...)" as a set of items. */
-bool imap_status_parse(struct imap_parse *p, unsigned *items);
+bool imap_status_parse(struct imap_session *s, struct imap_parse *p, unsigned *items);
 /* "* STATUS" of a folder; an error when it cannot be opened. */
 enum imap_result imap_status_put(struct imap_session *s, struct str name, unsigned items);
 /* The largest message APPEND takes. */

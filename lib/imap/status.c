@@ -11,16 +11,17 @@ enum item {
 	ST_UNSEEN,
 	ST_DELETED,
 	ST_SIZE,
+	ST_HIGHESTMODSEQ,
 	ST_APPENDLIMIT,
 	ST_N,
 };
 
 static const struct str names[ST_N] = { { "MESSAGES", 8 }, { "RECENT", 6 }, { "UIDNEXT", 7 },
 	{ "UIDVALIDITY", 11 }, { "UNSEEN", 6 }, { "DELETED", 7 }, { "SIZE", 4 },
-	{ "APPENDLIMIT", 11 } };
+	{ "HIGHESTMODSEQ", 13 }, { "APPENDLIMIT", 11 } };
 
 bool
-imap_status_parse(struct imap_parse *p, unsigned *items)
+imap_status_parse(struct imap_session *s, struct imap_parse *p, unsigned *items)
 {
 	struct str word;
 
@@ -38,7 +39,11 @@ imap_status_parse(struct imap_parse *p, unsigned *items)
 			return imap_parse_fail(p, "Unknown STATUS item");
 		*items |= 1u << i;
 	} while (imap_parse_try(p, ' '));
-	return imap_parse_char(p, ')');
+	if (!imap_parse_char(p, ')'))
+		return false;
+	if (*items & 1u << ST_HIGHESTMODSEQ)
+		imap_condstore_on(s);
+	return true;
 }
 
 static void
@@ -52,6 +57,7 @@ item_put(struct imap_session *s, enum item item, const struct imap_folder_state 
 		[ST_UNSEEN] = st->unseen,
 		[ST_DELETED] = st->deleted,
 		[ST_SIZE] = st->size,
+		[ST_HIGHESTMODSEQ] = st->highestmodseq,
 		[ST_APPENDLIMIT] = imap_append_limit(s),
 	};
 
@@ -92,7 +98,7 @@ imap_cmd_status(struct imap_session *s, struct imap_parse *p)
 	unsigned items;
 
 	if (!imap_parse_sp(p) || !imap_arg_name(s, p, &name) || !imap_parse_sp(p) ||
-	    !imap_status_parse(p, &items) || !imap_parse_end(p))
+	    !imap_status_parse(s, p, &items) || !imap_parse_end(p))
 		return false;
 	if (name.p != NULL)
 		imap_reply_result(s, imap_status_put(s, name, items), "Status shown");
