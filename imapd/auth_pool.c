@@ -143,10 +143,12 @@ struct auth_exchange *
 auth_start(struct auth_pool *p, struct client *c, const struct imap_pre_auth *auth)
 {
 	struct worker *w = least_busy(p);
+	struct tls_bindings b;
 	struct auth_exchange *x;
 
 	if (w == NULL)
 		return NULL;
+	tls_stream_bindings(c->stream, &b);
 	x = xcalloc(1, sizeof(*x));
 	*x = (struct auth_exchange){ .worker = w, .client = c, .id = ++w->last_id };
 	map_put(w->exchanges, x->id, x);
@@ -154,6 +156,9 @@ auth_start(struct auth_pool *p, struct client *c, const struct imap_pre_auth *au
 	    &(struct ipc_auth_start){ .service = STR("imap"),
 		.mechanism = auth->mechanism,
 		.client_address = str_of(c->address),
+		.tls_exporter = b.exporter,
+		.tls_unique = b.unique,
+		.tls_server_end_point = b.end_point,
 		.has_initial = auth->has_initial,
 		.initial = auth->has_initial ? auth->data : STR("") });
 	return x;

@@ -33,7 +33,8 @@ struct fake_auth {
 	unsigned started, continued, cancelled;
 	uint64_t id;
 	char service[16], mechanism[32], address[64], bytes[256];
-	size_t n;
+	char exporter[TLS_BINDING_MAX + 1];
+	size_t n, exporter_n, end_point_n;
 	int mailbox; /* our end, after ANSWER_OK */
 };
 
@@ -116,6 +117,9 @@ on_start(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_auth_s
 	copy(a->service, sizeof(a->service), m->service);
 	copy(a->mechanism, sizeof(a->mechanism), m->mechanism);
 	copy(a->address, sizeof(a->address), m->client_address);
+	copy(a->exporter, sizeof(a->exporter), m->tls_exporter);
+	a->exporter_n = m->tls_exporter.n;
+	a->end_point_n = m->tls_server_end_point.n;
 	copy(a->bytes, sizeof(a->bytes), m->initial);
 	a->n = m->initial.n;
 	auth_answer(a, id);
@@ -390,6 +394,24 @@ test_login_unread(void **state)
 	assert_memory_equal(auth[0].bytes, "\0alice@a.test\0se cret", 21);
 	take_handover(auth[0].mailbox, "x1", unread);
 	assert_string_equal(unread, "x2 NOOP\r\nx3 ");
+}
+
+/* auth learns what the login's proof can be tied to: the client sees the same. */
+static void
+test_bindings(void **state)
+{
+	unsigned char want[32];
+
+	(void)state;
+	auth_add(0, ANSWER_NO);
+	peer_open_tls(&peers[0]);
+	assert_int_equal(SSL_export_keying_material(peers[0].ssl, want, sizeof(want),
+			     "EXPORTER-Channel-Binding", 24, NULL, 0, 0),
+	    1);
+	dialog(&peers[0], "a LOGIN u p\r\n", "a NO ");
+	assert_int_equal(auth[0].exporter_n, sizeof(want));
+	assert_memory_equal(auth[0].exporter, want, sizeof(want));
+	assert_int_equal(auth[0].end_point_n, 32);
 }
 
 static void
@@ -748,6 +770,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_login_unread),
+		T(test_bindings),
 		T(test_authenticate),
 		T(test_starttls),
 		T(test_refusals),

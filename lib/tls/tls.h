@@ -29,6 +29,7 @@ enum {
 	TLS_SESSION_S = 6 * 3600,  /* a ticket's life; keys' rotation (<= 24 h) bounds it anyway */
 	TLS_CERTIFICATES_MAX = 64, /* of one instance: some domains, each RSA and ECDSA */
 	TLS_DESCRIPTION_MAX = 64,  /* equals the hand-over field */
+	TLS_BINDING_MAX = 64,      /* a SHA-512; ipc_table.h: auth_start */
 };
 
 /* X(name, session id context, ALPN protocol or "" when none is registered) */
@@ -85,6 +86,16 @@ struct tls_facts {
 bool tls_stream_facts(const struct io_stream *s, struct tls_facts *facts);
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384 256", "" when not in TLS. Returns out. */
 const char *tls_stream_describe(const struct io_stream *s, char out[TLS_DESCRIPTION_MAX]);
+/*
+ * Channel bindings of a stream in TLS, for SCRAM with -PLUS: "tls-exporter" (TLS 1.3),
+ * "tls-unique" (TLS 1.2 with extended master secret) and "tls-server-end-point" (not when the
+ * session was resumed). Those that there are not are empty. They point into *b: do not copy it.
+ */
+struct tls_bindings {
+	struct str exporter, unique, end_point;
+	uint8_t bytes[3][TLS_BINDING_MAX];
+};
+void tls_stream_bindings(const struct io_stream *s, struct tls_bindings *b);
 /* Why the handshake or the stream failed, for the log; "" when nothing did. */
 const char *tls_stream_error(const struct io_stream *s);
 

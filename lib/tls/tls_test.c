@@ -286,6 +286,81 @@ test_versions(void **state)
 	assert_true(f->error[0] != '\0');
 }
 
+/* Both ends see the same, and what is not safe or not known is empty. */
+static void
+expect_bindings(struct fixture *f, bool exporter, bool unique, bool end_point)
+{
+	unsigned char want[TLS_BINDING_MAX];
+	struct tls_bindings b;
+	unsigned int n = 0;
+	X509 *cert;
+
+	tls_stream_bindings(f->s, &b);
+	assert_int_equal(b.exporter.n, exporter ? 32 : 0);
+	assert_int_equal(b.unique.n, unique ? 12 : 0);
+	assert_int_equal(b.end_point.n, end_point ? 32 : 0);
+	if (exporter) {
+		assert_int_equal(SSL_export_keying_material(f->client, want, 32,
+				     "EXPORTER-Channel-Binding", 24, NULL, 0, 0),
+		    1);
+		assert_memory_equal(b.exporter.p, want, 32);
+	}
+	if (unique) {
+		assert_int_equal(SSL_session_reused(f->client)
+				     ? SSL_get_peer_finished(f->client, want, sizeof(want))
+				     : SSL_get_finished(f->client, want, sizeof(want)),
+		    12);
+		assert_memory_equal(b.unique.p, want, 12);
+	}
+	if (end_point) {
+		cert = SSL_get1_peer_certificate(f->client);
+		assert_int_equal(X509_digest(cert, EVP_sha256(), want, &n), 1);
+		X509_free(cert);
+		assert_int_equal(n, 32);
+		assert_memory_equal(b.end_point.p, want, 32);
+	}
+}
+
+static void
+test_bindings(void **state)
+{
+	struct fixture *f = *state;
+	struct tls_bindings b;
+
+	session_open(f);
+	tls_stream_bindings(f->s, &b);
+	assert_int_equal(b.exporter.n + b.unique.n + b.end_point.n, 0);
+
+	SSL_CTX_set_max_proto_version(f->client_ctx, TLS1_3_VERSION);
+	assert_true(connect_to(f, TLS_IMAP));
+	expect_bindings(f, true, false, true);
+	echo(f, 5);
+	session_open(f);
+	SSL_set_session(f->client, f->ticket);
+	assert_int_equal(io_stream_starttls(f->s, f->server, TLS_IMAP), TLS_START_OK);
+	assert_true(handshake(f));
+	assert_true(SSL_session_reused(f->client));
+	expect_bindings(f, true, false, false);
+
+	SSL_CTX_set_max_proto_version(f->client_ctx, TLS1_2_VERSION);
+	session_open(f);
+	SSL_set_tlsext_host_name(f->client, "b.test"); /* not the first certificate */
+	assert_int_equal(io_stream_starttls(f->s, f->server, TLS_IMAP), TLS_START_OK);
+	assert_true(handshake(f));
+	expect_bindings(f, false, true, true);
+	echo(f, 5);
+	session_open(f);
+	SSL_set_session(f->client, f->ticket);
+	assert_int_equal(io_stream_starttls(f->s, f->server, TLS_IMAP), TLS_START_OK);
+	assert_true(handshake(f));
+	assert_true(SSL_session_reused(f->client));
+	expect_bindings(f, false, true, false);
+
+	SSL_CTX_set_options(f->client_ctx, SSL_OP_NO_EXTENDED_MASTER_SECRET);
+	assert_true(connect_to(f, TLS_IMAP));
+	expect_bindings(f, false, false, true);
+}
+
 static void
 test_ciphers(void **state)
 {
@@ -609,6 +684,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_versions),
+		T(test_bindings),
 		T(test_ciphers),
 		T(test_sni),
 		T(test_rsa_schemes),

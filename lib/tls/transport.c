@@ -137,21 +137,29 @@ io_stream_starttls(struct io_stream *s, struct tls_server *server, enum tls_serv
 	return r == IO_UPGRADE_INJECTED ? TLS_START_INJECTED : TLS_START_UNAVAILABLE;
 }
 
+SSL *
+tls_stream_ssl(const struct io_stream *s)
+{
+	const struct tls_stream *t = io_stream_transport_state(s, &tls_transport);
+
+	return t != NULL && io_stream_is_tls(s) ? t->ssl : NULL;
+}
+
 bool
 tls_stream_facts(const struct io_stream *s, struct tls_facts *facts)
 {
-	const struct tls_stream *t = io_stream_transport_state(s, &tls_transport);
+	const SSL *ssl = tls_stream_ssl(s);
 	const char *sni;
 
-	if (t == NULL || !io_stream_is_tls(s))
+	if (ssl == NULL)
 		return false;
-	sni = SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name);
+	sni = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 	*facts = (struct tls_facts){
-		.version = SSL_get_version(t->ssl),
-		.cipher = SSL_get_cipher_name(t->ssl),
-		.bits = SSL_get_cipher_bits(t->ssl, NULL),
+		.version = SSL_get_version(ssl),
+		.cipher = SSL_get_cipher_name(ssl),
+		.bits = SSL_get_cipher_bits(ssl, NULL),
 		.sni = sni != NULL ? sni : "",
-		.resumed = SSL_session_reused(t->ssl) != 0,
+		.resumed = SSL_session_reused(ssl) != 0,
 	};
 	return true;
 }
