@@ -273,7 +273,8 @@ be_state(void *be, struct imap_folder *handle, struct imap_folder_state *state)
 	const struct folder *f = folder_of(handle);
 
 	(void)be;
-	*state = (struct imap_folder_state){ .uidvalidity = f->uidvalidity,
+	*state = (struct imap_folder_state){ .id = f->id,
+		.uidvalidity = f->uidvalidity,
 		.uidnext = f->uidnext,
 		.highestmodseq = f->highest > 0 ? f->highest : 1,
 		.messages = f->n,
@@ -543,6 +544,14 @@ be_copy(void *be, struct imap_session *s, uint32_t token, struct imap_folder *ha
 	return backend_wait(b, s, token, (struct imap_done){ IMAP_DONE, dest->uidvalidity, first });
 }
 
+static int64_t
+be_now(void *be)
+{
+	struct backend *b = be;
+
+	return (int64_t)(b->now_ms(b->arg) / 1000);
+}
+
 static uint64_t
 be_append_limit(void *be)
 {
@@ -576,6 +585,7 @@ const struct imap_backend_ops backend_ops = {
 	.store = be_store,
 	.expunge = be_expunge,
 	.copy = be_copy,
+	.now = be_now,
 	.append_limit = be_append_limit,
 	.append_begin = be_append_begin,
 	.append_message = append_message,

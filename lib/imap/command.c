@@ -227,6 +227,10 @@ imap_arg_set(struct imap_session *s, struct imap_parse *p, struct imap_set *set)
 
 	if (!imap_parse_set(p, set))
 		return false;
+	if (set->saved)
+		return imap_set_fill(set, v->saved.uid + v->saved.head,
+			   imap_uidset_count(&v->saved), s->arena) ||
+		       imap_parse_fail(p, "Command is too long");
 	if (s->by_uid) {
 		imap_set_resolve(set, v->last_uid);
 		return true;
@@ -241,7 +245,7 @@ void
 imap_walk_range(
     const struct imap_session *s, const struct imap_set *set, size_t k, struct imap_walk *w)
 {
-	if (s->by_uid)
+	if (s->by_uid || set->saved)
 		imap_walk_uids(&s->view, w, set->r[k].lo, set->r[k].hi);
 	else
 		imap_walk_seqs(&s->view, w, set->r[k].lo, set->r[k].hi);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* FETCH and UID FETCH (rfc3501:6.4.5): resumable at any byte of its answer. */
+#include "imap/objectid.h"
 #include "imap/respond.h"
 #include "imap/section.h"
 #include "imap/state.h"
@@ -12,6 +13,9 @@ enum item_kind {
 	ITEM_MODSEQ,
 	ITEM_INTERNALDATE,
 	ITEM_SIZE,
+	ITEM_SAVEDATE,
+	ITEM_EMAILID,
+	ITEM_THREADID,
 	ITEM_ENVELOPE,
 	ITEM_BODY,
 	ITEM_BODYSTRUCTURE,
@@ -116,6 +120,9 @@ simple_item(struct imap_parse *p, struct fetch *f, struct str word)
 		{ { "MODSEQ", 6 }, ITEM_MODSEQ },
 		{ { "INTERNALDATE", 12 }, ITEM_INTERNALDATE },
 		{ { "RFC822.SIZE", 11 }, ITEM_SIZE },
+		{ { "SAVEDATE", 8 }, ITEM_SAVEDATE },
+		{ { "EMAILID", 7 }, ITEM_EMAILID },
+		{ { "THREADID", 8 }, ITEM_THREADID },
 		{ { "ENVELOPE", 8 }, ITEM_ENVELOPE },
 		{ { "BODY", 4 }, ITEM_BODY },
 		{ { "BODYSTRUCTURE", 13 }, ITEM_BODYSTRUCTURE },
@@ -288,10 +295,24 @@ structure_put(struct imap_session *s, struct fetch *f, enum item_kind kind)
 }
 
 static void
-item_put(struct imap_session *s, struct fetch *f, const struct item *it)
+date_put(struct imap_session *s, int64_t seconds, int16_t zone)
 {
 	char date[MAIL_IMAP_TIME_SIZE];
 
+	mail_time_format_imap((struct mail_time){ seconds, zone }, date);
+	imap_put(s, " \"%s\"", date);
+}
+
+static void
+objectid_put(struct imap_session *s, enum imap_objectid kind, const struct imap_message *m)
+{
+	imap_check(s,
+	    buf_puts(&s->out, " (") | imap_put_objectid(&s->out, kind, m) | buf_putc(&s->out, ')'));
+}
+
+static void
+item_put(struct imap_session *s, struct fetch *f, const struct item *it)
+{
 	if (it->kind == ITEM_FLAGS) {
 		imap_check(s, imap_put_message_flags(s, &f->m));
 		return;
@@ -309,9 +330,16 @@ item_put(struct imap_session *s, struct fetch *f, const struct item *it)
 		imap_check(s, buf_putc(&s->out, ' ') | imap_put_u64(&s->out, f->m.m.size));
 		break;
 	case ITEM_INTERNALDATE:
-		mail_time_format_imap(
-		    (struct mail_time){ f->m.m.internal.seconds, f->m.m.internal.zone }, date);
-		imap_put(s, " \"%s\"", date);
+		date_put(s, f->m.m.internal.seconds, f->m.m.internal.zone);
+		break;
+	case ITEM_SAVEDATE:
+		date_put(s, f->m.m.saved, 0);
+		break;
+	case ITEM_EMAILID:
+		objectid_put(s, IMAP_EMAILID, &f->m.m);
+		break;
+	case ITEM_THREADID:
+		objectid_put(s, IMAP_THREADID, &f->m.m);
 		break;
 	case ITEM_ENVELOPE:
 	case ITEM_BODY:

@@ -30,6 +30,10 @@ simple_wait(struct imap_session *s, enum imap_result r, const char *text)
 	s->step = simple_end;
 }
 
+struct create {
+	struct str name;
+};
+
 /* "(USE (\Drafts ...))" (rfc6154:3); *special gets a bit that no folder has for unknown uses. */
 enum { USE_UNKNOWN = 1 << 30 };
 
@@ -58,6 +62,24 @@ use_parse(struct imap_parse *p, unsigned *special)
 	return imap_parse_char(p, ')') && imap_parse_char(p, ')');
 }
 
+/* Tells the id of what was made (rfc8474:4.1). */
+static enum imap_step
+create_end(struct imap_session *s)
+{
+	const struct create *c = s->cmd;
+	struct imap_folder_state st;
+	struct imap_folder *f;
+
+	if (s->done.result != IMAP_DONE || s->ops->open(s->be, c->name, NULL, &f) != IMAP_DONE) {
+		imap_reply_result(s, s->done.result, "Folder created");
+		return IMAP_STEP_DONE;
+	}
+	s->ops->state(s->be, f, &st);
+	s->ops->close(s->be, f, NULL);
+	imap_reply(s, "OK [MAILBOXID (F%llu)] Folder created", (unsigned long long)st.id);
+	return IMAP_STEP_DONE;
+}
+
 /* Each use belongs to one folder at most, so that clients never have to choose. */
 static bool
 use_is_free(struct imap_session *s, unsigned special)
@@ -73,22 +95,26 @@ use_is_free(struct imap_session *s, unsigned special)
 bool
 imap_cmd_create(struct imap_session *s, struct imap_parse *p)
 {
+	struct create *c = arena_alloc(s->arena, sizeof(*c));
 	unsigned special;
-	struct str name;
 
-	if (!imap_parse_sp(p) || !imap_arg_name(s, p, &name) || !use_parse(p, &special) ||
+	if (!imap_parse_sp(p) || !imap_arg_name(s, p, &c->name) || !use_parse(p, &special) ||
 	    !imap_parse_end(p))
 		return false;
-	if (name.p == NULL)
+	if (c->name.p == NULL)
 		return true;
-	if (special & USE_UNKNOWN)
+	if (special & USE_UNKNOWN) {
 		imap_reply(s, "NO [USEATTR] Folders cannot have this use here");
-	else if (special && !use_is_free(s, special))
+		return true;
+	}
+	if (special && !use_is_free(s, special)) {
 		imap_reply(s, "NO [USEATTR] Another folder has this use");
-	else
-		simple_wait(s,
-		    s->ops->create(s->be, s, imap_token(s), name, (enum imap_special)special),
-		    "Folder created");
+		return true;
+	}
+	imap_pending(
+	    s, s->ops->create(s->be, s, imap_token(s), c->name, (enum imap_special)special));
+	s->cmd = c;
+	s->step = create_end;
 	return true;
 }
 

@@ -95,6 +95,7 @@ struct imap_message {
 };
 
 struct imap_folder_state {
+	uint64_t id; /* stays when the folder is renamed; never used twice */
 	uint32_t uidvalidity;
 	uint32_t uidnext;
 	uint64_t highestmodseq;
@@ -202,6 +203,8 @@ struct imap_backend_ops {
 	    struct imap_folder *f, const uint32_t *uids, size_t n, struct imap_folder *to,
 	    bool move, struct imap_done *done);
 
+	/* Seconds since 1970. */
+	int64_t (*now)(void *be);
 	/* The largest message append takes. */
 	uint64_t (*append_limit)(void *be);
 

@@ -217,7 +217,7 @@ test_resync(void **state)
 	"keywords\r\n" \
 	"* 4 EXISTS\r\n* 0 RECENT\r\n* OK [UNSEEN 1] First unseen message\r\n" \
 	"* OK [UIDVALIDITY 3] UIDs are valid\r\n* OK [UIDNEXT " uidnext "] Next UID\r\n" \
-	"* OK [HIGHESTMODSEQ " highest "] Highest\r\n"
+	"* OK [MAILBOXID (F3)] Id of the folder\r\n* OK [HIGHESTMODSEQ " highest "] Highest\r\n"
 	EXPECT(&b, "b select inbox (qresync (3 6))\r\n",
 	    HEAD("7", "10") "* VANISHED (EARLIER) 2,5\r\n"
 			    "* 2 FETCH (UID 3 MODSEQ (10) FLAGS (\\Seen))\r\n"

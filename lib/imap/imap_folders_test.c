@@ -20,7 +20,7 @@ test_create_special_use(void **state)
 	    "a NO [USEATTR] Another folder has this use\r\n");
 	EXPECT(&c, "a list \"\" Bin\r\n", "a OK Folders listed\r\n");
 	EXPECT(&c, "a delete Trash\r\n", "a OK Folder deleted\r\n");
-	EXPECT(&c, "a create Bin (USE (\\trash))\r\n", "a OK Folder created\r\n");
+	EXPECT(&c, "a create Bin (USE (\\trash))\r\n", "a OK [MAILBOXID (F7)] Folder created\r\n");
 	EXPECT(&c, "a list \"\" Bin\r\n",
 	    "* LIST (\\HasNoChildren \\Trash) \"/\" \"Bin\"\r\na OK Folders listed\r\n");
 	EXPECT(&c, "a create Everything (USE (\\All))\r\n",
@@ -28,7 +28,7 @@ test_create_special_use(void **state)
 	EXPECT(&c, "a delete Sent\r\n", "a OK Folder deleted\r\n");
 	EXPECT(&c, "a create x (USE (\\Sent \\All))\r\n",
 	    "a NO [USEATTR] Folders cannot have this use here\r\n");
-	EXPECT(&c, "a create x/y (USE ())\r\n", "a OK Folder created\r\n");
+	EXPECT(&c, "a create x/y (USE ())\r\n", "a OK [MAILBOXID (F9)] Folder created\r\n");
 	EXPECT(&c, "a create z (FOO (\\Sent))\r\n", "a BAD Unknown CREATE parameter\r\n");
 	EXPECT(&c, "a create z (USE (Sent))\r\n", "a BAD Syntax error\r\n");
 	EXPECT(&c, "a create z (USE (\\Sent)\r\n", "a BAD Missing ')'\r\n");

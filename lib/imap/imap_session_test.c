@@ -13,7 +13,7 @@
 #define CAPS_BEFORE_MOVE \
 	"IMAP4rev1 LITERAL+ SASL-IR IDLE ID ENABLE NAMESPACE CHILDREN UIDPLUS UNSELECT"
 #define CAPS_BEHIND_MOVE \
-	"CONDSTORE QRESYNC SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE " \
+	"CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN OBJECTID SAVEDATE SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE " \
 	"APPENDLIMIT=104857600"
 
 /* ---- tests ------------------------------------------------------------------------------------ */
@@ -75,7 +75,7 @@ test_select(void **state)
 	    "* OK [PERMANENTFLAGS ()] No permanent flags\r\n"
 	    "* 2 EXISTS\r\n* 2 RECENT\r\n* OK [UNSEEN 2] First unseen message\r\n"
 	    "* OK [UIDVALIDITY 3] UIDs are valid\r\n* OK [UIDNEXT 3] Next UID\r\n"
-	    "* OK [HIGHESTMODSEQ 2] Highest\r\n"
+	    "* OK [MAILBOXID (F3)] Id of the folder\r\n* OK [HIGHESTMODSEQ 2] Highest\r\n"
 	    "a OK [READ-ONLY] Folder selected\r\n");
 	EXPECT(&c, "a store 1 +flags \\Seen\r\n",
 	    "a NO [READ-ONLY] The folder was opened to be read only\r\n");
@@ -85,7 +85,7 @@ test_select(void **state)
 	    "keywords\r\n"
 	    "* 2 EXISTS\r\n* 2 RECENT\r\n* OK [UNSEEN 2] First unseen message\r\n"
 	    "* OK [UIDVALIDITY 3] UIDs are valid\r\n* OK [UIDNEXT 3] Next UID\r\n"
-	    "* OK [HIGHESTMODSEQ 2] Highest\r\n"
+	    "* OK [MAILBOXID (F3)] Id of the folder\r\n* OK [HIGHESTMODSEQ 2] Highest\r\n"
 	    "a OK [READ-WRITE] Folder selected\r\n");
 	EXPECT(&c, "a status inbox (messages recent uidnext uidvalidity unseen)\r\n",
 	    "* STATUS \"INBOX\" (MESSAGES 2 RECENT 0 UIDNEXT 3 UIDVALIDITY 3 UNSEEN 1)\r\n"
@@ -306,7 +306,8 @@ test_append(void **state)
 		    "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft Foo)\r\n"
 		    "* OK [PERMANENTFLAGS ()] No permanent flags\r\n* 2 EXISTS\r\n* 2 RECENT\r\n"
 		    "* OK [UNSEEN 2] First unseen message\r\n* OK [UIDVALIDITY 2] UIDs are valid\r\n"
-		    "* OK [UIDNEXT 3] Next UID\r\n* OK [HIGHESTMODSEQ 2] Highest\r\n"
+		    "* OK [UIDNEXT 3] Next UID\r\n"
+		    "* OK [MAILBOXID (F2)] Id of the folder\r\n* OK [HIGHESTMODSEQ 2] Highest\r\n"
 		    "c OK [READ-ONLY] Folder selected\r\n"
 		    "* 1 FETCH (FLAGS (\\Seen \\Recent Foo) INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" "
 		    "BODY[] {10}\r\nSubject: x)\r\n"
@@ -341,7 +342,7 @@ test_folders(void **state)
 	open_client(&c);
 	EXPECT(&c, "a LIST \"\" \"\"\r\n",
 	    "* LIST (\\Noselect) \"/\" \"\"\r\na OK Folders listed\r\n");
-	EXPECT(&c, "a create Work/M&APw-ller/\r\n", "a OK Folder created\r\n");
+	EXPECT(&c, "a create Work/M&APw-ller/\r\n", "a OK [MAILBOXID (F8)] Folder created\r\n");
 	EXPECT(&c, "a create work//x\r\n", "a NO [CANNOT] Empty level in folder name\r\n");
 	EXPECT(&c, "a create ../x&AA-\r\n",
 	    "a NO [CANNOT] Folder name is not valid modified UTF-7\r\n");

@@ -38,7 +38,7 @@ struct imap_folder {
 	char name[IMAP_NAME_MAX + 1];
 	bool exists, subscribed;
 	enum imap_special special;
-	uint32_t uidvalidity, uidnext, recent;
+	uint32_t id, uidvalidity, uidnext, recent;
 	struct memory_message *msg;
 	size_t n, cap;
 	struct {
@@ -216,7 +216,8 @@ memory_state(void *be, struct imap_folder *f, struct imap_folder_state *st)
 {
 	struct memory *mem = be;
 
-	*st = (struct imap_folder_state){ .uidvalidity = f->uidvalidity,
+	*st = (struct imap_folder_state){ .id = f->id,
+		.uidvalidity = f->uidvalidity,
 		.uidnext = f->uidnext,
 		.highestmodseq = mem->modseq,
 		.messages = (uint32_t)f->n };
@@ -241,7 +242,7 @@ memory_make(struct memory *mem, struct str name, enum imap_special special)
 		if (i == name.n && f->exists)
 			return IMAP_EXISTS;
 		if (!f->exists)
-			f->uidvalidity = ++mem->uidvalidity;
+			f->id = f->uidvalidity = ++mem->uidvalidity;
 		f->exists = true;
 		if (i == name.n)
 			f->special = special;
@@ -558,6 +559,14 @@ memory_expunge(void *be, struct imap_session *s, uint32_t token, struct imap_fol
 	return memory_result(be, s, token, IMAP_DONE);
 }
 
+/* A day and a minute after the internal date of delivered messages. */
+static int64_t
+memory_now(void *be)
+{
+	(void)be;
+	return 1000000000 + 86460;
+}
+
 /* Takes over one reference of the blob. */
 static uint32_t
 memory_put(
@@ -570,6 +579,7 @@ memory_put(
 	m.uid = f->uidnext++;
 	m.modseq = ++mem->modseq;
 	m.size = blob->n;
+	m.saved = memory_now(mem);
 	mem->size += blob->n;
 	f->msg[f->n++] = (struct memory_message){ m, blob };
 	return m.uid;
@@ -743,6 +753,7 @@ static const struct imap_backend_ops memory_ops = {
 	.store = memory_store,
 	.expunge = memory_expunge,
 	.copy = memory_copy,
+	.now = memory_now,
 	.append_limit = memory_append_limit,
 	.append_begin = memory_append_begin,
 	.append_message = memory_append_message,

@@ -247,6 +247,9 @@ imap_parse_set(struct imap_parse *p, struct imap_set *set)
 {
 	size_t most = 1;
 
+	*set = (struct imap_set){ .saved = imap_parse_try(p, '$') };
+	if (set->saved)
+		return true;
 	for (const char *q = p->p; q < p->end && *q != ' ' && *q != ')'; q++)
 		most += *q == ',';
 	if (most > IMAP_SET_RANGES_MAX ||
@@ -262,6 +265,25 @@ imap_parse_set(struct imap_parse *p, struct imap_set *set)
 		if (imap_parse_try(p, ':') && !set_number(p, &r->hi))
 			return false;
 	} while (imap_parse_try(p, ','));
+	return true;
+}
+
+bool
+imap_set_fill(struct imap_set *set, const uint32_t *uids, size_t n, struct arena *a)
+{
+	size_t most = 0;
+
+	for (size_t i = 0; i < n; i++)
+		most += i == 0 || uids[i] != uids[i - 1] + 1;
+	if ((set->r = arena_alloc(a, most * sizeof(set->r[0]) + 1)) == NULL)
+		return false;
+	set->n = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0 && uids[i] == uids[i - 1] + 1)
+			set->r[set->n - 1].hi = uids[i];
+		else
+			set->r[set->n++] = (struct imap_range){ uids[i], uids[i] };
+	}
 	return true;
 }
 

@@ -56,8 +56,11 @@ struct imap_range {
 struct imap_set {
 	struct imap_range *r;
 	size_t n;
+	bool saved; /* "$" (rfc5182): see imap_set_fill */
 };
 bool imap_parse_set(struct imap_parse *p, struct imap_set *set);
+/* "$" becomes what was saved: UIDs in ranges. False: out of room. */
+bool imap_set_fill(struct imap_set *set, const uint32_t *uids, size_t n, struct arena *a);
 /* '*' becomes max; the ranges are sorted and merged. */
 void imap_set_resolve(struct imap_set *set, uint32_t max);
 bool imap_set_has(const struct imap_set *set, uint32_t n); /* of a resolved set */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "imap/search.h"
 
+#include "imap/objectid.h"
 #include "imap/search_key.h"
 #include "mail/charset.h"
 #include "mail/date.h"
@@ -216,8 +217,9 @@ internal_matches(const struct imap_seen *m, const struct imap_key *k)
 static bool
 key_matches(struct imap_search *s, const struct imap_key *k, const struct imap_seen *m)
 {
-	bool recent;
 	struct str msg;
+	int64_t day;
+	bool recent;
 
 	switch (k->kind) {
 	case K_ALL:
@@ -239,6 +241,15 @@ key_matches(struct imap_search *s, const struct imap_key *k, const struct imap_s
 		return recent == (k->kind == K_RECENT);
 	case K_DAY:
 		return internal_matches(m, k);
+	case K_SAVED_DAY:
+		day = mail_time_day((struct mail_time){ m->m.saved, 0 });
+		return day >= k->lo && day < k->hi;
+	case K_TIME:
+		return m->m.internal.seconds >= k->lo && m->m.internal.seconds <= k->hi;
+	case K_EMAILID:
+		return imap_objectid_is(k->text, IMAP_EMAILID, &m->m);
+	case K_THREADID:
+		return imap_objectid_is(k->text, IMAP_THREADID, &m->m);
 	case K_LARGER:
 		return m->m.size > k->size;
 	case K_SMALLER:

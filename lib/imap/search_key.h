@@ -16,6 +16,10 @@ enum imap_key_kind {
 	K_OLD,
 	K_DAY, /* internal date: lo <= day < hi */
 	K_SENT_DAY,
+	K_SAVED_DAY,
+	K_TIME, /* internal date: lo <= seconds <= hi */
+	K_EMAILID,
+	K_THREADID,
 	K_LARGER,
 	K_SMALLER,
 	K_MODSEQ, /* at least size */
@@ -35,7 +39,7 @@ struct imap_key {
 	imap_flags flags;
 	int64_t lo, hi;
 	uint64_t size;          /* bytes, or a MODSEQ */
-	struct str field, text; /* text: folded UTF-8 */
+	struct str field, text; /* text: folded UTF-8; or an id */
 };
 
 #endif

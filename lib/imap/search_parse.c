@@ -27,6 +27,9 @@ enum argument {
 	A_KEYWORD,
 	A_NOKEYWORD,
 	A_UID,
+	A_OLDER,
+	A_YOUNGER,
+	A_ID,
 	A_NOT,
 	A_OR,
 };
@@ -45,6 +48,7 @@ static const struct row {
 	{ { "CC", 2 }, A_FIELD, K_HEADER, 0 },
 	{ { "DELETED", 7 }, A_FLAG, K_FLAG, IMAP_DELETED },
 	{ { "DRAFT", 5 }, A_FLAG, K_FLAG, IMAP_DRAFT },
+	{ { "EMAILID", 7 }, A_ID, K_EMAILID, 0 },
 	{ { "FLAGGED", 7 }, A_FLAG, K_FLAG, IMAP_FLAGGED },
 	{ { "FROM", 4 }, A_FIELD, K_HEADER, 0 },
 	{ { "HEADER", 6 }, A_HEADER, K_HEADER, 0 },
@@ -54,9 +58,14 @@ static const struct row {
 	{ { "NEW", 3 }, A_NONE, K_NEW, 0 },
 	{ { "NOT", 3 }, A_NOT, K_NOT, 0 },
 	{ { "OLD", 3 }, A_NONE, K_OLD, 0 },
+	{ { "OLDER", 5 }, A_OLDER, K_TIME, 0 },
 	{ { "ON", 2 }, A_ON, K_DAY, 0 },
 	{ { "OR", 2 }, A_OR, K_OR, 0 },
 	{ { "RECENT", 6 }, A_NONE, K_RECENT, 0 },
+	{ { "SAVEDATESUPPORTED", 17 }, A_NONE, K_ALL, 0 },
+	{ { "SAVEDBEFORE", 11 }, A_BEFORE, K_SAVED_DAY, 0 },
+	{ { "SAVEDON", 7 }, A_ON, K_SAVED_DAY, 0 },
+	{ { "SAVEDSINCE", 10 }, A_SINCE, K_SAVED_DAY, 0 },
 	{ { "SEEN", 4 }, A_FLAG, K_FLAG, IMAP_SEEN },
 	{ { "SENTBEFORE", 10 }, A_BEFORE, K_SENT_DAY, 0 },
 	{ { "SENTON", 6 }, A_ON, K_SENT_DAY, 0 },
@@ -65,6 +74,7 @@ static const struct row {
 	{ { "SMALLER", 7 }, A_SIZE, K_SMALLER, 0 },
 	{ { "SUBJECT", 7 }, A_FIELD, K_HEADER, 0 },
 	{ { "TEXT", 4 }, A_TEXT, K_TEXT, 0 },
+	{ { "THREADID", 8 }, A_ID, K_THREADID, 0 },
 	{ { "TO", 2 }, A_FIELD, K_HEADER, 0 },
 	{ { "UID", 3 }, A_UID, K_UID, 0 },
 	{ { "UNANSWERED", 10 }, A_NOFLAG, K_NOFLAG, IMAP_ANSWERED },
@@ -73,6 +83,7 @@ static const struct row {
 	{ { "UNFLAGGED", 9 }, A_NOFLAG, K_NOFLAG, IMAP_FLAGGED },
 	{ { "UNKEYWORD", 9 }, A_NOKEYWORD, K_NOFLAG, 0 },
 	{ { "UNSEEN", 6 }, A_NOFLAG, K_NOFLAG, IMAP_SEEN },
+	{ { "YOUNGER", 7 }, A_YOUNGER, K_TIME, 0 },
 };
 
 static const struct imap_key *key_parse(struct reader *r);
@@ -159,6 +170,38 @@ modseq_parse(struct reader *r, struct imap_key *k)
 	return imap_parse_number(r->p, INT64_MAX, &k->size);
 }
 
+/* A set of numbers or "$"; '*' is max. */
+static bool
+uids_parse(struct reader *r, struct imap_key *k, uint32_t max)
+{
+	const struct imap_uidset *saved = &r->v->saved;
+
+	if (!imap_parse_set(r->p, &k->set))
+		return false;
+	if (k->set.saved)
+		return imap_set_fill(
+			   &k->set, saved->uid + saved->head, imap_uidset_count(saved), r->p->a) ||
+		       imap_parse_fail(r->p, "Command is too long");
+	imap_set_resolve(&k->set, max);
+	return true;
+}
+
+/* rfc5032: so many seconds ago, or longer. */
+static bool
+within_parse(struct reader *r, enum argument a, struct imap_key *k)
+{
+	int64_t now = r->v->ops->now(r->v->be);
+	uint64_t n;
+
+	if (!imap_parse_sp(r->p) || !imap_parse_number(r->p, UINT32_MAX, &n))
+		return false;
+	if (n == 0)
+		return imap_parse_fail(r->p, "Invalid interval");
+	k->lo = a == A_OLDER ? INT64_MIN : now - (int64_t)n;
+	k->hi = a == A_OLDER ? now - (int64_t)n : INT64_MAX;
+	return true;
+}
+
 static bool
 operand_parse(struct reader *r, const struct imap_key **k)
 {
@@ -195,10 +238,12 @@ argument_parse(struct reader *r, const struct row *row, struct imap_key *k)
 	case A_NOKEYWORD:
 		return keyword_parse(r, &k->flags);
 	case A_UID:
-		if (!imap_parse_sp(r->p) || !imap_parse_set(r->p, &k->set))
-			return false;
-		imap_set_resolve(&k->set, r->v->last_uid);
-		return true;
+		return imap_parse_sp(r->p) && uids_parse(r, k, r->v->last_uid);
+	case A_OLDER:
+	case A_YOUNGER:
+		return within_parse(r, row->argument, k);
+	case A_ID:
+		return imap_parse_sp(r->p) && imap_parse_atom(r->p, &k->text);
 	case A_NOT:
 		return operand_parse(r, &k->a);
 	case A_OR:
@@ -231,9 +276,10 @@ set_parse(struct reader *r)
 {
 	struct imap_key *k = key_new(r, K_SEQ);
 
-	if (k == NULL || !imap_parse_set(r->p, &k->set))
+	if (k == NULL || !uids_parse(r, k, r->v->exists))
 		return NULL;
-	imap_set_resolve(&k->set, r->v->exists);
+	if (k->set.saved)
+		k->kind = K_UID;
 	return k;
 }
 
@@ -249,7 +295,7 @@ key_parse(struct reader *r)
 	}
 	if (imap_parse_try(r->p, '('))
 		k = and_parse(r, true);
-	else if (c == '*' || (c >= '0' && c <= '9'))
+	else if (c == '*' || c == '$' || (c >= '0' && c <= '9'))
 		k = set_parse(r);
 	else
 		k = named_parse(r);

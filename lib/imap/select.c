@@ -41,8 +41,8 @@ qresync_parse(struct imap_session *s, struct imap_parse *p, struct params *o)
 		return false;
 	if (imap_parse_peek(p) != '(') {
 		o->has_known = true;
-		if (!imap_parse_set(p, &o->known))
-			return false;
+		if (!imap_parse_set(p, &o->known) || o->known.saved)
+			return imap_parse_fail(p, "Invalid set of numbers");
 		if (imap_parse_try(p, ')'))
 			return true;
 		if (!imap_parse_sp(p))
@@ -98,6 +98,7 @@ folder_show(struct imap_session *s, const struct imap_folder_state *st)
 		imap_put(s, "* OK [UNSEEN %u] First unseen message\r\n", first_unseen(s));
 	imap_put(s, "* OK [UIDVALIDITY %u] UIDs are valid\r\n", st->uidvalidity);
 	imap_put(s, "* OK [UIDNEXT %u] Next UID\r\n", st->uidnext);
+	imap_put(s, "* OK [MAILBOXID (F%llu)] Id of the folder\r\n", (unsigned long long)st->id);
 	imap_put(s, "* OK [HIGHESTMODSEQ %llu] Highest\r\n", (unsigned long long)st->highestmodseq);
 }
 

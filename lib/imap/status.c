@@ -13,12 +13,13 @@ enum item {
 	ST_SIZE,
 	ST_HIGHESTMODSEQ,
 	ST_APPENDLIMIT,
+	ST_MAILBOXID,
 	ST_N,
 };
 
 static const struct str names[ST_N] = { { "MESSAGES", 8 }, { "RECENT", 6 }, { "UIDNEXT", 7 },
 	{ "UIDVALIDITY", 11 }, { "UNSEEN", 6 }, { "DELETED", 7 }, { "SIZE", 4 },
-	{ "HIGHESTMODSEQ", 13 }, { "APPENDLIMIT", 11 } };
+	{ "HIGHESTMODSEQ", 13 }, { "APPENDLIMIT", 11 }, { "MAILBOXID", 9 } };
 
 bool
 imap_status_parse(struct imap_session *s, struct imap_parse *p, unsigned *items)
@@ -61,8 +62,11 @@ item_put(struct imap_session *s, enum item item, const struct imap_folder_state 
 		[ST_APPENDLIMIT] = imap_append_limit(s),
 	};
 
-	imap_check(s, buf_put(&s->out, names[item].p, names[item].n) | buf_putc(&s->out, ' ') |
-			  imap_put_u64(&s->out, value[item]));
+	imap_check(s, buf_put(&s->out, names[item].p, names[item].n) | buf_putc(&s->out, ' '));
+	if (item == ST_MAILBOXID)
+		imap_put(s, "(F%llu)", (unsigned long long)st->id);
+	else
+		imap_check(s, imap_put_u64(&s->out, value[item]));
 }
 
 enum imap_result

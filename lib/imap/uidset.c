@@ -80,6 +80,25 @@ imap_uidset_has(const struct imap_uidset *s, uint32_t uid)
 	return i < imap_uidset_count(s) && imap_uidset_at(s, i) == uid;
 }
 
+void
+imap_uidset_remove(struct imap_uidset *s, const uint32_t *uids, size_t n)
+{
+	size_t i, k = 0, keep;
+
+	if (n == 0 || imap_uidset_count(s) == 0)
+		return;
+	keep = i = s->head + imap_uidset_below(s, uids[0]);
+	for (; i < s->end; i++) {
+		while (k < n && uids[k] < s->uid[i])
+			k++;
+		if (k == n || uids[k] != s->uid[i])
+			s->uid[keep++] = s->uid[i];
+	}
+	s->end = keep;
+	if (s->head == s->end)
+		imap_uidset_clear(s);
+}
+
 uint32_t
 imap_uidset_take(struct imap_uidset *s)
 {

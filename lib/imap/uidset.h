@@ -29,6 +29,8 @@ void imap_uidset_add(struct imap_uidset *s, const uint32_t *uids, size_t n);
 /* How many are below uid. */
 size_t imap_uidset_below(const struct imap_uidset *s, uint32_t uid);
 bool imap_uidset_has(const struct imap_uidset *s, uint32_t uid);
+/* Takes n ascending UIDs out. */
+void imap_uidset_remove(struct imap_uidset *s, const uint32_t *uids, size_t n);
 /* Takes the lowest; the set must not be empty. Gives the memory back with the last one. */
 uint32_t imap_uidset_take(struct imap_uidset *s);
 void imap_uidset_clear(struct imap_uidset *s);

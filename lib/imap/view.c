@@ -13,6 +13,7 @@ imap_view_close(struct imap_view *v)
 {
 	imap_uidset_clear(&v->gone);
 	imap_uidset_clear(&v->changed);
+	imap_uidset_clear(&v->saved);
 	*v = (struct imap_view){ 0 };
 }
 
@@ -29,6 +30,7 @@ void
 imap_view_note_gone(struct imap_view *v, const uint32_t *uids, size_t n)
 {
 	imap_uidset_add(&v->gone, uids, known(v, uids, n));
+	imap_uidset_remove(&v->saved, uids, n);
 }
 
 void
@@ -115,6 +117,12 @@ imap_view_recent_count(const struct imap_view *v)
 		n += (hi == UINT32_MAX ? v->exists : rank(v, hi + 1)) - rank(v, v->recent[i].lo);
 	}
 	return n;
+}
+
+uint32_t
+imap_view_seq_of(const struct imap_view *v, uint32_t uid)
+{
+	return rank(v, uid) + 1;
 }
 
 uint32_t

@@ -24,6 +24,7 @@ struct imap_view {
 	uint32_t exists, last_uid;  /* what the client knows */
 	struct imap_uidset gone;    /* expunged, not yet told */
 	struct imap_uidset changed; /* flags changed, not yet told */
+	struct imap_uidset saved;   /* "$": result of the last SEARCH with SAVE (rfc5182) */
 	struct {
 		uint32_t lo, hi;
 	} recent[IMAP_VIEW_RECENT_RANGES]; /* UIDs that are \Recent in this session */
@@ -74,6 +75,8 @@ void imap_walk_uids(const struct imap_view *v, struct imap_walk *w, uint32_t lo,
  * while walking. */
 void imap_walk_seqs(const struct imap_view *v, struct imap_walk *w, uint32_t lo, uint32_t hi);
 bool imap_walk_next(const struct imap_view *v, struct imap_walk *w, struct imap_seen *m);
+/* Sequence number of a UID that the client knows. */
+uint32_t imap_view_seq_of(const struct imap_view *v, uint32_t uid);
 /* UID of a sequence number (1 <= seq <= exists). */
 uint32_t imap_view_uid_of(const struct imap_view *v, uint32_t seq);
 
