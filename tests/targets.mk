@@ -8,6 +8,7 @@ RUN = tests/run $(if $(filter san,$(MODE)),--san)
 NEED = @tests/install-packages
 
 include tests/probe.mk
+include tests/crash/crash.mk
 
 .PHONY: help deps check check-unit check-system check-long lint demo demo-stop bench bench-quick
 help:
@@ -46,7 +47,7 @@ check-long:
 
 # Programs that only the system tests and measurements use, and the peers' packages.
 .PHONY: test-build
-test-build: $(OBJ)/bench/login_rate $(if $(filter release,$(MODE)),$(OUT)/probe)
+test-build: $(OBJ)/bench/login_rate $(if $(filter release,$(MODE)),$(OUT)/probe $(OUT)/faults.so)
 	@bench/peers get
 
 $(OBJ)/bench/login_rate: bench/login_rate.c Makefile

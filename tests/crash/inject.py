@@ -1,0 +1,437 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""inject.py [--seed S] [--sample N] [--only SCENARIO]: every call that writes, syncs or changes a
+directory in queue, mailbox, accounts, logger and master fails once in each way it can (EIO, ENOSPC,
+EDQUOT, EINTR, half a write), or is the last one that its process makes.
+
+A scenario is first run without a fault, to count its calls, then once for each call and fault (or a
+sample, chosen by the seed). After each: the fault is over, mail must flow again by itself, and the
+independent reader (reader.py) and IMAP must find every promise kept, also after kill -9 of all."""
+import argparse
+import collections
+import os
+import random
+import shutil
+import sys
+import tempfile
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(os.path.dirname(HERE), "system"), HERE]
+import orders  # noqa: E402
+import reader  # noqa: E402
+from harness import (DOMAIN, OUT, SLOW, Instance, Raw, message, wait_until)  # noqa: E402
+
+USERS = ["alice@" + DOMAIN, "bob@" + DOMAIN]
+LIBRARY = os.path.join(OUT, "faults.so")
+SMALL, INLINE, LARGE = 300, 100000, 200000
+QUIET_S = 1.2   # the longest timer that writes by itself is a second
+PAUSE_S = 0.7   # the queue's notes are written within half a second
+BACK_S = 40     # until mail flows again after a fault
+RUNS_PER_INSTANCE = 40
+
+
+class Broken(AssertionError):
+    """A promise that no waiting can mend."""
+
+
+class House:
+    """An instance under faults.so, and what it has promised."""
+
+    def __init__(self, log_bytes=0):
+        self.home = tempfile.mkdtemp(prefix="postern-faults-")
+        os.chmod(self.home, 0o711)
+        self.faults = orders.Faults(LIBRARY, os.path.join(self.home, "faults"), log_bytes)
+        self.faults.mount()
+        self.m = Instance(home=self.home, users=USERS)
+        self.tokens, self.lock = 0, threading.Lock()
+        self.promised = {}      # token -> users whose inbox must have it
+        self.refused = set()    # tokens that must be nowhere
+        self.unknown = {}       # token -> users: there at most once
+        self.removed = set()    # tokens whose EXPUNGE was answered OK
+        self.maybe_removed = set()
+        self.uids = {}          # (account, UIDVALIDITY, UID) -> token
+        self.clocks = {}        # token -> the recording's clock when it was promised
+        self.doubtful = {}      # refused after the final dot, in this scenario: token -> users
+        self.accounts = {}      # address -> "there", "gone", "unknown"
+
+    def close(self):
+        self.m.destroy()
+        self.faults.close()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def token(self):
+        with self.lock:
+            self.tokens += 1
+            return f"f{self.tokens:06d}"
+
+    # --- what a client does
+    def send(self, size, users):
+        """One message by SMTP; notes what the answer promises and returns its code."""
+        token, code = self.token(), 0
+        dot = False
+        try:
+            with Raw(self.m.smtp_port) as s:
+                s.expect(None, 220)
+                for text in ["EHLO load.example.net", "MAIL FROM:<load@example.net>"] + [
+                        f"RCPT TO:<{u}>" for u in users]:
+                    code = s.command(text)[0]
+                    if code != 250:
+                        break
+                if code == 250 and (code := s.command("DATA")[0]) == 354:
+                    self.unknown[token] = users
+                    dot = True
+                    s.send(text_of(token, size).encode() + b".\r\n")
+                    code = s.reply()[0]
+        except OSError:
+            code = 0
+        assert code < 500, f"a lasting refusal for trouble of our own: {code}"
+        self.answer(token, users, "yes" if code == 250 else "no" if code else "?")
+        if dot and token in self.refused:
+            self.doubtful[token] = users
+        return code
+
+    def append(self, client, size, user):
+        token = self.token()
+        self.unknown[token] = [user]
+        answer = self.imap(client.append, "INBOX", None, None, text_of(token, size).encode())
+        self.answer(token, [user], answer)
+
+    def answer(self, token, users, answer):
+        known = self.unknown.pop(token, None)
+        if answer == "yes":
+            self.promised[token] = users
+            self.clocks[token] = self.faults.clock()
+        elif answer == "?" and known is not None:
+            self.unknown[token] = users
+        else:
+            self.refused.add(token)
+
+    @staticmethod
+    def imap(call, *words):
+        """yes, no, or ? when the connection broke."""
+        try:
+            return "yes" if call(*words)[0] == "OK" else "no"
+        except Exception:  # imaplib raises many kinds of them
+            return "?"
+
+    def login(self, user):
+        client = self.m.imap(user)
+        client.socket().settimeout(15 * SLOW)
+        return client
+
+    # --- what must hold
+    def settle(self):
+        """The fault is over: mail flows again by itself, and everything promised arrives."""
+        if self.m.proc.poll() is not None:
+            self.start()
+        wait_until("mail is taken again", BACK_S * SLOW, lambda: self.send(SMALL, USERS) == 250)
+        problem = None
+
+        def complete():
+            nonlocal problem
+            try:
+                problem = self.problem()
+            except (reader.Damage, OSError) as error:  # it is being written, perhaps
+                problem = repr(error)
+            return problem is None
+
+        try:
+            wait_until("all promises", BACK_S * SLOW, complete)
+        except TimeoutError:
+            raise AssertionError(problem) from None
+
+    def problem(self):
+        """What is not as promised (yet) in the files as they are, or None."""
+        waiting = reader.Queue(os.path.join(self.m.folder, "queue")).tokens()
+        found = {a: box.tokens() for a, box in reader.mailboxes(self.m.folder).items()}
+        return self.judge(waiting, found)
+
+    def judge(self, waiting, found, promised=None, complete=True):
+        """waiting: what the queue has for whom; found: account -> (UIDVALIDITY, UID) -> token.
+        complete: nothing may be left in the queue."""
+        for account, by_uid in found.items():
+            count = collections.Counter(by_uid.values())
+            twice = [t for t, n in count.items() if n > 1]
+            if twice:
+                raise Broken(f"twice in mailbox {account}: {twice}")
+            for (validity, uid), token in by_uid.items():
+                if self.uids.setdefault((account, validity, uid), token) != token:
+                    raise Broken(f"UID {uid} of mailbox {account} names another message")
+                if token in self.refused:
+                    raise Broken(f"{token} was refused and is in mailbox {account}")
+                if token in self.removed:
+                    raise Broken(f"{token} was expunged and is in mailbox {account} again")
+                if token not in self.promised and token not in self.unknown:
+                    raise Broken(f"{token} in mailbox {account} was never sent")
+        for token in waiting:
+            if token in self.refused:
+                raise Broken(f"{token} was refused and is in the queue")
+        for token, users in (self.promised if promised is None else promised).items():
+            for user in users:
+                account = USERS.index(user) + 1
+                if token not in found.get(account, {}).values() and not (
+                        account in waiting.get(token, ()) or token in self.removed
+                        or token in self.maybe_removed):
+                    return f"{token} is lost for {user}"
+        if complete and waiting:
+            return f"still in the queue: {waiting}"
+        return None
+
+    def start(self):
+        self.m.proc.wait(20)
+        self.m.launch()
+        wait_until("ready again", 20 * SLOW, self.m.is_ready)
+
+    def kill_all(self):
+        for pid in self.m.pids():
+            try:
+                os.kill(pid, 9)
+            except ProcessLookupError:
+                pass
+
+    def check(self):
+        self.settle()
+        self.check_accounts()
+        self.kill_all()
+        self.start()
+        self.settle()
+        self.check_accounts()
+        for user in USERS:
+            account = USERS.index(user) + 1
+            on_disk = reader.Mailbox(os.path.join(self.m.folder, "mail", str(account))).tokens()
+            shown = {uid: reader.token_of(text.replace(b"\r\n", b"\n"))
+                     for uid, text in self.m.messages(user).items()}
+            assert shown == {uid: t for (_, uid), t in on_disk.items()}, f"{user}: IMAP and disk"
+
+    def check_accounts(self):
+        listed = wait_until("the list of accounts", BACK_S * SLOW, self.listed)
+        for address, state in self.accounts.items():
+            assert state == "unknown" or (address in listed) == (state == "there"), (
+                f"{address} should be {state}")
+
+    def listed(self):
+        done = self.m.cli("user", "list", check=False)
+        return done.stdout if done.returncode == 0 else None
+
+
+def text_of(token, size):
+    return message("fault", "x" * 70 + "\r\n" + ("y" * 76 + "\r\n") * (size // 78), X_Token=token)
+
+
+# --- scenarios: each does the same calls every time ------------------------------------------------
+def mail(house):
+    """Accepted, delivered, noted as done: inline for two, and content in a file of its own."""
+    house.send(SMALL, USERS)
+    house.send(LARGE, USERS[:1])
+
+
+def imap(house):
+    """APPEND, STORE, COPY, CREATE, EXPUNGE."""
+    try:
+        client = house.login(USERS[0])
+        client.select("INBOX")
+    except Exception:  # the fault may hit a mailbox that is just being opened
+        return
+    house.append(client, SMALL, USERS[0])
+    house.append(client, LARGE, USERS[0])
+    house.imap(client.create, f"Folder{house.tokens}")
+    uids = client.uid("SEARCH", "ALL")[1][0].split() if house.imap(client.noop) == "yes" else []
+    if not uids:
+        return
+    house.imap(client.uid, "STORE", uids[0].decode(), "+FLAGS.SILENT", "(\\Flagged)")
+    house.imap(client.uid, "COPY", uids[0].decode(), "Archive")
+    key = next((k for k in house.uids if k[0] == 1 and k[2] == int(uids[-1])), None)
+    token = house.uids.get(key)
+    if token is None:
+        return
+    house.maybe_removed.add(token)
+    house.imap(client.uid, "STORE", uids[-1].decode(), "+FLAGS.SILENT", "(\\Deleted)")
+    if house.imap(client.expunge) == "yes":
+        house.removed.add(token)
+        house.clocks["-" + token] = house.faults.clock()
+
+
+def accounts(house):
+    """A user comes, another goes, an alias is changed."""
+    address = f"u{house.tokens}@{DOMAIN}"
+    house.tokens += 1
+    house.accounts[address] = "unknown"
+    done = house.m.cli("user", "add", address, stdin="correct horse battery\n", check=False)
+    if done.returncode == 0:
+        house.accounts[address] = "there"
+        house.clocks["@" + address] = house.faults.clock()
+    house.m.cli("alias", "add", f"alias{house.tokens}@{DOMAIN}", address, check=False)
+    old = [a for a, s in house.accounts.items() if s == "there" and a != address]
+    if old:
+        house.accounts[old[0]] = "unknown"
+        if house.m.cli("user", "remove", old[0], check=False).returncode == 0:
+            house.accounts[old[0]] = "gone"
+        house.clocks["@" + old[0]] = house.faults.clock()
+
+
+def recovery(house):
+    """Everything is killed while mail is on its way, and starts again."""
+    house.send(SMALL, USERS)
+    house.send(LARGE, USERS[:1])
+    house.kill_all()
+    house.m.proc.wait(20)
+    house.m.launch()
+    try:
+        wait_until("ready or ended", 20 * SLOW,
+                   lambda: house.m.proc.poll() is not None or house.m.is_ready())
+        house.login(USERS[0]).logout()
+    except Exception:  # is_ready raises when master has ended, which a fault may do
+        pass
+
+
+def stop(house):
+    """An orderly stop (mailboxes write checkpoints) and a new start."""
+    house.send(SMALL, USERS)
+    house.m.stop(20 * SLOW)
+    house.m.launch()
+    try:
+        wait_until("ready or ended", 20 * SLOW,
+                   lambda: house.m.proc.poll() is not None or house.m.is_ready())
+        house.login(USERS[0]).logout()
+    except Exception:  # as above
+        pass
+
+
+def turnover(house):
+    """More than a segment: the queue begins another, empties the old one and keeps it."""
+    for _ in range(150):
+        if house.send(INLINE, USERS[:1]) != 250:
+            break
+
+
+SCENARIOS = {f.__name__: f for f in (mail, imap, accounts, recovery, stop, turnover)}
+
+
+# --- the runs --------------------------------------------------------------------------------------
+def quiet(house, until=lambda: False, seconds=QUIET_S):
+    """Waits until nothing is written any more (or until() holds)."""
+    last, since = house.faults.counts(), time.monotonic()
+
+    def still():
+        nonlocal last, since
+        now = house.faults.counts()
+        if now != last:
+            last, since = now, time.monotonic()
+        return until() or time.monotonic() - since > seconds * SLOW
+
+    wait_until("nothing is written any more", 60 * SLOW, still)
+
+
+def count_calls(name):
+    """(program, kind) -> calls of one run without a fault."""
+    house = House()
+    try:
+        for user in USERS:  # every mailbox exists
+            house.send(SMALL, [user])
+        house.settle()
+        quiet(house)
+        before = house.faults.counts()
+        SCENARIOS[name](house)
+        quiet(house)
+        after = house.faults.counts()
+        house.check()
+        return {key: after[key] - before[key] for key in after if after[key] > before[key]}
+    finally:
+        house.close()
+
+
+def plan(names):
+    """Every run: (scenario, program, kind, at, fault)."""
+    for name in names:
+        for (program, kind), calls in sorted(count_calls(name).items()):
+            if calls > CALLS_MAX:
+                picked = sorted({1 + i * (calls - 1) // (CALLS_MAX - 1) for i in range(CALLS_MAX)})
+            else:
+                picked = range(1, calls + 1)
+            for at in picked:
+                for fault in orders.FAULTS[kind]:
+                    yield name, program, kind, at, fault
+
+
+CALLS_MAX = 40  # of one kind in one scenario: of many alike, this many spread over them
+
+
+def run_one(house, name, program, kind, at, fault):
+    """True when the call was reached."""
+    faults = house.faults
+    quiet(house, seconds=PAUSE_S)
+    house.doubtful = {}
+    queue = house.m.daemons().get("queue")
+    faults.arm(program, kind, at, fault)
+    SCENARIOS[name](house)
+    quiet(house, lambda: faults.hits > 0)
+    if house.m.daemons().get("queue") != queue:
+        # A 451 because queue went away says no more than no answer.
+        house.refused -= set(house.doubtful)
+        house.unknown.update(house.doubtful)
+    reached = faults.hits > 0
+    faults.disarm()
+    house.check()
+    return reached
+
+
+def runs(todo, progress=print):
+    """Does them all; returns the counts, raises at the first broken promise."""
+    totals = collections.Counter()
+    house = None
+    try:
+        for number, one in enumerate(todo, 1):
+            if house is None:
+                house = House()
+                for user in USERS:
+                    house.send(SMALL, [user])
+                house.settle()
+            try:
+                totals["reached" if run_one(house, *one) else "not reached"] += 1
+            except Exception:
+                progress("fault: " + " ".join(map(str, one)))
+                progress("\n".join(house.m.log().splitlines()[-40:]))
+                progress("kept: " + house.home)
+                house.home = house.m.home = "/nonexistent"
+                raise
+            totals["messages"] = totals["messages"]
+            if number % RUNS_PER_INSTANCE == 0 or one[0] == "turnover":
+                totals["messages"] += len(house.promised)
+                house.close()
+                house = None
+                progress(f"{number} of {len(todo)}: {dict(totals)}")
+    finally:
+        if house is not None:
+            totals["messages"] += len(house.promised)
+            house.close()
+    return totals
+
+
+def sample(todo, n, seed):
+    return random.Random(seed).sample(todo, min(n, len(todo)))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--sample", type=int, default=0, help="0: all")
+    parser.add_argument("--only", choices=SCENARIOS)
+    parser.add_argument("--one", nargs=5, metavar=("SCENARIO", "PROGRAM", "KIND", "AT", "FAULT"))
+    args = parser.parse_args()
+    orders.own_mounts()
+    if args.one:
+        todo = [(*args.one[:3], int(args.one[3]), args.one[4])]
+    else:
+        todo = list(plan([args.only] if args.only else SCENARIOS))
+        print(f"seed {args.seed}: {len(todo)} faults", flush=True)
+        todo = sample(todo, args.sample or len(todo), args.seed)
+    began = time.monotonic()
+    totals = runs(todo, lambda text: print(text, flush=True))
+    print(f"seed {args.seed}: {dict(totals)} in {time.monotonic() - began:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
