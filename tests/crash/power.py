@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-"""power.py [--seed S] [--cuts N] [--starts N]: the power fails.
+"""power.py [--seed S] [--cuts N] [--starts N] [--fault PROGRAM KIND AT FAULT]: the power fails.
 
 A real instance works under faults.so, which records the order of its writes, changes of directories
 and syncs. Then disks are made as they may look after a power cut at any point of that:
@@ -424,7 +424,7 @@ def replay(seed, cuts, starts, steps=4, progress=print, fault=None):
     """Records one run and cuts the power so many times; returns counts."""
     night = Night(seed, steps, fault)
     done = {"seed": seed, "operations": len(night.recording.ops), "read": 0, "started": 0,
-            "messages": len(night.house.promised)}
+            "messages": len(night.house.promised), "hits": night.hits}
     scratch = tempfile.mkdtemp(prefix="postern-power-", dir="/dev/shm")
     try:
         for number in range(max(cuts, starts)):
@@ -459,11 +459,14 @@ def main():
     parser.add_argument("--cuts", type=int, default=200)
     parser.add_argument("--starts", type=int, default=20)
     parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--fault", nargs=4, metavar=("PROGRAM", "KIND", "AT", "FAULT"))
     args = parser.parse_args()
     orders.own_mounts()
     print(f"seed {args.seed}", flush=True)
     began = time.monotonic()
-    print(replay(args.seed, args.cuts, args.starts, args.steps), f"{time.monotonic() - began:.0f} s")
+    fault = args.fault and (*args.fault[:2], int(args.fault[2]), args.fault[3])
+    print(replay(args.seed, args.cuts, args.starts, args.steps, fault=fault),
+          f"{time.monotonic() - began:.0f} s")
     return 0
 
 

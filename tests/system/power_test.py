@@ -35,6 +35,24 @@ def test_power_cuts(_):
               f"{done['read']} disks read, {done['started']} started, every promise kept")
 
 
+def test_failed_sync_and_power_cut(_):
+    """What a failed sync left unwritten is never promised by a later one."""
+    ready()
+    orders.own_mounts()
+    rng, done = random.Random(random.randrange(1 << 31)), []
+    for _ in range(40 if LONG else 3):
+        seed = rng.randrange(1 << 31)
+        fault = (rng.choice(("queue", "queue", "mailbox")), "sync", rng.randrange(1, 25),
+                 rng.choice(("EIO", "ENOSPC", "EDQUOT")))
+        print(f"# power.py --seed {seed} --steps 1 --cuts 40 --starts 3 --fault "
+              + " ".join(map(str, fault)), flush=True)
+        done.append(power.replay(seed, 40, 3, 1, comment, fault))
+    hits = sum(d["hits"] for d in done)
+    print(f"#! {hits} failed syncs, {sum(d['read'] for d in done)} disks read, "
+          f"{sum(d['started'] for d in done)} started, every promise kept")
+    assert hits * 10 >= len(done) * 8, done
+
+
 def test_the_replay_knows_what_is_certain(_):
     """A write, a name and their syncs: what each kind of cut leaves."""
     home = tempfile.mkdtemp()
