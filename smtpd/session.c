@@ -164,6 +164,8 @@ handle(struct session *s, const struct smtp_event *ev)
 {
 	switch (ev->type) {
 	case SMTP_EV_NONE:
+	case SMTP_EV_AUTH: /* not in this service's policy */
+	case SMTP_EV_AUTH_CANCEL:
 		break;
 	case SMTP_EV_HELLO:
 		transaction_reset(s);

@@ -142,6 +142,14 @@ mail_envid(void *to, struct str value)
 	       copy_text(m->envid, sizeof(m->envid), value);
 }
 
+/* rfc4954:5: an address as xtext, or "<>". */
+static bool
+mail_auth(void *to, struct str value)
+{
+	((struct smtp_mail *)to)->auth = true;
+	return value.n > 0 && (str_eq(value, STR("<>")) || smtp_xtext_decode(value, NULL, 0) > 0);
+}
+
 /* rfc3461:4.1: NEVER stands alone, each of the others at most once. */
 static bool
 rcpt_notify(void *to, struct str value)
@@ -223,6 +231,7 @@ static const struct param mail_params[] = {
 	{ STR("SMTPUTF8"), mail_smtputf8 },
 	{ STR("RET"), mail_ret },
 	{ STR("ENVID"), mail_envid },
+	{ STR("AUTH"), mail_auth },
 };
 static const struct param rcpt_params[] = {
 	{ STR("NOTIFY"), rcpt_notify },

@@ -26,7 +26,7 @@
 	V(VRFY, SMTP_LINE_MAX) \
 	V(EXPN, SMTP_LINE_MAX) \
 	V(ETRN, SMTP_LINE_MAX) \
-	V(AUTH, SMTP_LINE_MAX) \
+	V(AUTH, SMTP_LINE_AUTH_MAX) \
 	V(HELP, SMTP_LINE_MAX) \
 	V(XCLIENT, SMTP_LINE_XCLIENT_MAX)
 
@@ -60,6 +60,7 @@ struct smtp_mail {
 	struct address from; /* null path: a bounce */
 	uint64_t size;       /* 0: not told; UINT64_MAX: told, but too large for a number */
 	bool body_8bit, smtputf8;
+	bool auth; /* AUTH= came (rfc4954:5); who is meant by it is not trusted */
 	enum smtp_ret ret;
 	char envid[SMTP_ENVID_MAX + 1]; /* as sent: xtext; "" when none */
 };

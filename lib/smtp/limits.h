@@ -34,6 +34,13 @@ enum {
 	/* Bytes of commands before a recipient is accepted: 16 commands of the hard limit. */
 	SMTP_BEFORE_RCPT_MAX = 64 * 1024,
 
+	/* A line of a SASL exchange with its CR LF (rfc4954:4), and the bytes it may stand for: what
+	 * auth takes (ipc_table.h: auth_start). */
+	SMTP_LINE_AUTH_MAX = 12288,
+	SMTP_AUTH_DATA_MAX = 8192,
+	/* rfc4422:3.1: 20 characters; room for an older one. */
+	SMTP_MECHANISM_MAX = 32,
+
 	/* rfc3461:4.4, and ORCPT's limit from the growth of the RCPT line */
 	SMTP_ENVID_MAX = 100,
 	SMTP_ORCPT_MAX = 500,

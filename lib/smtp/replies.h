@@ -19,6 +19,7 @@ SMTP_REPLY(STORED, 250, "2.0.0", "Stored as %s", "")
 SMTP_REPLY(CHUNK_OK, 250, "2.0.0", "Chunk received", "")
 SMTP_REPLY(CANNOT_VRFY, 252, "2.0.0", "Cannot verify, send some mail", "")
 SMTP_REPLY(HELP, 214, "2.0.0", "HELO EHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT (RFC 5321)", "")
+SMTP_REPLY(AUTH_OK, 235, "2.7.0", "Welcome", "")
 SMTP_REPLY(GO_AHEAD, 354, "", "End data with <CR><LF>.<CR><LF>", "")
 
 /* Our own trouble or our own limits: try again. */
@@ -43,6 +44,9 @@ SMTP_REPLY(QUEUE_FULL, 452, "4.3.1", "This mail server is short of storage, try 
 SMTP_REPLY(TOO_MANY_RECIPIENTS, 452, "4.5.3",
     "Too many recipients, send the message again to the rest",
     "Zu viele Empfaenger, bitte die Nachricht an die uebrigen erneut senden")
+SMTP_REPLY(AUTH_UNAVAILABLE, 454, "4.7.0",
+    "The login cannot be checked now, please try again later",
+    "Die Anmeldung kann zur Zeit nicht geprueft werden, bitte spaeter erneut versuchen")
 SMTP_REPLY(TLS_UNAVAILABLE, 454, "4.7.0", "TLS is not available at the moment",
     "TLS ist zur Zeit nicht verfuegbar")
 
@@ -62,6 +66,14 @@ SMTP_REPLY(BAD_SENDER, 501, "5.1.7", "The sender address is not valid",
     "Die Absenderadresse ist ungueltig")
 SMTP_REPLY(BAD_RECIPIENT, 501, "5.1.3", "The recipient address is not valid",
     "Die Empfaengeradresse ist ungueltig")
+SMTP_REPLY(AUTH_LINE_TOO_LONG, 500, "5.5.6", "The line of the login is too long",
+    "Die Zeile der Anmeldung ist zu lang")
+SMTP_REPLY(BAD_BASE64, 501, "5.5.2", "The answer is not valid base64",
+    "Die Antwort ist kein gueltiges Base64")
+SMTP_REPLY(
+    AUTH_CANCELLED, 501, "5.7.0", "The login was cancelled", "Die Anmeldung wurde abgebrochen")
+SMTP_REPLY(NO_MECHANISM, 504, "5.5.4", "This way to log in is not offered here",
+    "Diese Art der Anmeldung wird hier nicht angeboten")
 SMTP_REPLY(NOT_IMPLEMENTED, 502, "5.5.1", "This command is not offered here",
     "Dieser Befehl wird hier nicht angeboten")
 SMTP_REPLY(BAD_SEQUENCE, 503, "5.5.1", "The command does not fit at this point",
@@ -73,6 +85,13 @@ SMTP_REPLY(EARLY_DATA, 554, "5.5.1", "The message was sent before the server ask
 SMTP_REPLY(TLS_INJECTION, 554, "5.5.1", "Data was sent behind STARTTLS before TLS was started",
     "Hinter STARTTLS kamen Daten, bevor TLS begonnen hat")
 SMTP_REPLY(TLS_REQUIRED, 530, "5.7.0", "Start TLS first", "Zuerst TLS beginnen")
+SMTP_REPLY(AUTH_REQUIRED, 530, "5.7.0",
+    "Log in first: your mail program needs user name and password",
+    "Zuerst anmelden: das Mailprogramm braucht Benutzername und Passwort")
+SMTP_REPLY(AUTH_REFUSED, 535, "5.7.8", "User name or password is wrong",
+    "Benutzername oder Passwort ist falsch")
+SMTP_REPLY(
+    AUTH_NEEDS_TLS, 538, "5.7.11", "Start TLS before the login", "Vor der Anmeldung TLS beginnen")
 SMTP_REPLY(BAD_PARAMETER, 555, "5.5.4", "A parameter of MAIL or RCPT is unknown or not offered",
     "Ein Parameter von MAIL oder RCPT ist unbekannt oder wird nicht angeboten")
 SMTP_REPLY(NO_RECIPIENTS, 554, "5.5.1", "There is no valid recipient",

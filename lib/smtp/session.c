@@ -14,7 +14,9 @@ smtp_session_new(const struct smtp_policy *policy)
 
 	assert(policy->max_recipients > 0 && policy->max_recipients <= SMTP_RCPT_MAX);
 	s->policy = policy;
+	s->mechanisms = "";
 	buf_init(&s->out, SMTP_OUT_MAX);
+	buf_init(&s->secret, SMTP_LINE_AUTH_MAX);
 	return s;
 }
 
@@ -24,6 +26,7 @@ smtp_session_free(struct smtp_session **s)
 	if (*s == NULL)
 		return;
 	buf_free(&(*s)->out);
+	buf_free_secret(&(*s)->secret);
 	free((*s)->xclient);
 	free(*s);
 	*s = NULL;
@@ -39,6 +42,19 @@ void
 smtp_session_allow_xclient(struct smtp_session *s, bool allow)
 {
 	s->xclient_allowed = allow;
+}
+
+void
+smtp_session_tls_implicit(struct smtp_session *s)
+{
+	assert(s->state == ST_START);
+	s->tls = true;
+}
+
+void
+smtp_session_offer_auth(struct smtp_session *s, const char *mechanisms)
+{
+	s->mechanisms = mechanisms;
 }
 
 bool
@@ -77,6 +93,7 @@ smtp_session_facts(const struct smtp_session *s)
 	return (struct smtp_facts){ .helo = s->helo,
 		.esmtp = s->esmtp,
 		.tls = s->tls,
+		.authenticated = s->authenticated,
 		.early_bytes = s->early,
 		.messages = s->messages,
 		.bad_commands = s->bad,
@@ -201,6 +218,10 @@ run_line(struct smtp_session *s, struct str line, struct smtp_event *ev)
 	enum smtp_reply_id fault;
 	struct smtp_command cmd;
 
+	if (s->state == ST_AUTH) {
+		smtp_auth_line(s, line, ev);
+		return;
+	}
 	s->before_rcpt += line.n + 2;
 	s->commands++;
 	if (s->before_rcpt > SMTP_BEFORE_RCPT_MAX ||
@@ -221,6 +242,14 @@ run_line(struct smtp_session *s, struct str line, struct smtp_event *ev)
 		smtp_command_run(s, &cmd, ev);
 }
 
+/* No line is as long: without an end of line there, the peer is dropped. */
+static size_t
+line_hard_max(const struct smtp_session *s)
+{
+	return s->policy->auth && !s->authenticated && s->tls ? SMTP_LINE_AUTH_MAX
+							      : SMTP_LINE_HARD_MAX;
+}
+
 static size_t
 step_command(struct smtp_session *s, struct str in, struct smtp_event *ev)
 {
@@ -235,7 +264,7 @@ step_command(struct smtp_session *s, struct str in, struct smtp_event *ev)
 	}
 	lf = memchr(in.p + s->scanned, '\n', in.n - s->scanned);
 	n = lf != NULL ? (size_t)(lf - in.p) + 1 : in.n;
-	if (n > SMTP_LINE_HARD_MAX) {
+	if (n > line_hard_max(s)) {
 		smtp_close_with(s, SMTP_LINE_TOO_LONG, SMTP_CLOSE_SYNTAX);
 		return n;
 	}
@@ -368,6 +397,7 @@ step_once(struct smtp_session *s, struct str in, struct smtp_event *ev)
 {
 	switch (s->state) {
 	case ST_COMMAND:
+	case ST_AUTH:
 		return step_command(s, in, ev);
 	case ST_DATA:
 		return step_data(s, in, ev);
@@ -399,6 +429,8 @@ smtp_session_step(struct smtp_session *s, struct str in, struct smtp_event *ev)
 	enum smtp_state before;
 
 	*ev = (struct smtp_event){ .type = SMTP_EV_NONE };
+	if (s->state != ST_WAIT)
+		smtp_auth_wipe(s);
 	do {
 		before = s->state;
 		n = step_once(s, str_from(in.p + used, in.n - used), ev);
@@ -425,6 +457,7 @@ print_ehlo(struct smtp_session *s)
 		buf_puts(&s->out, "250-CHUNKING\r\n");
 	if (s->tls_offered && !s->tls)
 		buf_puts(&s->out, "250-STARTTLS\r\n");
+	smtp_auth_announce(s);
 	if (s->xclient_allowed)
 		buf_puts(&s->out, "250-XCLIENT NAME ADDR PORT PROTO HELO REVERSE_NAME\r\n");
 	buf_printf(&s->out, "250-DSN\r\n250-LIMITS RCPTMAX=%u\r\n250 ENHANCEDSTATUSCODES\r\n",
@@ -505,6 +538,11 @@ smtp_session_accept(struct smtp_session *s, const char *id)
 		break;
 	case SMTP_EV_XCLIENT:
 		accept_xclient(s);
+		break;
+	case SMTP_EV_AUTH:
+		s->authenticated = true;
+		s->bad = s->junk = 0;
+		smtp_say(s, SMTP_AUTH_OK, NULL);
 		break;
 	default:
 		assert(!"no question");

@@ -39,6 +39,7 @@ struct smtp_policy {
 	bool chunking;           /* BDAT is announced and known */
 	bool strict_data;        /* content sent before the 354 ends the session */
 	bool tls_required;       /* MAIL only inside TLS */
+	bool auth;               /* AUTH is known (rfc4954); MAIL only after it */
 };
 
 enum smtp_event_type {
@@ -53,11 +54,13 @@ enum smtp_event_type {
 	SMTP_EV_END,   /* size: content complete and sound; accepting says it is stored */
 	SMTP_EV_STARTTLS, /* accept: then send the reply, start TLS, smtp_session_tls_started() */
 	SMTP_EV_XCLIENT,  /* xclient; any transaction is gone */
+	SMTP_EV_AUTH,     /* auth: accept, refuse or smtp_session_challenge() */
 
 	/* Facts. */
-	SMTP_EV_CONTENT, /* content: the next bytes of the message, borrowed from the input */
-	SMTP_EV_RESET,   /* the transaction is gone; reply: SMTP_OK for RSET, or the refusal */
-	SMTP_EV_REFUSED, /* the engine refused MAIL or RCPT by itself: reply (for the log) */
+	SMTP_EV_CONTENT,     /* content: the next bytes of the message, borrowed from the input */
+	SMTP_EV_RESET,       /* the transaction is gone; reply: SMTP_OK for RSET, or the refusal */
+	SMTP_EV_REFUSED,     /* the engine refused MAIL or RCPT by itself: reply (for the log) */
+	SMTP_EV_AUTH_CANCEL, /* the client gave up, or sent rubbish: forget the exchange */
 	SMTP_EV_CLOSE /* send what is in out, then close; any transaction is gone; close, reply */
 };
 
@@ -72,11 +75,19 @@ enum smtp_close {
 	SMTP_CLOSE_HOST       /* the host refused with a 421 reply */
 };
 
+/* What the client says in a SASL exchange. Holds secrets; wiped before the next step. */
+struct smtp_auth {
+	const char *mechanism; /* upper case; NULL: this is the answer to a challenge */
+	bool has_data;         /* false: no initial response came with the command */
+	struct str data;       /* raw bytes */
+};
+
 struct smtp_event {
 	enum smtp_event_type type;
 	const struct smtp_mail *mail; /* these three live until the next step */
 	const struct smtp_rcpt *rcpt;
 	const struct smtp_xclient *xclient;
+	const struct smtp_auth *auth;
 	struct str content;
 	uint64_t size;
 	enum smtp_reply_id reply;
@@ -86,7 +97,7 @@ struct smtp_event {
 /* What the host may want to know for its log, its checks and the trace header. */
 struct smtp_facts {
 	const char *helo; /* normal form; "" before HELO */
-	bool esmtp, tls;
+	bool esmtp, tls, authenticated;
 	uint64_t early_bytes; /* sent ahead of a reply although pipelining was not offered */
 	uint64_t messages;    /* accepted */
 	unsigned bad_commands, refused_rcpts;
@@ -102,6 +113,11 @@ void smtp_session_greet(struct smtp_session *s);
 /* Offer STARTTLS / XCLIENT in this session (off at first). */
 void smtp_session_offer_tls(struct smtp_session *s, bool offer);
 void smtp_session_allow_xclient(struct smtp_session *s, bool allow);
+/* The connection is in TLS from its beginning: before the greeting. */
+void smtp_session_tls_implicit(struct smtp_session *s);
+/* SASL mechanisms, separated by spaces, that are possible inside TLS; borrowed for the life of the
+ * session. "": none, EHLO names no AUTH. Others than these are refused with 504. */
+void smtp_session_offer_auth(struct smtp_session *s, const char *mechanisms);
 
 /* Returns how many bytes of `in` are done with; *ev is what they led to. Bytes left over are
  * offered again, with more behind them. At most SMTP_LINE_HARD_MAX bytes are ever left with
@@ -117,6 +133,8 @@ void smtp_session_accept(struct smtp_session *s, const char *id);
 /* reply: a refusal; one with code 421 ends the session (SMTP_EV_CLOSE comes from the next step).
  * Refusing MAIL, DATA or END also ends the transaction. */
 void smtp_session_refuse(struct smtp_session *s, enum smtp_reply_id reply);
+/* Answers SMTP_EV_AUTH: the exchange goes on with this challenge (may be empty). */
+void smtp_session_challenge(struct smtp_session *s, struct str challenge);
 /* The host ends the session at any time: writes the reply, no event comes. */
 void smtp_session_shutdown(struct smtp_session *s, enum smtp_reply_id reply);
 /* TLS stands; `pending` bytes of plain text were still unread: more than 0 ends the session. */

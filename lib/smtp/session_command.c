@@ -47,7 +47,10 @@ cmd_mail(struct smtp_session *s, struct str args, struct smtp_event *ev)
 		smtp_bad(s, SMTP_BAD_SEQUENCE);
 	} else if (s->policy->tls_required && !s->tls) {
 		smtp_bad(s, SMTP_TLS_REQUIRED);
-	} else if (smtp_mail_parse(args, &s->mail, &why) < 0) {
+	} else if (s->policy->auth && !s->authenticated) {
+		smtp_bad(s, SMTP_AUTH_REQUIRED);
+	} else if (smtp_mail_parse(args, &s->mail, &why) < 0 ||
+		   (why = SMTP_BAD_PARAMETER, s->mail.auth && !s->policy->auth)) {
 		smtp_bad(s, why);
 		smtp_tell(ev, SMTP_EV_REFUSED, why);
 	} else if (s->mail.size > s->policy->max_size) { /* rfc1870:6.1 */
@@ -264,7 +267,7 @@ static command_fn *const commands[SMTP_VERB__COUNT] = {
 	[SMTP_VERB_VRFY] = cmd_vrfy,
 	[SMTP_VERB_EXPN] = cmd_unoffered,
 	[SMTP_VERB_ETRN] = cmd_unoffered,
-	[SMTP_VERB_AUTH] = cmd_unoffered,
+	[SMTP_VERB_AUTH] = smtp_auth_command,
 	[SMTP_VERB_HELP] = cmd_help,
 	[SMTP_VERB_XCLIENT] = cmd_xclient,
 	[SMTP_VERB_UNKNOWN] = cmd_unknown,

@@ -2,7 +2,8 @@
 /*
  * For tests and fuzzing only: a host that drives a session with given input and keeps what came
  * out. Recipients that begin with "no" are unknown, senders that begin with "trouble" get 451,
- * content with "X-Refuse:" in it is refused with 451 at its end.
+ * content with "X-Refuse:" in it is refused with 451 at its end. AUTH PLAIN knows the password
+ * "right", AUTH LOGIN asks twice and knows it too.
  */
 #ifndef POSTERN_SMTP_SESSION_HARNESS_H
 #define POSTERN_SMTP_SESSION_HARNESS_H
@@ -25,6 +26,8 @@ struct harness {
 	struct smtp_rcpt rcpt;
 	struct smtp_mail mail;
 	struct smtp_xclient xclient;
+	unsigned auth_lines, auth_cancelled;
+	char mechanism[SMTP_MECHANISM_MAX + 1];
 };
 
 static inline void
@@ -45,6 +48,10 @@ harness_start(struct harness *h, const struct smtp_policy *policy)
 	buf_init(&h->content, 64 << 20);
 	buf_init(&h->stored, 64 << 20);
 	h->s = smtp_session_new(policy);
+	if (policy->auth) {
+		smtp_session_tls_implicit(h->s);
+		smtp_session_offer_auth(h->s, "PLAIN LOGIN SCRAM-SHA-256");
+	}
 	smtp_session_offer_tls(h->s, true);
 	smtp_session_greet(h->s);
 	harness_take(h);
@@ -64,6 +71,24 @@ static inline struct str
 harness_text(const struct buf *b)
 {
 	return str_from(buf_data(b), buf_len(b));
+}
+
+static inline void
+harness_answer_auth(struct harness *h, const struct smtp_auth *a)
+{
+	if (a->mechanism != NULL) {
+		snprintf(h->mechanism, sizeof(h->mechanism), "%s", a->mechanism);
+		h->auth_lines = 0;
+	}
+	h->auth_lines += a->has_data;
+	if (h->auth_lines == 0)
+		smtp_session_challenge(h->s, STR(""));
+	else if (strcmp(h->mechanism, "LOGIN") == 0 && h->auth_lines == 1)
+		smtp_session_challenge(h->s, STR("Password:"));
+	else if (str_find_nocase(a->data, STR("right")) >= 0)
+		smtp_session_accept(h->s, NULL);
+	else
+		smtp_session_refuse(h->s, SMTP_AUTH_REFUSED);
 }
 
 static inline void
@@ -105,6 +130,13 @@ harness_answer(struct harness *h, const struct smtp_event *ev)
 	case SMTP_EV_XCLIENT:
 		h->xclient = *ev->xclient;
 		smtp_session_accept(h->s, NULL);
+		break;
+	case SMTP_EV_AUTH:
+		harness_answer_auth(h, ev->auth);
+		break;
+	case SMTP_EV_AUTH_CANCEL:
+		h->auth_cancelled++;
+		h->last_refusal = ev->reply;
 		break;
 	case SMTP_EV_HELLO:
 	case SMTP_EV_STARTTLS:

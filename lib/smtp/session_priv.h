@@ -15,6 +15,7 @@ enum smtp_state {
 	ST_CHUNK,   /* inside a BDAT chunk */
 	ST_DISCARD, /* inside a chunk that is refused: `verdict` follows its last byte */
 	ST_TLS,     /* 220 to STARTTLS was given */
+	ST_AUTH,    /* 334 was given: a line of the client is expected */
 	ST_CLOSING, /* SMTP_EV_CLOSE is due */
 	ST_CLOSED
 };
@@ -26,7 +27,7 @@ struct smtp_session {
 	struct buf out;
 
 	bool tls_offered, xclient_allowed;
-	bool tls, hello, esmtp;
+	bool tls, hello, esmtp, authenticated;
 	bool in_mail;    /* MAIL was accepted */
 	bool in_bdat;    /* a first chunk has come */
 	bool last_chunk; /* this chunk is LAST */
@@ -45,8 +46,20 @@ struct smtp_session {
 	struct smtp_mail mail;
 	struct smtp_rcpt rcpt;
 	struct smtp_xclient *xclient; /* while asked */
+	const char *mechanisms;       /* offered, "" none */
+	struct smtp_auth auth;        /* while asked */
+	char mechanism[SMTP_MECHANISM_MAX + 1];
+	struct buf secret; /* what auth.data points to */
 	char helo[SMTP_HELO_MAX + 1];
 };
+
+/* AUTH, and the lines that follow it (session_auth.c). */
+void smtp_auth_command(struct smtp_session *s, struct str args, struct smtp_event *ev);
+void smtp_auth_line(struct smtp_session *s, struct str line, struct smtp_event *ev);
+/* Names AUTH in the reply to EHLO, where it is possible now. */
+void smtp_auth_announce(struct smtp_session *s);
+/* Wipes what the client said in the exchange. */
+void smtp_auth_wipe(struct smtp_session *s);
 
 /* Runs one command; its replies and at most one event come of it. */
 void smtp_command_run(

@@ -11,13 +11,18 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct smtp_policy policies[2] = {
+static const struct smtp_policy policies[3] = {
 	{ .hostname = "mx.test", .max_size = 300, .max_recipients = 100 },
 	{ .hostname = "mx.test",
 	    .max_size = 300,
 	    .max_recipients = 100,
 	    .pipelining = true,
 	    .chunking = true },
+	{ .hostname = "mx.test",
+	    .max_size = 300,
+	    .max_recipients = 100,
+	    .pipelining = true,
+	    .auth = true },
 };
 
 #define CHECK(x) \
@@ -112,11 +117,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 1)
 		return 0;
-	policy = &policies[data[0] & 1];
-	step = (size_t)(data[0] >> 1) + 1;
+	policy = &policies[data[0] & 0x80 ? 2 : data[0] & 1];
+	step = (size_t)((data[0] & 0x7f) >> 1) + 1;
 	run_checked(&a, policy, data + 1, size - 1);
 	run(&b, policy, data + 1, size - 1, step);
 	CHECK(a.accepted == b.accepted && a.closed == b.closed);
+	CHECK(!policy->auth || a.accepted == 0 || smtp_session_facts(a.s).authenticated);
+	CHECK(a.auth_cancelled == b.auth_cancelled);
 	CHECK(str_eq(harness_text(&a.stored), harness_text(&b.stored)));
 	/* what stands behind STARTTLS decides its reply, so this may differ */
 	if (str_find_nocase(str_from(data, size), STR("STARTTLS")) < 0)
