@@ -21,7 +21,7 @@ check_row(const struct smtp_reply *r)
 	if (r->code < 211 || r->code > 555)
 		fail_msg("%s: code", r->name);
 	if (*r->enhanced != '\0' &&
-	    (sscanf(r->enhanced, "%1d.%1d.%1d%n", &c, &sub, &detail, &end) != 3 ||
+	    (sscanf(r->enhanced, "%1d.%3d.%3d%n", &c, &sub, &detail, &end) != 3 ||
 		r->enhanced[end] != '\0' || c != r->code / 100))
 		fail_msg("%s: enhanced code", r->name);
 	if (r->code >= 400 && (*r->enhanced == '\0' || *r->german == '\0'))
