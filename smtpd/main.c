@@ -38,7 +38,7 @@ static void
 on_listener(struct daemon *d, const char *service, int fd)
 {
 	if (strcmp(service, "smtp") == 0)
-		smtpd_listen(daemon_data(d), fd);
+		smtp_host_listen(&((struct smtpd *)daemon_data(d))->host, fd, false);
 	else
 		close(fd);
 }
@@ -68,7 +68,7 @@ on_stopped(void *arg)
 static void
 on_stop(struct daemon *d)
 {
-	smtpd_stop(daemon_data(d), on_stopped, d);
+	smtp_host_stop(&((struct smtpd *)daemon_data(d))->host, on_stopped, d);
 }
 
 int

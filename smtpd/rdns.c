@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The client's name: its PTR names, each confirmed by an address record that leads back. Runs
- * beside the dialogue; whoever needs the name waits in session->waits_rdns.
+ * beside the dialogue; whoever needs the name holds its commit back.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -35,8 +35,8 @@ static void
 done(struct session *s)
 {
 	rdns_stop(s);
-	if (s->waits_rdns)
-		transaction_go_on(s);
+	if (s->conn.holds)
+		session_go_on(s);
 }
 
 static void
@@ -48,7 +48,7 @@ next_name(struct session *s)
 		done(s);
 		return;
 	}
-	ask(s, strchr(s->client, ':') != NULL ? DNS_AAAA : DNS_A, r->names[r->next++]);
+	ask(s, strchr(s->conn.client, ':') != NULL ? DNS_AAAA : DNS_A, r->names[r->next++]);
 }
 
 /* rfc1035:3.5, rfc3596:2.5 */
@@ -77,9 +77,9 @@ rdns_start(struct session *s)
 	rdns_stop(s);
 	s->rdns.count = s->rdns.next = 0;
 	s->rdns.name[0] = '\0';
-	if (s->d->resolver == NULL || client_is_loopback(s->client))
+	if (s->d->resolver == NULL || smtp_client_is_loopback(s->conn.client))
 		return;
-	reverse_name(s->client, name, sizeof(name));
+	reverse_name(s->conn.client, name, sizeof(name));
 	ask(s, DNS_PTR, name);
 }
 
@@ -123,11 +123,11 @@ take_ptr(struct session *s, struct str rdata)
 static bool
 leads_back(const struct session *s, struct str rdata)
 {
-	bool six = strchr(s->client, ':') != NULL;
+	bool six = strchr(s->conn.client, ':') != NULL;
 	struct str record;
 	unsigned char b[16];
 
-	if (inet_pton(six ? AF_INET6 : AF_INET, s->client, b) != 1)
+	if (inet_pton(six ? AF_INET6 : AF_INET, s->conn.client, b) != 1)
 		return false;
 	while (next_record(&rdata, &record))
 		if (record.n == (six ? 16 : 4) && memcmp(record.p, b, record.n) == 0)

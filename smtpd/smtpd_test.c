@@ -265,7 +265,7 @@ client_connect(void)
 	t.client_end = false;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv), 0);
 	t.client = io_stream_new(t.loop, sv[1], &client_ops, &limits, NULL);
-	smtpd_client(t.d, sv[0], (const struct sockaddr *)&none, sizeof(none));
+	smtp_conn_new(&t.d->host, sv[0], (const struct sockaddr *)&none, false);
 }
 
 /* The code of the next reply; 0 when the connection ended or nothing came. */
@@ -296,9 +296,9 @@ reply_code(void)
 static void
 wait_idle(void)
 {
-	for (int i = 0; i < 100 && t.d->count > 0; i++)
+	for (int i = 0; i < 100 && t.d->host.count > 0; i++)
 		run(5);
-	assert_int_equal(t.d->count, 0);
+	assert_int_equal(t.d->host.count, 0);
 }
 
 static void
@@ -404,7 +404,7 @@ test_message(void **state)
 	assert_non_null(strstr(t.prepend, "<alice@here.test>;"));
 	assert_int_equal(ask("QUIT\r\n"), 221);
 	assert_int_equal(t.aborts, 0);
-	assert_int_equal(t.d->count, 0);
+	assert_int_equal(t.d->host.count, 0);
 }
 
 static void
@@ -533,7 +533,7 @@ test_abort(void **state)
 	io_stream_free(&t.client);
 	run(1000);
 	assert_int_equal(t.aborts, 1);
-	assert_int_equal(t.d->count, 0);
+	assert_int_equal(t.d->host.count, 0);
 	envelope(); /* bare LF after some content was handed over */
 	assert_int_equal(ask("DATA\r\n"), 354);
 	say("a\r\n");
@@ -581,16 +581,16 @@ test_limits(void **state)
 	struct io_stream *first;
 
 	(void)state;
-	t.d->max_connections = 1;
+	t.d->host.max_connections = 1;
 	client_connect();
 	assert_int_equal(reply_code(), 220);
 	first = t.client;
 	t.client = NULL;
 	client_connect();
 	assert_int_equal(reply_code(), 421);
-	assert_int_equal(t.d->count, 1);
-	t.d->max_connections = 10;
-	t.d->max_per_address = 1;
+	assert_int_equal(t.d->host.count, 1);
+	t.d->host.max_connections = 10;
+	t.d->host.max_per_address = 1;
 	client_connect();
 	assert_int_equal(reply_code(), 421);
 	io_stream_free(&first);
@@ -599,36 +599,36 @@ test_limits(void **state)
 	assert_int_equal(reply_code(), 220);
 	io_stream_free(&t.client);
 	wait_idle();
-	assert_int_equal(map_count(t.d->per_address), 0);
+	assert_int_equal(map_count(t.d->host.per_address), 0);
 }
 
 static void
 test_timeouts(void **state)
 {
 	(void)state;
-	t.d->command_ms = 30;
+	t.d->host.command_ms = 30;
 	client_connect();
 	assert_int_equal(reply_code(), 220);
 	assert_int_equal(reply_code(), 421);
-	t.d->command_ms = 1000;
-	t.d->data_ms = 30;
+	t.d->host.command_ms = 1000;
+	t.d->host.data_ms = 30;
 	envelope();
 	assert_int_equal(ask("DATA\r\n"), 354);
 	say("a");
 	assert_int_equal(reply_code(), 421);
-	t.d->data_ms = 1000; /* one byte now and then is not enough */
+	t.d->host.data_ms = 1000; /* one byte now and then is not enough */
 	envelope();
 	assert_int_equal(ask("DATA\r\n"), 354);
-	LIST_FIRST(&t.d->sessions)->data_started_ms -= SMTPD_SLOW_GRACE_MS + 2000;
+	LIST_FIRST(&t.d->host.conns)->data_started_ms -= SMTP_HOST_SLOW_GRACE_MS + 2000;
 	say("a");
 	assert_int_equal(reply_code(), 421);
 	assert_non_null(strstr(t.line, "langsam"));
-	t.d->command_ms = 100000;
-	t.d->session_ms = 50;
+	t.d->host.command_ms = 100000;
+	t.d->host.session_ms = 50;
 	client_connect();
 	assert_int_equal(reply_code(), 220);
 	assert_int_equal(reply_code(), 421);
-	assert_int_equal(t.d->count, 0);
+	assert_int_equal(t.d->host.count, 0);
 }
 
 static void
@@ -652,7 +652,7 @@ test_reverse_name(void **state)
 	assert_int_equal(ask("MAIL FROM:<>\r\n"), 250);
 	assert_int_equal(ask("RCPT TO:<alice@x>\r\n"), 250);
 	assert_int_equal(ask("DATA\r\n"), 354);
-	LIST_FIRST(&t.d->sessions)->started_ms -= SMTPD_RDNS_MS - 100;
+	LIST_FIRST(&t.d->host.conns)->started_ms -= SMTPD_RDNS_MS - 100;
 	say(".\r\n");
 	assert_false(run(40)); /* waits */
 	assert_int_equal(t.commits, 1);
@@ -663,7 +663,7 @@ test_reverse_name(void **state)
 	assert_int_equal(ask("EHLO c.test\r\n"), 250);
 	assert_int_equal(ask("MAIL FROM:<>\r\n"), 250);
 	assert_int_equal(ask("RCPT TO:<alice@x>\r\n"), 250);
-	LIST_FIRST(&t.d->sessions)->started_ms = io_now_ms(t.loop);
+	LIST_FIRST(&t.d->host.conns)->started_ms = io_now_ms(t.loop);
 	assert_int_equal(ask("DATA\r\n"), 354);
 	say(".\r\n");
 	assert_false(run(40));
@@ -672,7 +672,8 @@ test_reverse_name(void **state)
 	ipc_channel_free(&t.resolver);
 	run(20);
 	assert_int_equal(ask("XCLIENT ADDR=192.0.2.7 NAME=given.test\r\n"), 220);
-	assert_string_equal(LIST_FIRST(&t.d->sessions)->rdns.name, "given.test");
+	assert_string_equal(
+	    ((struct session *)LIST_FIRST(&t.d->host.conns))->rdns.name, "given.test");
 }
 
 static void
@@ -697,7 +698,7 @@ test_stop(void **state)
 	t.client = NULL;
 	client_connect();
 	assert_int_equal(reply_code(), 220);
-	smtpd_stop(t.d, on_stopped, NULL);
+	smtp_host_stop(&t.d->host, on_stopped, NULL);
 	assert_int_equal(reply_code(), 421);
 	assert_false(t.stopped);
 	io_stream_free(&t.client);
@@ -731,8 +732,9 @@ test_back_pressure(void **state)
 		assert_int_equal(io_stream_write(t.client, line, sizeof(line)), 0);
 	say(".\r\n");
 	assert_false(run(200));
-	assert_in_range(ipc_channel_pending(t.d->queue), 1, IPC_OUT_LOW + SMTPD_IN_MAX + 1024);
-	assert_true(LIST_FIRST(&t.d->sessions)->throttled);
+	assert_in_range(
+	    ipc_channel_pending(t.d->queue.ch), 1, IPC_OUT_LOW + SMTP_HOST_IN_MAX + 1024);
+	assert_true(LIST_FIRST(&t.d->host.conns)->throttled);
 	close(sv[1]);
 	assert_int_equal(reply_code(), 451);
 	assert_int_equal(ask("NOOP\r\n"), 250);

@@ -104,6 +104,8 @@ SMTP_REPLY(UTF8_NEEDED, 553, "5.6.7", "This address needs the SMTPUTF8 parameter
     "Diese Adresse braucht den Parameter SMTPUTF8 von MAIL")
 SMTP_REPLY(UNKNOWN_RECIPIENT, 550, "5.1.1", "There is no such mailbox here",
     "Diese Mailadresse gibt es hier nicht")
+SMTP_REPLY(NOT_YOUR_ADDRESS, 550, "5.7.1", "This login may not send with that sender address",
+    "Diese Anmeldung darf nicht mit dieser Absenderadresse senden")
 SMTP_REPLY(RELAY_DENIED, 550, "5.7.1", "This server does not take mail for that domain",
     "Dieser Server nimmt fuer diese Domain keine Mail an")
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "smtpd/session.h"
+#include "smtp_host/smtp_host.h"
 
 static uint64_t
 key_of_v4(struct in_addr a)
@@ -14,7 +14,7 @@ key_of_v4(struct in_addr a)
 }
 
 uint64_t
-client_key(const struct sockaddr *sa, char *text, size_t size)
+smtp_client_key(const struct sockaddr *sa, char *text, size_t size)
 {
 	const struct sockaddr_in6 *six = (const void *)sa;
 	struct in_addr four;
@@ -38,7 +38,7 @@ client_key(const struct sockaddr *sa, char *text, size_t size)
 }
 
 bool
-client_in_list(const struct settings *settings, enum setting which, const char *address)
+smtp_client_in_list(const struct settings *settings, enum setting which, const char *address)
 {
 	unsigned char want[16], got[16];
 	char text[INET6_ADDRSTRLEN];
@@ -60,29 +60,29 @@ client_in_list(const struct settings *settings, enum setting which, const char *
 }
 
 bool
-client_is_loopback(const char *address)
+smtp_client_is_loopback(const char *address)
 {
 	return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
 }
 
 bool
-client_count(struct smtpd *d, uint64_t key)
+smtp_client_count(struct smtp_host *h, uint64_t key)
 {
-	uintptr_t n = (uintptr_t)map_get(d->per_address, key);
+	uintptr_t n = (uintptr_t)map_get(h->per_address, key);
 
-	if (n >= d->max_per_address)
+	if (n >= h->max_per_address)
 		return false;
-	map_put(d->per_address, key, (void *)(n + 1));
+	map_put(h->per_address, key, (void *)(n + 1));
 	return true;
 }
 
 void
-client_uncount(struct smtpd *d, uint64_t key)
+smtp_client_uncount(struct smtp_host *h, uint64_t key)
 {
-	uintptr_t n = (uintptr_t)map_get(d->per_address, key);
+	uintptr_t n = (uintptr_t)map_get(h->per_address, key);
 
 	if (n > 1)
-		map_put(d->per_address, key, (void *)(n - 1));
+		map_put(h->per_address, key, (void *)(n - 1));
 	else
-		map_del(d->per_address, key);
+		map_del(h->per_address, key);
 }

@@ -1,0 +1,1 @@
+smtp_host_needs := smtp mail tls settings ipc io base

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: ISC */
+/* Whose address is it? accounts knows; its good answers are kept. */
+#include "base/log.h"
+#include "smtpd/address_cache.h"
+#include "smtpd/session.h"
+
+/* A suspended account looks like one that is not there: its state is nobody's business. */
+static enum smtp_reply_id
+recipient_reply(unsigned result)
+{
+	switch (result) {
+	case IPC_NO:
+	case IPC_SUSPENDED:
+		return SMTP_UNKNOWN_RECIPIENT;
+	case IPC_NOT_LOCAL:
+		return SMTP_RELAY_DENIED;
+	case IPC_INVALID:
+		return SMTP_BAD_RECIPIENT;
+	default:
+		return SMTP_TROUBLE;
+	}
+}
+
+/* The engine gets its answer; who calls outside of the pump calls that next. */
+static void
+recipient_known(struct session *s, unsigned result, const struct address_answer *answer)
+{
+	struct smtp_recipient *r = s->asked;
+
+	s->lookup = 0;
+	s->asked = NULL;
+	if (result == IPC_OK) {
+		r->accounts = arena_str(s->conn.arena, answer->accounts);
+		r->elsewhere = answer->elsewhere;
+		if (r->accounts.p == NULL || (answer->accounts.n == 0 && !answer->elsewhere))
+			result = IPC_TEMP;
+	}
+	if (result == IPC_OK)
+		smtp_recipient_accept(&s->conn, r);
+	else
+		smtp_conn_refuse(&s->conn, recipient_reply(result), "rcpt", r->address);
+}
+
+void
+recipients_ask(struct smtp_conn *c, const struct smtp_rcpt *rcpt)
+{
+	struct session *s = (struct session *)c;
+	struct smtpd *d = s->d;
+	char address[ADDRESS_TEXT_SIZE];
+	struct address_answer answer;
+
+	address_print(&rcpt->to, address, sizeof(address));
+	if (d->accounts == NULL || (s->asked = smtp_recipient_new(c, rcpt, address)) == NULL) {
+		log_warn(
+		    c->id, "event=refused rcpt=\"%s\" reason=no-lookup", LOGS(str_of(address)));
+		smtp_session_refuse(c->engine, SMTP_TROUBLE);
+		return;
+	}
+	if (address_cache_get(d->known, str_of(address), &answer)) {
+		recipient_known(s, IPC_OK, &answer);
+		return;
+	}
+	s->lookup = ++d->last_id;
+	map_put(d->lookups, s->lookup, s);
+	ipc_send_address_lookup(
+	    d->accounts, s->lookup, &(struct ipc_address_lookup){ .address = str_of(address) });
+}
+
+static void
+recipient_answer(struct session *s, unsigned result, const struct address_answer *answer)
+{
+	if (result == IPC_OK && (answer->accounts.n > 0 || answer->elsewhere))
+		address_cache_put(s->d->known, s->asked->address, answer);
+	recipient_known(s, result, answer);
+	smtp_conn_pump(&s->conn);
+}
+
+static void
+on_address_is(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_address_is *m, int fd)
+{
+	struct smtpd *d = arg;
+	struct session *s = map_del(d->lookups, id);
+
+	(void)ch;
+	(void)fd;
+	if (s != NULL)
+		recipient_answer(s, m->result,
+		    &(struct address_answer){
+			.accounts = m->accounts, .elsewhere = m->elsewhere != 0 });
+}
+
+static void
+on_addresses_changed(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_addresses_changed *m, int fd)
+{
+	struct smtpd *d = arg;
+
+	(void)ch;
+	(void)id;
+	(void)m;
+	(void)fd;
+	address_cache_clear(d->known);
+}
+
+static void
+on_accounts_close(void *arg, struct ipc_channel *ch)
+{
+	struct smtpd *d = arg;
+	struct session *s;
+	uint64_t id;
+	size_t it;
+
+	(void)ch;
+	ipc_channel_free(&d->accounts);
+	address_cache_clear(d->known); /* changes would not be heard of */
+	while (it = 0, (s = map_next(d->lookups, &it, &id)) != NULL) {
+		map_del(d->lookups, id);
+		recipient_answer(s, IPC_TEMP, &(struct address_answer){ 0 });
+	}
+}
+
+static const union ipc_handler accounts_handlers[IPC__MAX] = {
+	IPC_ON(address_is, on_address_is),
+	IPC_ON(addresses_changed, on_addresses_changed),
+};
+const struct ipc_ops smtpd_accounts_ops = {
+	.handlers = accounts_handlers,
+	.on_close = on_accounts_close,
+};
