@@ -126,9 +126,9 @@ struct io_stream *io_stream_new(struct io_loop *loop, int fd, const struct io_st
  * io_stream_errno; IO_END_TIMEOUT after connect_ms). What is written before goes out when it stands.
  * NULL and errno: it failed at once (no route, no descriptor); no callback comes then.
  */
-struct io_stream *io_stream_connect(struct io_loop *loop, const struct sockaddr *sa, socklen_t salen,
-    uint64_t connect_ms, const struct io_stream_ops *ops, const struct io_stream_limits *limits,
-    void *arg);
+struct io_stream *io_stream_connect(struct io_loop *loop, const struct sockaddr *sa,
+    socklen_t salen, uint64_t connect_ms, const struct io_stream_ops *ops,
+    const struct io_stream_limits *limits, void *arg);
 /* Why connecting failed; 0 when it did not. */
 int io_stream_errno(const struct io_stream *s);
 /* Closes the descriptor at once; unsent output is lost. With TLS a close_notify is tried. */

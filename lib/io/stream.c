@@ -626,12 +626,9 @@ stream_new(struct io_loop *loop, int fd, enum phase phase, const struct io_strea
 	struct io_stream *s = xcalloc(1, sizeof(*s));
 	int one = 1;
 
-	*s = (struct io_stream){ .loop = loop,
-		.fd = fd,
-		.phase = phase,
-		.ops = ops,
-		.limits = *limits,
-		.arg = arg };
+	*s = (struct io_stream){
+		.loop = loop, .fd = fd, .phase = phase, .ops = ops, .limits = *limits, .arg = arg
+	};
 	buf_init(&s->in, limits->in_max);
 	buf_init(&s->out, limits->out_max);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
