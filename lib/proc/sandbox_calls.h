@@ -163,6 +163,7 @@ CALL_IF2(DNS, socket, 0, AF_INET6, 1, SOCK_STREAM | SOCK_CLOEXEC)
 CALL(DNS, connect)
 CALL(DNS, bind)
 CALL(DNS, sendto)
+CALL(DNS, sendmsg) /* libunbound opens TCP connections fast */
 CALL(DNS, getsockname)
 CALL(DNS, setitimer) /* its watchdog */
 CALL_IF(DNS, setsockopt, 1, ANY_INT, IPPROTO_IP)

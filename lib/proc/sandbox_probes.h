@@ -142,7 +142,7 @@ probes_make(
 		    { FD(fd), AT(abstract), 2 + 14 } },
 		{ "sendto abstract", PROBE_DENIED, PROBE_NOT_DNS, SYS_sendto,
 		    { FD(fd), AT(memory), 5, MSG_NOSIGNAL | MSG_DONTWAIT, AT(abstract), 2 + 14 } },
-		{ "sendmsg with fast open", PROBE_PERM, 0, SYS_sendmsg,
+		{ "sendmsg with fast open", PROBE_PERM, PROBE_NOT_DNS, SYS_sendmsg,
 		    { FD(fd), AT(zero), MSG_FASTOPEN | MSG_NOSIGNAL } },
 		{ "bind", PROBE_PERM, PROBE_NOT_DNS, SYS_bind,
 		    { FD(fd), AT(in), sizeof(struct sockaddr_in) } },
