@@ -1,0 +1,2 @@
+srs_needs := mail base
+srs_ldlibs := -lsodium
