@@ -58,6 +58,14 @@ enum {
 	 * peer can be told 552 at the end of data; then it is told at once and dropped. */
 	SMTP_OVERSIZE_DRAIN = 1024 * 1024,
 
+	/* Header that is kept until it is over: 1,000 recipients with their names in To and a long
+	 * thread in References are half of it. */
+	SMTP_SUBMITTED_HEADER_MAX = 256 * 1024,
+	/* Different addresses of From, Sender, Resent-* and in their names: each is a question. */
+	SMTP_SUBMITTED_SENDERS_MAX = 16,
+	/* What smtp_submitted_complete appends at most. */
+	SMTP_SUBMITTED_ADDED_MAX = 512,
+
 	/* What the engine can have waiting for the host to send: the longest is EHLO's reply. */
 	SMTP_OUT_MAX = 16 * 1024
 };

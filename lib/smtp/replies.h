@@ -115,5 +115,22 @@ SMTP_REPLY(TOO_BIG, 552, "5.3.4", "The message is larger than this server accept
 SMTP_REPLY(BAD_NEWLINES, 550, "5.6.0",
     "The message has a CR or LF that is not part of a CR LF line end",
     "Die Nachricht enthaelt ein CR oder LF, das nicht Teil eines Zeilenendes CR LF ist")
+SMTP_REPLY(HEADER_BAD, 550, "5.6.0",
+    "The header of the message has a line or a character that is not allowed",
+    "Der Kopf der Nachricht enthaelt eine Zeile oder ein Zeichen, das nicht erlaubt ist")
+SMTP_REPLY(HEADER_TOO_LONG, 550, "5.6.0", "The header of the message is too long",
+    "Der Kopf der Nachricht ist zu lang")
+SMTP_REPLY(HEADER_TWICE, 550, "5.6.0",
+    "A header field that may stand once stands twice, for example From, To or Subject",
+    "Ein Kopffeld, das nur einmal stehen darf, steht zweimal, zum Beispiel From, To oder Subject")
+SMTP_REPLY(FROM_MISSING, 550, "5.6.0", "The message has no From field",
+    "Der Nachricht fehlt das Kopffeld From")
+SMTP_REPLY(FROM_BAD, 550, "5.6.0",
+    "An address or name in From, Sender, Resent-From or Resent-Sender is not valid",
+    "Eine Adresse oder ein Name in From, Sender, Resent-From oder Resent-Sender ist ungueltig")
+SMTP_REPLY(SENDER_MISSING, 550, "5.6.0", "Several addresses in From need a Sender field",
+    "Mehrere Adressen in From brauchen ein Kopffeld Sender")
+SMTP_REPLY(TOO_MANY_SENDERS, 550, "5.6.0", "The message names too many sender addresses",
+    "Die Nachricht nennt zu viele Absenderadressen")
 SMTP_REPLY(LOOP, 554, "5.4.6", "The message has passed too many servers: it runs in a loop",
     "Die Nachricht lief ueber zu viele Server, sie laeuft im Kreis")
