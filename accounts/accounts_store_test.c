@@ -15,6 +15,7 @@
 
 #include "accounts/import.h"
 #include "accounts/store.h"
+#include "db/db.h"
 
 static char dir[64];
 static struct store *store;
@@ -59,7 +60,9 @@ add_user(const char *address)
 
 	assert_int_equal(store_user_check(store, str_of(address), &say), IPC_OK);
 	assert_int_equal(store_user_number(store, &id, &say), IPC_OK);
-	assert_int_equal(store_user_add(store, id, str_of(address), STR("$fake"), &say), IPC_OK);
+	assert_int_equal(store_user_add(store, id, str_of(address),
+			     &(struct store_password){ .verifier = STR("$fake") }, &say),
+	    IPC_OK);
 	return id;
 }
 
@@ -497,8 +500,9 @@ test_users(void **state)
 	assert_true(generation > 0);
 
 	/* each change of password or state gives a generation never used before */
-	assert_int_equal(
-	    store_user_verifier(store, STR("alice@example.test"), STR("$new"), &id2, &say), IPC_OK);
+	assert_int_equal(store_user_password(store, STR("alice@example.test"),
+			     &(struct store_password){ .verifier = STR("$new") }, &id2, &say),
+	    IPC_OK);
 	assert_int_equal(id2, id);
 	assert_true(directory_by_id(store_directory(store), id)->generation > generation);
 	generation = directory_by_id(store_directory(store), id)->generation;
@@ -598,8 +602,15 @@ test_export_import(void **state)
 	static const char *const bad[] = { "zz 00\n", "642f 0\n", "642f2e 00\n", "6d2f6e657874\n",
 		"782f78 00\n", /* a forward of nobody, one without targets, a right without end */
 		"772f3030303030303039 01614062\n", "772f3030303030303031 01\n",
+		/* keys: too short, of nobody */
+		"792f3030303030303031 00\n", "792f3030303030303039 00\n",
 		"782f3030303030303031 6140622e74657374\n" };
+	uint8_t salt[SCRAM_SALT], again[SCRAM_SALT];
 	char key[STORE_SECRET];
+	const struct account *a;
+	struct record_keys row;
+	struct scram_keys keys;
+	size_t it = 0;
 	uint32_t id;
 	uint8_t todo;
 	FILE *f;
@@ -613,7 +624,12 @@ test_export_import(void **state)
 	assert_int_equal(
 	    store_send_as_add(store, STR("bob@example.test"), STR("team@example.test"), &say),
 	    IPC_OK);
+	memset(&keys, 7, sizeof(keys));
+	assert_int_equal(
+	    store_app_add(store, STR("alice@example.test"), STR("phone"), &keys, &id, &say),
+	    IPC_OK);
 	memcpy(key, store_forward_key(store).p, STORE_SECRET);
+	store_salt(store, STR("alice@example.test"), salt);
 	f = fopen("saved", "w");
 	assert_non_null(f);
 	assert_int_equal(store_rows(store, 0, export_line, f), 0);
@@ -629,6 +645,12 @@ test_export_import(void **state)
 	assert_string_equal(resolve("team@example.test"), "1,2 a@other.test");
 	assert_int_equal(may(2, "team@example.test"), IPC_OK);
 	assert_memory_equal(key, store_forward_key(store).p, STORE_SECRET);
+	store_salt(store, STR("alice@example.test"), again);
+	assert_memory_equal(salt, again, sizeof(salt));
+	a = directory_by_id(store_directory(store), 1);
+	assert_int_equal(record_keys_next(str_from(a->keys, a->keys_n), &it, &row), 1);
+	assert_true(str_eq(row.name, STR("phone")));
+	assert_memory_equal(&row.keys, &keys, sizeof(keys));
 	assert_string_equal(directory_by_id(store_directory(store), 1)->verifier, "$fake");
 	assert_true(store_todo_next(store, true, 0, &id, &todo));
 	assert_int_equal(id, 1);
@@ -651,6 +673,38 @@ test_export_import(void **state)
 	assert_int_equal(system("cp saved import"), 0);
 	reopen();
 	assert_string_equal(resolve("team@example.test"), "1,2 a@other.test");
+}
+
+/* A store of the version before becomes one of this version; then the older program refuses it. */
+static void
+test_upgrade(void **state)
+{
+	struct db *db;
+	struct db_txn *txn;
+
+	(void)state;
+	(void)add_user("alice@example.test");
+	store_close(&store);
+	assert_int_equal(db_open(ACCOUNTS_FORMAT, &db, &say), 0);
+	assert_int_equal(db_begin(db, true, &txn), 0);
+	assert_int_equal(db_set_format(txn, 1), 0);
+	assert_int_equal(db_del(txn, STR("m/login-key")), 0);
+	assert_int_equal(db_del(txn, STR("m/forward-key")), 0);
+	assert_int_equal(db_commit(&txn), 0);
+	db_close(&db);
+	reopen();
+	assert_string_equal(resolve("alice@example.test"), "1");
+	assert_false(sodium_is_zero((const uint8_t *)store_forward_key(store).p, STORE_SECRET));
+	store_close(&store);
+	assert_int_equal(db_open(1, &db, &say), DBE_NEWER);
+	assert_int_equal(db_open(ACCOUNTS_FORMAT, &db, &say), 0);
+	assert_int_equal(db_format(db), ACCOUNTS_FORMAT);
+	/* a secret that is not one stops the start, it is not made anew */
+	assert_int_equal(db_begin(db, true, &txn), 0);
+	assert_int_equal(db_put(txn, STR("m/login-key"), STR("short")), 0);
+	assert_int_equal(db_commit(&txn), 0);
+	db_close(&db);
+	assert_int_equal(store_open(STR("example.test"), 1000, &store, &say), -1);
 }
 
 static void
@@ -689,6 +743,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_numbers_run_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_domains, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_export_import, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_upgrade, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_speed, setup, teardown),
 	};
 

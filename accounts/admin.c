@@ -7,6 +7,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "accounts/import.h"
 #include "accounts/service_priv.h"
@@ -72,18 +73,33 @@ password_ok(struct request *q)
 	return address_utf8_valid(q->secret);
 }
 
+/* What is kept of the password in q->secret. */
+struct hashed {
+	char verifier[crypto_pwhash_STRBYTES];
+	struct scram_keys keys;
+	struct store_password password; /* of both */
+};
+
 static enum ipc_result
-hash_password(struct request *q, char out[crypto_pwhash_STRBYTES])
+hash_password(struct request *q, struct hashed *h)
 {
 	const struct settings *st = q->peer->s->settings;
+	uint8_t salt[SCRAM_SALT];
 
 	if (!password_ok(q))
 		return IPC_INVALID;
-	if (crypto_pwhash_str(out, q->secret.p, q->secret.n, settings_u64(st, SET_auth_passes),
-		settings_u64(st, SET_auth_memory)) == 0)
-		return IPC_OK;
-	(void)buf_puts(&q->say, "there is too little memory to hash the password");
-	return IPC_TEMP;
+	if (crypto_pwhash_str(h->verifier, q->secret.p, q->secret.n,
+		settings_u64(st, SET_auth_passes), settings_u64(st, SET_auth_memory)) != 0) {
+		(void)buf_puts(&q->say, "there is too little memory to hash the password");
+		return IPC_TEMP;
+	}
+	h->password = (struct store_password){ .verifier = str_of(h->verifier) };
+	if (settings_bool(st, SET_auth_scram_main_password)) {
+		store_salt(q->peer->s->store, str_of(q->args[0]), salt);
+		scram_keys_make(q->secret, salt, &h->keys);
+		h->password.keys = &h->keys;
+	}
+	return IPC_OK;
 }
 
 /* ---- users ------------------------------------------------------------------------------------
@@ -93,14 +109,14 @@ static void
 user_add(struct request *q)
 {
 	struct store *store = q->peer->s->store;
-	char verifier[crypto_pwhash_STRBYTES];
+	struct hashed h = { .verifier = "" };
 	struct pending *p;
 	enum ipc_result r;
 	uint32_t account;
 
 	r = store_user_check(store, str_of(q->args[0]), &q->say);
 	if (r == IPC_OK)
-		r = hash_password(q, verifier);
+		r = hash_password(q, &h);
 	if (r == IPC_OK)
 		r = store_user_number(store, &account, &q->say);
 	if (r != IPC_OK) {
@@ -114,21 +130,23 @@ user_add(struct request *q)
 		return;
 	}
 	p->address = xstrdup(q->args[0]);
-	p->verifier = xstrdup(verifier);
-	sodium_memzero(verifier, sizeof(verifier));
+	p->verifier = xstrdup(h.verifier);
+	p->has_keys = h.password.keys != NULL;
+	p->keys = h.keys;
+	sodium_memzero(&h, sizeof(h));
 }
 
 static void
 user_passwd(struct request *q)
 {
-	char verifier[crypto_pwhash_STRBYTES];
-	enum ipc_result r = hash_password(q, verifier);
+	struct hashed h;
+	enum ipc_result r = hash_password(q, &h);
 	uint32_t account;
 
 	if (r == IPC_OK)
-		r = store_user_verifier(
-		    q->peer->s->store, str_of(q->args[0]), str_of(verifier), &account, &q->say);
-	sodium_memzero(verifier, sizeof(verifier));
+		r = store_user_password(
+		    q->peer->s->store, str_of(q->args[0]), &h.password, &account, &q->say);
+	sodium_memzero(&h, sizeof(h));
 	if (r != IPC_OK)
 		answer(q, r);
 	else
@@ -185,7 +203,8 @@ user_created(struct service *s, struct pending *p, enum ipc_result result, struc
 		(void)buf_puts(say, "the mailbox directory could not be made; see the log");
 		return result;
 	}
-	result = store_user_add(s->store, account, str_of(p->address), str_of(p->verifier), say);
+	result = store_user_add(s->store, account, str_of(p->address),
+	    &(struct store_password){ str_of(p->verifier), p->has_keys ? &p->keys : NULL }, say);
 	if (result == IPC_OK)
 		log_info(
 		    NULL, "user added account=%u address=%s", account, LOGS(str_of(p->address)));
@@ -493,6 +512,110 @@ send_as_list(struct request *q)
 	list(q, 'x', list_send_as);
 }
 
+/* ---- app passwords ----------------------------------------------------------------------------
+ */
+
+enum {
+	APP_SIGNS = 20, /* of 32 each: 100 bits, so the verifier need not be slow */
+	APP_GROUP = 5,
+	APP_TEXT = APP_SIGNS + APP_SIGNS / APP_GROUP, /* with hyphens and NUL */
+};
+
+/* Nothing that is mistaken for something else; each sign takes five bits of a byte. */
+static void
+app_password(char out[APP_TEXT])
+{
+	static const char signs[32 + 1] = "abcdefghijkmnpqrstuvwxyz23456789";
+	uint8_t random[APP_SIGNS];
+	size_t n = 0;
+
+	randombytes_buf(random, sizeof(random));
+	for (size_t i = 0; i < APP_SIGNS; i++) {
+		if (i > 0 && i % APP_GROUP == 0)
+			out[n++] = '-';
+		out[n++] = signs[random[i] & 31];
+	}
+	out[n] = 0;
+	sodium_memzero(random, sizeof(random));
+}
+
+static void
+app_password_add(struct request *q)
+{
+	struct store *store = q->peer->s->store;
+	char password[APP_TEXT];
+	uint8_t salt[SCRAM_SALT];
+	struct scram_keys keys;
+	enum ipc_result r;
+	uint32_t account;
+
+	app_password(password);
+	store_salt(store, str_of(q->args[0]), salt);
+	scram_keys_make(str_of(password), salt, &keys);
+	r = store_app_add(store, str_of(q->args[0]), str_of(q->args[1]), &keys, &account, &q->say);
+	if (r == IPC_OK) {
+		log_info(NULL, "app password added account=%u name=\"%s\"", account,
+		    LOGS(str_of(q->args[1])));
+		row(q, 3, (const char *[]){ q->args[0], q->args[1], password });
+	}
+	sodium_memzero(password, sizeof(password));
+	sodium_memzero(&keys, sizeof(keys));
+	answer(q, r);
+}
+
+static void
+app_password_remove(struct request *q)
+{
+	uint32_t account;
+	enum ipc_result r = store_app_remove(
+	    q->peer->s->store, str_of(q->args[0]), str_of(q->args[1]), &account, &q->say);
+
+	if (r != IPC_OK) {
+		answer(q, r);
+		return;
+	}
+	log_info(
+	    NULL, "app password removed account=%u name=\"%s\"", account, LOGS(str_of(q->args[1])));
+	kick(q, account);
+}
+
+static int
+list_keys(void *arg, struct str key, struct str value)
+{
+	struct request *q = arg;
+	const struct account *a = account_of_row(q, key);
+	char name[APP_NAME_MAX + 1], created[32];
+	struct record_keys k;
+	struct tm tm;
+	size_t it = 0;
+
+	if (a == NULL || (q->nargs > 0 && directory_by_name(store_directory(q->peer->s->store),
+					      str_of(q->args[0])) != a))
+		return 0;
+	while (record_keys_next(value, &it, &k) == 1) {
+		time_t t = (time_t)k.created;
+
+		if (k.name.n == 0 || gmtime_r(&t, &tm) == NULL)
+			continue;
+		(void)strftime(created, sizeof(created), "%Y-%m-%dT%H:%M:%SZ", &tm);
+		(void)snprintf(name, sizeof(name), "%.*s", STRF(k.name));
+		row(q, 3, (const char *[]){ a->address, name, created });
+	}
+	return 0;
+}
+
+static void
+app_password_list(struct request *q)
+{
+	if (q->nargs > 0 &&
+	    !directory_by_name(store_directory(q->peer->s->store), str_of(q->args[0]))) {
+		(void)buf_puts(&q->say, "there is no such user");
+		answer(q, IPC_NO);
+		return;
+	}
+	list(q, 'y', list_keys);
+}
+
 /* ---- dispatch ---------------------------------------------------------------------------------
  */
 
@@ -503,6 +626,9 @@ static void (*const verbs[CMD__MAX])(struct request *q) = {
 	[CMD_user_passwd] = user_passwd,
 	[CMD_user_suspend] = user_suspend,
 	[CMD_user_resume] = user_resume,
+	[CMD_app_password_add] = app_password_add,
+	[CMD_app_password_list] = app_password_list,
+	[CMD_app_password_remove] = app_password_remove,
 	[CMD_domain_add] = domain_add,
 	[CMD_domain_list] = domain_list,
 	[CMD_domain_remove] = domain_remove,

@@ -101,6 +101,9 @@ account_free(struct account *a)
 	free(a->verifier);
 	free(a->forward);
 	free(a->send_as);
+	if (a->keys)
+		sodium_memzero(a->keys, a->keys_n);
+	free(a->keys);
 	free(a);
 }
 
@@ -303,6 +306,38 @@ apply_send_as(struct directory *d, uint32_t id, struct str value)
 	return 0;
 }
 
+static bool
+keys_ok(struct str value)
+{
+	struct record_keys k;
+	unsigned main_ones = 0, apps = 0;
+	size_t it = 0;
+	int rc;
+
+	while ((rc = record_keys_next(value, &it, &k)) == 1) {
+		main_ones += k.name.n == 0;
+		apps += k.name.n > 0;
+	}
+	return rc == 0 && main_ones <= 1 && apps <= APP_PASSWORDS_MAX && main_ones + apps > 0;
+}
+
+static int
+apply_keys(struct directory *d, uint32_t id, struct str value)
+{
+	struct account *a = account_of(d, id);
+
+	if (value.p == NULL && a == NULL)
+		return 0;
+	if (a == NULL || (value.p && !keys_ok(value)))
+		return -1;
+	if (a->keys)
+		sodium_memzero(a->keys, a->keys_n);
+	free(a->keys);
+	a->keys = value.p ? copy_bytes(value) : NULL;
+	a->keys_n = value.n;
+	return 0;
+}
+
 static int
 apply_alias(struct directory *d, struct str key, struct str value)
 {
@@ -348,6 +383,8 @@ directory_apply(struct directory *d, struct str key, struct str value)
 		return record_id(key, &id) ? apply_forward(d, id, value) : -1;
 	case 'x':
 		return record_id(key, &id) ? apply_send_as(d, id, value) : -1;
+	case 'y':
+		return record_id(key, &id) ? apply_keys(d, id, value) : -1;
 	case 'l':
 		return apply_alias(d, text, value);
 	case 'm':

@@ -27,6 +27,9 @@ struct account {
 	char *forward, *send_as;
 	size_t forward_n, send_as_n;
 	bool forward_keep; /* the mailbox gets a copy too */
+	/* The row of keys for SCRAM (record.h); NULL: none. */
+	char *keys;
+	size_t keys_n;
 };
 
 /* At most ALIAS_TARGETS_MAX of both together, none twice. */

@@ -129,6 +129,38 @@ record_get_forward(struct str value, struct record_forward *f)
 }
 
 int
+record_put_keys(struct buf *out, const struct record_keys *k)
+{
+	if (put_number(out, k->created, 8) != 0 || buf_put(out, k->keys.stored, SCRAM_KEY) != 0 ||
+	    buf_put(out, k->keys.server, SCRAM_KEY) != 0 || buf_put(out, k->name.p, k->name.n) != 0)
+		return BUF_LIMIT;
+	return buf_putc(out, 0);
+}
+
+int
+record_keys_next(struct str value, size_t *it, struct record_keys *k)
+{
+	enum { FIXED = 8 + 2 * SCRAM_KEY };
+	struct str rest = str_from(value.p + *it, value.n - *it);
+	ptrdiff_t end;
+
+	if (rest.n == 0)
+		return 0;
+	if (rest.n <= FIXED)
+		return -1;
+	k->created = get_number(rest.p, 8);
+	memcpy(k->keys.stored, rest.p + 8, SCRAM_KEY);
+	memcpy(k->keys.server, rest.p + 8 + SCRAM_KEY, SCRAM_KEY);
+	k->name = str_from(rest.p + FIXED, rest.n - FIXED);
+	end = str_chr(k->name, 0);
+	if (end < 0 || end > APP_NAME_MAX)
+		return -1;
+	k->name.n = (size_t)end;
+	*it += FIXED + (size_t)end + 1;
+	return 1;
+}
+
+int
 record_target(struct str value, size_t *it, struct str *target)
 {
 	ptrdiff_t end;

@@ -8,10 +8,13 @@
  *   v/ID        its verifier        text ($argon2id$...)
  *   w/ID        its forward         u8 keep (1: the mailbox gets a copy too), targets
  *   x/ID        may also send as    addresses
+ *   y/ID        keys for SCRAM      of each password: u64 created, 64 bytes struct scram_keys,
+ *                                   name ended by NUL: of an app password; "": the main password
  *   l/ADDRESS   alias               targets
  *   t/ID        owed to master      u8: TODO_CREATE, TODO_REMOVE of that account's directory
  *   m/next      u32, the next account number: none is ever used twice
  *   m/generation  u64, the last generation given to an account
+ *   m/forward-key, m/login-key  32 random bytes each: of rewritten reverse-paths; of salts
  *   m/import    present while an import is under way
  *
  * Targets and lists of addresses: each ended by NUL; those of ours in the form address_key() makes.
@@ -26,9 +29,12 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "mail/address.h"
+#include "scram/scram.h"
 
 enum {
-	ACCOUNTS_FORMAT = 1,     /* of the store's content (db.h) */
+	ACCOUNTS_FORMAT = 2,     /* of the store's content (db.h); 1 had no m/...-key, w, x, y */
+	APP_PASSWORDS_MAX = 20,  /* of one account: its devices */
+	APP_NAME_MAX = 64,       /* bytes */
 	ALIAS_TARGETS_MAX = 100, /* what one message to it can fan out to: a list, not a service */
 	VERIFIER_MAX = 256,      /* ipc_table.h: verifier_is */
 	RECORD_KEY_SIZE = 2 + ADDRESS_TEXT_SIZE,
@@ -54,6 +60,12 @@ struct record_forward {
 	struct str targets;
 };
 
+struct record_keys {
+	uint64_t created;
+	struct scram_keys keys;
+	struct str name;
+};
+
 /* 0 or BUF_LIMIT. */
 int record_put_account(struct buf *out, const struct record_account *a);
 /* 0, or -1 when malformed; address borrows from value. */
@@ -61,6 +73,9 @@ int record_get_account(struct str value, struct record_account *a);
 int record_put_forward(struct buf *out, const struct record_forward *f);
 /* 0, or -1 when malformed; targets (not looked into) borrow from value. */
 int record_get_forward(struct str value, struct record_forward *f);
+int record_put_keys(struct buf *out, const struct record_keys *k);
+/* Walks the passwords of a row: start with *it = 0; 1, 0 at the end, -1 malformed. */
+int record_keys_next(struct str value, size_t *it, struct record_keys *k);
 int record_put_u64(struct buf *out, uint64_t n);
 int record_put_u32(struct buf *out, uint32_t n);
 bool record_get_u64(struct str value, uint64_t *n);

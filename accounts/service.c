@@ -37,6 +37,7 @@ pending_free(struct pending *p)
 {
 	if (p->verifier)
 		sodium_memzero(p->verifier, strlen(p->verifier));
+	sodium_memzero(&p->keys, sizeof(p->keys));
 	free(p->address);
 	free(p->verifier);
 	free(p);
@@ -141,14 +142,31 @@ on_address_lookup(
  */
 
 static void
+put_keys(struct buf *out, const struct account *a)
+{
+	struct str row = str_from(a->keys, a->keys_n);
+	struct record_keys k;
+	size_t it = 0;
+
+	while (record_keys_next(row, &it, &k) == 1)
+		(void)buf_put(out, &k.keys, sizeof(k.keys));
+	sodium_memzero(&k, sizeof(k));
+}
+
+static void
 on_verifier_get(
     void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_verifier_get *m, int fd)
 {
 	struct peer *peer = arg;
 	const struct account *a = directory_by_name(store_directory(peer->s->store), m->login);
-	struct ipc_verifier_is is = { .result = IPC_NO, .verifier = STR("") };
+	struct ipc_verifier_is is = { .result = IPC_NO, .verifier = STR(""), .keys = STR("") };
+	uint8_t salt[SCRAM_SALT];
+	struct buf keys;
 
 	(void)fd;
+	buf_init(&keys, (APP_PASSWORDS_MAX + 1) * sizeof(struct scram_keys));
+	store_salt(peer->s->store, m->login, salt);
+	is.salt = str_from(salt, sizeof(salt));
 	if (a && a->state == ACCOUNT_SUSPENDED) {
 		is.result = IPC_SUSPENDED;
 	} else if (a && a->verifier) {
@@ -156,8 +174,12 @@ on_verifier_get(
 		is.account = a->id;
 		is.generation = a->generation;
 		is.verifier = str_of(a->verifier);
+		put_keys(&keys, a);
+		is.keys =
+		    str_from(buf_len(&keys) ? (const char *)buf_data(&keys) : "", buf_len(&keys));
 	}
 	ipc_send_verifier_is(ch, id, &is);
+	buf_free_secret(&keys);
 }
 
 static void

@@ -27,7 +27,10 @@ struct pending {
 	uint32_t account;
 	struct peer *peer; /* who waits; NULL: nobody any more */
 	uint64_t their_id;
-	char *address, *verifier; /* of PENDING_USER_ADD */
+	/* Of PENDING_USER_ADD. */
+	char *address, *verifier;
+	bool has_keys;
+	struct scram_keys keys;
 };
 
 struct service {

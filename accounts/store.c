@@ -146,6 +146,27 @@ first_domain(struct store *s, struct buf *why)
 	return store_domain_add(s, str_of(s->home), why) == IPC_OK ? 0 : -1;
 }
 
+/* An older store has only rows that mean the same now; an older program could not read ours. */
+static int
+upgrade(struct store *s, struct buf *why)
+{
+	struct db_txn *txn;
+	int rc;
+
+	if (db_format(s->db) >= ACCOUNTS_FORMAT)
+		return 0;
+	if ((rc = db_begin(s->db, true, &txn)) == 0) {
+		rc = db_set_format(txn, ACCOUNTS_FORMAT);
+		if (rc == 0)
+			rc = db_commit(&txn);
+		else
+			db_abort(&txn);
+	}
+	if (rc != 0)
+		(void)buf_printf(why, "the store cannot be upgraded: %s", db_why(s->db));
+	return rc;
+}
+
 /* The secret under m/NAME, made at the first start. */
 static int
 secret(struct store *s, struct str key, uint8_t out[STORE_SECRET], struct buf *why)
@@ -188,7 +209,11 @@ store_open(struct str domain, uint32_t most_accounts, struct store **out, struct
 	if (rc == 0)
 		rc = first_domain(s, why);
 	if (rc == 0)
+		rc = upgrade(s, why);
+	if (rc == 0)
 		rc = secret(s, STR("m/forward-key"), s->forward_key, why);
+	if (rc == 0)
+		rc = secret(s, STR("m/login-key"), s->login_key, why);
 	if (rc != 0)
 		store_close(&s);
 	*out = s;
@@ -308,14 +333,8 @@ store_user_number(struct store *s, uint32_t *id, struct buf *say)
 	return r;
 }
 
-/* The rows of an account with a fresh generation, ready to be committed. */
-struct account_change {
-	struct buf account, generation;
-	char key[RECORD_KEY_SIZE];
-};
-
-static void
-account_change(struct store *s, uint32_t id, const struct record_account *r,
+void
+store_account_change(struct store *s, uint32_t id, const struct record_account *r,
     struct account_change *ac, struct change *c)
 {
 	struct record_account fresh = *r;
@@ -329,21 +348,23 @@ account_change(struct store *s, uint32_t id, const struct record_account *r,
 	c[1] = (struct change){ STR("m/generation"), store_text_of(&ac->generation) };
 }
 
-static void
-account_change_free(struct account_change *ac)
+void
+store_account_change_free(struct account_change *ac)
 {
 	buf_free(&ac->account);
 	buf_free(&ac->generation);
 }
 
 enum ipc_result
-store_user_add(
-    struct store *s, uint32_t id, struct str address, struct str verifier, struct buf *say)
+store_user_add(struct store *s, uint32_t id, struct str address,
+    const struct store_password *password, struct buf *say)
 {
-	char vkey[RECORD_KEY_SIZE], tkey[RECORD_KEY_SIZE], text[ADDRESS_TEXT_SIZE];
+	char vkey[RECORD_KEY_SIZE], tkey[RECORD_KEY_SIZE], ykey[RECORD_KEY_SIZE];
+	char text[ADDRESS_TEXT_SIZE];
 	struct account_change ac;
 	struct change c[CHANGES_MAX];
 	struct address a;
+	struct buf keys;
 	enum ipc_result r;
 	int n;
 
@@ -352,22 +373,25 @@ store_user_add(
 	if (address_parse_mailbox(address, ADDRESS_UTF8, &a) != 1 ||
 	    (n = address_print(&a, text, sizeof(text))) < 0)
 		return IPC_INVALID;
-	account_change(s, id,
+	store_account_change(s, id,
 	    &(struct record_account){ .created = store_now(),
 		.state = ACCOUNT_ACTIVE,
 		.address = str_from(text, (size_t)n) },
 	    &ac, c);
-	c[2] = (struct change){ record_key_id(vkey, 'v', id), verifier };
+	c[2] = (struct change){ record_key_id(vkey, 'v', id), password->verifier };
 	c[3] = (struct change){ record_key_id(tkey, 't', id), gone };
-	r = store_commit(s, c, 4, true, say);
-	account_change_free(&ac);
+	buf_init(&keys, DB_VALUE_MAX);
+	c[4] = store_main_keys(NULL, password, record_key_id(ykey, 'y', id), &keys);
+	r = store_commit(s, c, 5, true, say);
+	buf_free_secret(&keys);
+	store_account_change_free(&ac);
 	return r;
 }
 
 enum ipc_result
 store_user_remove(struct store *s, struct str address, uint32_t *id, struct buf *say)
 {
-	static const char letters[] = { 'v', 'w', 'x', 'u' };
+	static const char letters[] = { 'v', 'w', 'x', 'y', 'u' };
 	char keys[sizeof(letters)][RECORD_KEY_SIZE], tkey[RECORD_KEY_SIZE];
 	struct change c[CHANGES_MAX];
 	const struct account *a;
@@ -384,34 +408,12 @@ store_user_remove(struct store *s, struct str address, uint32_t *id, struct buf 
 	return store_commit(s, c, n, false, say);
 }
 
-static struct record_account
-record_of(const struct account *a)
+struct record_account
+store_record_of(const struct account *a)
 {
 	return (struct record_account){
 		.created = a->created, .state = a->state, .address = str_of(a->address)
 	};
-}
-
-enum ipc_result
-store_user_verifier(
-    struct store *s, struct str address, struct str verifier, uint32_t *id, struct buf *say)
-{
-	const struct account *a;
-	struct account_change ac;
-	struct record_account r;
-	char vkey[RECORD_KEY_SIZE];
-	enum ipc_result result;
-	struct change c[3];
-
-	if ((result = store_find_user(s, address, &a, say)) != IPC_OK)
-		return result;
-	*id = a->id;
-	r = record_of(a);
-	account_change(s, *id, &r, &ac, c);
-	c[2] = (struct change){ record_key_id(vkey, 'v', *id), verifier };
-	result = store_commit(s, c, 3, true, say);
-	account_change_free(&ac);
-	return result;
 }
 
 enum ipc_result
@@ -427,12 +429,12 @@ store_user_state(
 	if ((result = store_find_user(s, address, &a, say)) != IPC_OK)
 		return result;
 	*id = a->id;
-	r = record_of(a);
+	r = store_record_of(a);
 	r.state = (uint8_t)state;
-	account_change(s, *id, &r, &ac, c);
+	store_account_change(s, *id, &r, &ac, c);
 	/* suspending must work on a full disk too */
 	result = store_commit(s, c, 2, false, say);
-	account_change_free(&ac);
+	store_account_change_free(&ac);
 	return result;
 }
 

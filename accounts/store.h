@@ -47,6 +47,13 @@ enum ipc_result store_send_as_add(
     struct store *s, struct str account, struct str address, struct buf *say);
 enum ipc_result store_send_as_remove(
     struct store *s, struct str account, struct str address, struct buf *say);
+/* An app password: its name is not there yet; removing it makes a new generation. */
+enum ipc_result store_app_add(struct store *s, struct str address, struct str name,
+    const struct scram_keys *keys, uint32_t *id, struct buf *say);
+enum ipc_result store_app_remove(
+    struct store *s, struct str address, struct str name, uint32_t *id, struct buf *say);
+/* The salt of all keys for SCRAM of a login, whether there is one or not. */
+void store_salt(const struct store *s, struct str login, uint8_t out[SCRAM_SALT]);
 /* STORE_SECRET bytes, the same as long as the store lives: for rewritten reverse-paths. */
 struct str store_forward_key(const struct store *s);
 
@@ -54,13 +61,18 @@ struct str store_forward_key(const struct store *s);
 enum ipc_result store_user_check(struct store *s, struct str address, struct buf *say);
 /* A fresh number, durably taken, with TODO_REMOVE noted until the account is made. */
 enum ipc_result store_user_number(struct store *s, uint32_t *id, struct buf *say);
-enum ipc_result store_user_add(
-    struct store *s, uint32_t id, struct str address, struct str verifier, struct buf *say);
+/* A password: its verifier, and the keys for SCRAM when they are wanted (else NULL). */
+struct store_password {
+	struct str verifier;
+	const struct scram_keys *keys;
+};
+enum ipc_result store_user_add(struct store *s, uint32_t id, struct str address,
+    const struct store_password *password, struct buf *say);
 /* Notes TODO_REMOVE. */
 enum ipc_result store_user_remove(
     struct store *s, struct str address, uint32_t *id, struct buf *say);
-enum ipc_result store_user_verifier(
-    struct store *s, struct str address, struct str verifier, uint32_t *id, struct buf *say);
+enum ipc_result store_user_password(struct store *s, struct str address,
+    const struct store_password *password, uint32_t *id, struct buf *say);
 enum ipc_result store_user_state(
     struct store *s, struct str address, enum account_state state, uint32_t *id, struct buf *say);
 

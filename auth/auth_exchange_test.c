@@ -118,7 +118,8 @@ test_exchanges(void **state)
 		/* others are not there, whatever the library could load */
 		{ "ANONYMOUS", true, 1, { S("x") }, GOOD, EXCHANGE_FAILED, "" },
 		{ "CRAM-MD5", false, 0, { S("") }, GOOD, EXCHANGE_FAILED, "" },
-		{ "SCRAM-SHA-256", true, 1, { S("n,,n=a,r=b") }, GOOD, EXCHANGE_FAILED, "" },
+		{ "SCRAM-SHA-1", true, 1, { S("n,,n=a,r=b") }, GOOD, EXCHANGE_FAILED, "" },
+		{ "SCRAM-SHA-256-", true, 1, { S("n,,n=a,r=b") }, GOOD, EXCHANGE_FAILED, "" },
 		{ "EXTERNAL", true, 1, { S(GOOD) }, GOOD, EXCHANGE_FAILED, "" },
 		{ "", false, 0, { S("") }, GOOD, EXCHANGE_FAILED, "" },
 	};
@@ -335,6 +336,50 @@ test_cache(void **state)
 	cache_free(&other);
 }
 
+/* The passwords apps have are as good as the main one, and only of those who may log in. */
+static void
+test_app_passwords(void **state)
+{
+	static const char *const not_app[] = { "", "abcde-fghij-kmnpq-rstu",
+		"abcde-fghij-kmnpq-rstuvw", "abcde-fghij-kmnpq_rstuv", "Abcde-fghij-kmnpq-rstuv",
+		"abcde-fghij-kmnpq-rstu1", "abcdefghij-kmnpq-rstuv-" };
+	struct str app = STR("abcde-fghij-kmnpq-rst2v");
+	struct verify *v = verify_new(16, 8 << 20, 1);
+	struct verify_facts f, g;
+
+	(void)state;
+	assert_true(verify_is_app_password(app));
+	for (size_t i = 0; i < sizeof(not_app) / sizeof(not_app[0]); i++)
+		if (verify_is_app_password(str_of(not_app[i])))
+			fail_msg("\"%s\"", not_app[i]);
+	facts_for(&f, "secret", 1);
+	memset(f.salt, 0x5a, sizeof(f.salt));
+	assert_int_equal(verify_password(v, &f, STR("a"), app, 1, 1000), IPC_NO);
+	f.nkeys = EXCHANGE_KEYS_MAX;
+	randombytes_buf(f.keys, sizeof(f.keys));
+	scram_keys_make(app, f.salt, &f.keys[EXCHANGE_KEYS_MAX - 1]);
+	g = f;
+	g.nkeys--; /* it stands there, but does not count */
+	assert_int_equal(verify_password(v, &g, STR("a"), app, 1, 1000), IPC_NO);
+	g = f;
+	g.result = IPC_SUSPENDED;
+	assert_int_equal(verify_password(v, &g, STR("a"), app, 1, 1000), IPC_NO);
+	g = f;
+	g.salt[0] ^= 1;
+	assert_int_equal(verify_password(v, &g, STR("a"), app, 1, 1000), IPC_NO);
+	assert_int_equal(verify_hashes(v), 4); /* each as much work as a wrong main password */
+	assert_int_equal(verify_password(v, &f, STR("a"), app, 1, 1000), IPC_OK);
+	assert_int_equal(verify_hashes(v), 4);
+	assert_int_equal(verify_password(v, &f, STR("a"), app, 2, 1000), IPC_OK);
+	assert_int_equal(verify_cache_hits(v), 1);
+	assert_int_equal(verify_password(v, &f, STR("a"), STR("secret"), 1, 1000), IPC_OK);
+	/* taken back: a new generation, and the old result is worth nothing */
+	f.generation++;
+	f.nkeys--;
+	assert_int_equal(verify_password(v, &f, STR("a"), app, 3, 1000), IPC_NO);
+	verify_free(&v);
+}
+
 static double
 once_ms(struct verify *v, const struct verify_facts *f, struct str password)
 {
@@ -384,6 +429,7 @@ main(void)
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_verify),
 		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_app_passwords),
 		cmocka_unit_test(test_cache),
 		cmocka_unit_test(test_same_time),
 	};

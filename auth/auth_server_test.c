@@ -16,9 +16,11 @@
 #include <sodium.h>
 
 #include "auth/exchange.h"
+#include "auth/fake_client.h"
 #include "auth/server.h"
 
 #define ALICE "alice@example.test"
+#define APP "k7mzq-abcde-99999-zzzzz"
 #define PLAIN_GOOD "\0" ALICE "\0secret"
 
 enum { LATE = -1 }; /* accounts does not answer */
@@ -33,6 +35,10 @@ static struct {
 	int verifier_result, open_result;
 	uint64_t generation;
 	char verifier[crypto_pwhash_STRBYTES];
+	uint8_t salt[SCRAM_SALT];
+	size_t salt_n;
+	struct scram_keys keys[2];
+	unsigned submission; /* of the last login_open */
 	unsigned verifiers, opens;
 	uint64_t open_generation, last_id;
 } acc;
@@ -138,7 +144,10 @@ on_verifier_get(
 	    &(struct ipc_verifier_is){ .result = (uint8_t)result,
 		.account = result == IPC_OK ? 7 : 0,
 		.generation = result == IPC_OK ? acc.generation : 0,
-		.verifier = str_of(result == IPC_OK ? acc.verifier : "") });
+		.verifier = str_of(result == IPC_OK ? acc.verifier : ""),
+		.salt = str_from(acc.salt, acc.salt_n),
+		/* auth must not take them when the result says no */
+		.keys = str_from(acc.keys, known ? sizeof(acc.keys) : 0) });
 }
 
 static void
@@ -149,6 +158,7 @@ on_login_open(
 	(void)fd;
 	acc.opens++;
 	acc.open_generation = m->generation;
+	acc.submission = m->submission;
 	assert_int_equal(m->account, 7);
 	if (acc.open_result == IPC_OK)
 		ipc_send_login_opened(
@@ -217,6 +227,10 @@ setup(void **state)
 	memset(&acc, 0, sizeof(acc));
 	memset(&got, 0, sizeof(got));
 	acc.generation = 1;
+	acc.salt_n = SCRAM_SALT;
+	memset(acc.salt, 0x11, SCRAM_SALT);
+	randombytes_buf(acc.keys, sizeof(acc.keys));
+	scram_keys_make(STR(APP), acc.salt, &acc.keys[1]);
 	if (crypto_pwhash_str(acc.verifier, "secret", 6, 1, 8 << 20) != 0)
 		return -1;
 	loop = io_loop_new();
@@ -349,10 +363,129 @@ test_refusals(void **state)
 			fail_msg(
 			    "case %zu: ok %u failed %u temp %u", i, got.ok, got.failed, got.temp);
 	}
-	start(imapd, 100, "SCRAM-SHA-256", true, STR("n,,n=a,r=b"));
+	start(imapd, 100, "SCRAM-SHA-1", true, STR("n,,n=a,r=b"));
 	wait_answers(1, 5000);
 	assert_int_equal(got.failed, 2);
 	assert_int_equal(server_exchanges(server), 0);
+}
+
+static void
+start_scram(uint64_t id, const char *service, struct client *c, struct str exporter)
+{
+	client_first(c);
+	ipc_send_auth_start(imapd, id,
+	    &(struct ipc_auth_start){ .service = str_of(service),
+		.mechanism = exporter.n ? STR("SCRAM-SHA-256-PLUS") : STR("SCRAM-SHA-256"),
+		.client_address = STR("192.0.2.1"),
+		.tls_exporter = exporter,
+		.has_initial = 1,
+		.initial = str_of(c->first) });
+	wait_answers(1, 5000);
+	(void)snprintf(c->challenge, sizeof(c->challenge), "%s", got.challenge);
+}
+
+/* Both services, with and without a binding; the door fits the service. */
+static void
+test_scram(void **state)
+{
+	struct client c = { .header = "n,,", .name = ALICE, .password = APP };
+	unsigned challenges = 0;
+	uint64_t id = 0;
+
+	(void)state;
+	for (int k = 0; k < 4; k++) {
+		struct str exporter = STR("0123456789abcdef0123456789abcdef");
+
+		if (k < 2)
+			exporter.n = 0;
+		else
+			c = (struct client){ .header = "p=tls-exporter,,",
+				.name = ALICE,
+				.password = APP,
+				.data = exporter };
+		start_scram(++id, k % 2 ? "smtp" : "imap", &c, exporter);
+		assert_int_equal(got.challenges, ++challenges);
+		assert_int_equal(acc.opens, k);
+		client_final(&c);
+		respond(id, str_of(c.final));
+		wait_answers(1, 5000);
+		assert_int_equal(got.challenges, ++challenges);
+		assert_string_equal(got.challenge, c.signature);
+		assert_int_equal(acc.opens, k);
+		respond(id, STR(""));
+		wait_answers(1, 5000);
+		assert_int_equal(got.ok, k + 1);
+		assert_int_equal(acc.submission, k % 2);
+		assert_string_equal(got.login, ALICE);
+	}
+	/* PLAIN with the same password: no argon2 for it */
+	start(imapd, ++id, "PLAIN", true, STR("\0" ALICE "\0" APP));
+	wait_answers(1, 5000);
+	assert_int_equal(got.ok, 5);
+	assert_int_equal(verify_hashes(server_verify(server)), 0);
+	assert_int_equal(server_exchanges(server), 0);
+}
+
+static void
+test_scram_refusals(void **state)
+{
+	static const struct {
+		const char *name, *password;
+		int verifier_result;
+		size_t salt_n;
+		unsigned challenges, temp;
+	} cases[] = {
+		{ ALICE, "wrong", IPC_OK, SCRAM_SALT, 1, 0 },
+		{ "bob@example.test", APP, IPC_OK, SCRAM_SALT, 1, 0 },
+		{ ALICE, APP, IPC_SUSPENDED, SCRAM_SALT, 1, 0 },
+		{ ALICE, APP, IPC_NO, SCRAM_SALT, 1, 0 },
+		{ ALICE, APP, IPC_TEMP, SCRAM_SALT, 0, 1 },
+		{ ALICE, APP, IPC_OK, SCRAM_SALT - 1, 0, 1 },
+		{ "a b", APP, IPC_OK, SCRAM_SALT, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct client c = {
+			.header = "n,,", .name = cases[i].name, .password = cases[i].password
+		};
+
+		memset(&got, 0, sizeof(got));
+		acc.verifier_result = cases[i].verifier_result;
+		acc.salt_n = cases[i].salt_n;
+		start_scram(i + 1, "imap", &c, STR(""));
+		if (got.challenges != cases[i].challenges)
+			fail_msg("case %zu: %u challenges", i, got.challenges);
+		if (got.challenges) {
+			client_final(&c);
+			respond(i + 1, str_of(c.final));
+			wait_answers(1, 5000);
+		}
+		if (got.ok || got.temp != cases[i].temp || got.failed != 1 - cases[i].temp)
+			fail_msg(
+			    "case %zu: ok %u failed %u temp %u", i, got.ok, got.failed, got.temp);
+	}
+	assert_int_equal(acc.opens, 0);
+	assert_int_equal(server_exchanges(server), 0);
+}
+
+/* The account is locked or changed between the proof and the door. */
+static void
+test_scram_too_late(void **state)
+{
+	struct client c = { .header = "n,,", .name = ALICE, .password = APP };
+
+	(void)state;
+	acc.open_result = IPC_NO;
+	start_scram(1, "imap", &c, STR(""));
+	client_final(&c);
+	respond(1, str_of(c.final));
+	wait_answers(1, 5000);
+	assert_string_equal(got.challenge, c.signature);
+	respond(1, STR(""));
+	wait_answers(1, 5000);
+	assert_int_equal(got.failed, 1);
+	assert_int_equal(acc.opens, 1);
 }
 
 /* T086: more logins than the queue holds: the rest is told to come later, at once. */
@@ -540,6 +673,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_login, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_scram, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_scram_refusals, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_scram_too_late, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_queue_bound, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exchanges_bound, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone, setup, teardown),

@@ -1,2 +1,2 @@
-auth_needs := daemon settings ipc io base proc
+auth_needs := daemon scram settings ipc io base proc
 auth_ldlibs := -lsasl2 -lsodium

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "auth/exchange.h"
 
-#include <sasl/sasl.h>
-#include <sasl/saslplug.h>
-#include <stdlib.h>
+#include <sodium.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "auth/library.h"
 
 /* One run; the callbacks' context. */
 struct run {
@@ -12,63 +13,6 @@ struct run {
 	struct exchange_output *out;
 	bool need, temp, proven;
 };
-
-/* ---- callbacks for the whole library ----------------------------------------------------------
- */
-
-static bool
-file_is(const char *file, const char *name)
-{
-	const char *base = strrchr(file, '/');
-
-	base = base ? base + 1 : file;
-	return strncmp(base, name, strlen(name)) == 0 && base[strlen(name)] == '.';
-}
-
-/* Only what is needed is loaded: each plug-in is code in the process that sees passwords. */
-static int
-on_verify_file(void *context, const char *file, sasl_verify_type_t type)
-{
-	(void)context;
-	if (type == SASL_VRFY_PLUGIN && (file_is(file, "libplain") || file_is(file, "liblogin")))
-		return SASL_OK;
-	return SASL_CONTINUE;
-}
-
-static int
-on_getopt(void *context, const char *plugin, const char *option, const char **result, unsigned *len)
-{
-	static const struct {
-		const char *option, *value;
-	} options[] = {
-		{ "mech_list", "PLAIN LOGIN" },
-		{ "auxprop_plugin", "none" }, /* no sasldb */
-		{ "pwcheck_method", "none" }, /* only our callback answers */
-		{ "auto_transition", "no" },
-		{ "log_level", "0" },
-	};
-
-	(void)context;
-	(void)plugin;
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-		if (strcmp(option, options[i].option) == 0) {
-			*result = options[i].value;
-			if (len)
-				*len = (unsigned)strlen(*result);
-			return SASL_OK;
-		}
-	}
-	return SASL_FAIL;
-}
-
-static int
-on_log(void *context, int level, const char *message)
-{
-	(void)context;
-	(void)level;
-	(void)message;
-	return SASL_OK;
-}
 
 /* ---- callbacks of one run ---------------------------------------------------------------------
  */
@@ -139,52 +83,13 @@ on_authorize(sasl_conn_t *conn, void *context, const char *requested, unsigned r
 										  : SASL_NOAUTHZ;
 }
 
-/* ---- the library ------------------------------------------------------------------------------
+/* ---- runs of the library ----------------------------------------------------------------------
  */
 
-#define CALLBACK(id, fn, context) \
-	{ \
-		(id), (int (*)(void))(uintptr_t)(fn), (context) \
-	}
-
-int
-exchange_init(struct buf *why)
-{
-	static sasl_callback_t callbacks[] = {
-		CALLBACK(SASL_CB_VERIFYFILE, on_verify_file, NULL),
-		CALLBACK(SASL_CB_GETOPT, on_getopt, NULL),
-		CALLBACK(SASL_CB_LOG, on_log, NULL),
-		CALLBACK(SASL_CB_LIST_END, NULL, NULL),
-	};
-	const char **mechs;
-	int rc, found = 0;
-
-	(void)unsetenv("SASL_PATH");
-	(void)unsetenv("SASL_CONF_PATH");
-	rc = sasl_server_init(callbacks, NULL);
-	if (rc != SASL_OK) {
-		(void)buf_printf(
-		    why, "libsasl2 does not start: %s", sasl_errstring(rc, NULL, NULL));
-		return -1;
-	}
-	for (mechs = sasl_global_listmech(); mechs && *mechs; mechs++)
-		found += strcmp(*mechs, "PLAIN") == 0 || strcmp(*mechs, "LOGIN") == 0;
-	if (found == 2)
-		return 0;
-	(void)buf_puts(why, "libsasl2 has no PLAIN and LOGIN: install libsasl2-modules");
-	sasl_server_done();
-	return -1;
-}
-
-void
-exchange_end(void)
-{
-	sasl_server_done();
-}
-
-/* The whole exchange so far; the library's last word. */
+/* The first n inputs; the library's last word. */
 static int
-replay(sasl_conn_t *conn, const struct exchange_input *in, const char **out, unsigned *out_n)
+replay(sasl_conn_t *conn, const struct exchange_input *in, unsigned n, const char **out,
+    unsigned *out_n)
 {
 	unsigned next = in->has_initial ? 1 : 0;
 	int rc;
@@ -192,15 +97,15 @@ replay(sasl_conn_t *conn, const struct exchange_input *in, const char **out, uns
 	/* "" is an initial response too, but for the library NULL means: none */
 	rc = sasl_server_start(conn, in->mechanism, in->has_initial ? in->input[0].p : NULL,
 	    in->has_initial ? (unsigned)in->input[0].n : 0, out, out_n);
-	while (rc == SASL_CONTINUE && next < in->n) {
+	while (rc == SASL_CONTINUE && next < n) {
 		rc = sasl_server_step(
 		    conn, in->input[next].p, (unsigned)in->input[next].n, out, out_n);
 		next++;
 	}
-	return next == in->n ? rc : SASL_BADPROT; /* input behind the end */
+	return next == n ? rc : SASL_BADPROT; /* input behind the end */
 }
 
-/* Proven means: our check said so, the library agrees, and it is the same name. */
+/* Proven means: we say so, the library agrees, and it is the same name. */
 static bool
 is_proven(sasl_conn_t *conn, const struct run *r)
 {
@@ -210,46 +115,241 @@ is_proven(sasl_conn_t *conn, const struct run *r)
 	       str_eq_nocase(str_of(user), str_of(r->out->login));
 }
 
-enum exchange_result
-exchange_run(const struct exchange_input *in, struct exchange_output *out)
+static enum exchange_result
+verdict(sasl_conn_t *conn, const struct run *r, unsigned n, int rc, const char *challenge,
+    unsigned challenge_n)
 {
-	struct run r = { .in = in, .out = out };
+	if (r->need)
+		return EXCHANGE_NEED;
+	if (r->temp || rc == SASL_NOMEM)
+		return EXCHANGE_TEMP;
+	if (rc == SASL_OK && is_proven(conn, r))
+		return EXCHANGE_PROVEN;
+	if (rc == SASL_CONTINUE && n < EXCHANGE_INPUTS_MAX &&
+	    buf_put(&r->out->challenge, challenge ? challenge : "", challenge ? challenge_n : 0) ==
+		0)
+		return EXCHANGE_CHALLENGE;
+	return EXCHANGE_FAILED;
+}
+
+/* Through the library with the first n inputs, in a fresh state. */
+static enum exchange_result
+run_library(struct run *r, unsigned n, const sasl_channel_binding_t *binding)
+{
 	sasl_callback_t callbacks[] = {
-		CALLBACK(SASL_CB_GETOPT, on_getopt, NULL),
-		CALLBACK(SASL_CB_LOG, on_log, NULL),
-		CALLBACK(SASL_CB_CANON_USER, on_canon_user, NULL),
-		CALLBACK(SASL_CB_PROXY_POLICY, on_authorize, NULL),
-		CALLBACK(SASL_CB_SERVER_USERDB_CHECKPASS, on_checkpass, &r),
-		CALLBACK(SASL_CB_LIST_END, NULL, NULL),
+		LIBRARY_CALLBACK(SASL_CB_GETOPT, library_getopt, NULL),
+		LIBRARY_CALLBACK(SASL_CB_LOG, library_log, NULL),
+		LIBRARY_CALLBACK(SASL_CB_CANON_USER, on_canon_user, NULL),
+		LIBRARY_CALLBACK(SASL_CB_PROXY_POLICY, on_authorize, NULL),
+		LIBRARY_CALLBACK(SASL_CB_SERVER_USERDB_CHECKPASS, on_checkpass, r),
+		LIBRARY_CALLBACK(SASL_CB_LIST_END, NULL, NULL),
 	};
-	enum exchange_result result = EXCHANGE_FAILED;
-	sasl_conn_t *conn = NULL;
 	const char *challenge = NULL;
 	unsigned challenge_n = 0;
+	enum exchange_result result = EXCHANGE_TEMP;
+	sasl_conn_t *conn = NULL;
 	int rc;
 
-	out->login[0] = 0;
-	buf_clear(&out->challenge);
-	if (strcasecmp(in->mechanism, "PLAIN") != 0 && strcasecmp(in->mechanism, "LOGIN") != 0)
-		return EXCHANGE_FAILED;
+	buf_clear(&r->out->challenge);
+	rc =
+	    sasl_server_new(r->in->service, r->in->hostname, NULL, NULL, NULL, callbacks, 0, &conn);
+	if (rc == SASL_OK && binding)
+		rc = sasl_setprop(conn, SASL_CHANNEL_BINDING, binding);
+	if (rc == SASL_OK) {
+		rc = replay(conn, r->in, n, &challenge, &challenge_n);
+		result = verdict(conn, r, n, rc, challenge, challenge_n);
+	}
+	sasl_dispose(&conn);
+	return result;
+}
+
+/* ---- PLAIN and LOGIN --------------------------------------------------------------------------
+ */
+
+static enum exchange_result
+run_password(const struct exchange_input *in, struct exchange_output *out)
+{
+	struct run r = { .in = in, .out = out };
+
 	/* the library's LOGIN loses the password's memory when it refuses the name */
 	if (strcasecmp(in->mechanism, "LOGIN") == 0 && in->n >= 2 &&
 	    !login_ok(in->input[0].p, in->input[0].n))
 		return EXCHANGE_FAILED;
-	if (sasl_server_new(in->service, in->hostname, NULL, NULL, NULL, callbacks, 0, &conn) !=
-	    SASL_OK)
+	return run_library(&r, in->n, NULL);
+}
+
+/* ---- SCRAM ------------------------------------------------------------------------------------
+ */
+
+/* False: the client must not go on with this flag. *binding->name stays NULL without one. */
+static bool
+choose_binding(const struct exchange_bindings *b, const struct scram_first *first, bool plus,
+    sasl_channel_binding_t *binding)
+{
+	const struct {
+		const char *name;
+		struct str data;
+	} ours[] = {
+		{ "tls-exporter", b->exporter },
+		{ "tls-unique", b->unique },
+		{ "tls-server-end-point", b->end_point },
+	};
+	bool announced = false;
+
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+		announced = announced || ours[i].data.n > 0;
+		if (ours[i].data.n > 0 && str_eq(first->binding, str_of(ours[i].name)))
+			*binding = (sasl_channel_binding_t){ .name = ours[i].name,
+				.critical = 1,
+				.len = ours[i].data.n,
+				.data = (const unsigned char *)ours[i].data.p };
+	}
+	/* 'y': it did not see -PLUS among our mechanisms; somebody took it out (rfc5802:6) */
+	if (first->flag == 'y' && announced)
+		return false;
+	return plus ? binding->name != NULL : first->flag != 'p';
+}
+
+/* Nonce and keys nobody has a password for, both unknown to the client. */
+static void
+prepare(const struct exchange_input *in, struct library_scram *s)
+{
+	uint8_t bytes[LIBRARY_NONCE + sizeof(s->keys)];
+
+	randombytes_buf_deterministic(bytes, sizeof(bytes), in->seed);
+	memcpy(s->nonce, bytes, LIBRARY_NONCE);
+	memcpy(&s->keys, bytes + LIBRARY_NONCE, sizeof(s->keys));
+	memcpy(s->salt, in->salt, SCRAM_SALT);
+	s->user = in->known;
+	sodium_memzero(bytes, sizeof(bytes));
+}
+
+/*
+ * Which of the login's keys does the proof fit? It always looks at as many, so that time does not
+ * tell how many there are. False: none; s->keys stay.
+ */
+static bool
+choose_keys(struct run *r, const struct scram_first *first, const sasl_channel_binding_t *binding,
+    unsigned final_at, struct library_scram *s)
+{
+	const struct exchange_input *in = r->in;
+	const struct scram_keys nobodys = s->keys;
+	struct scram_final final;
+	struct str challenge;
+	bool found = false;
+
+	if (run_library(r, final_at, binding) != EXCHANGE_CHALLENGE ||
+	    scram_final_parse(in->input[final_at], &final) != 0 ||
+	    !scram_binding_is(
+		&final, first, binding ? str_from(binding->data, binding->len) : STR("")))
+		return false;
+	challenge = str_from(buf_data(&r->out->challenge), buf_len(&r->out->challenge));
+	for (unsigned i = 0; i < EXCHANGE_KEYS_MAX; i++) {
+		const struct scram_keys *k = i < in->nkeys ? &in->keys[i] : &nobodys;
+
+		if (scram_proves(first, challenge, &final, k->stored) && i < in->nkeys) {
+			s->keys = *k;
+			found = true;
+		}
+	}
+	return found;
+}
+
+static enum exchange_result
+run_scram(const struct exchange_input *in, struct exchange_output *out, bool plus)
+{
+	struct run r = { .in = in, .out = out };
+	sasl_channel_binding_t binding = { .name = NULL };
+	struct library_scram s;
+	struct scram_first first;
+	enum exchange_result result;
+
+	if (in->n == 0)
+		return EXCHANGE_CHALLENGE;       /* an empty one: the client begins */
+	if ((in->n > 2 && in->input[2].n > 0) || /* the library would not mind */
+	    scram_first_parse(in->input[0], &first) != 0 ||
+	    !login_ok(first.user, strlen(first.user)) ||
+	    !choose_binding(&in->bindings, &first, plus, &binding))
+		return EXCHANGE_FAILED;
+	strcpy(out->login, first.user);
+	if (in->known == NULL)
+		return EXCHANGE_NEED;
+	if (strcmp(in->known, first.user) != 0)
 		return EXCHANGE_TEMP;
-	rc = replay(conn, in, &challenge, &challenge_n);
-	if (r.need)
-		result = EXCHANGE_NEED;
-	else if (r.temp || rc == SASL_NOMEM)
-		result = EXCHANGE_TEMP;
-	else if (rc == SASL_OK && is_proven(conn, &r))
-		result = EXCHANGE_PROVEN;
-	else if (rc == SASL_CONTINUE && in->n < EXCHANGE_INPUTS_MAX &&
-		 buf_put(
-		     &out->challenge, challenge ? challenge : "", challenge ? challenge_n : 0) == 0)
-		result = EXCHANGE_CHALLENGE;
-	sasl_dispose(&conn);
-	return result;
+	prepare(in, &s);
+	library_scram(&s);
+	if (in->n > 1)
+		r.proven = choose_keys(&r, &first, plus ? &binding : NULL, 1, &s);
+	result = run_library(&r, in->n, plus ? &binding : NULL);
+	library_scram(NULL);
+	sodium_memzero(&s, sizeof(s));
+	return in->n > 1 && !r.proven && result != EXCHANGE_TEMP ? EXCHANGE_FAILED : result;
+}
+
+/* ---- all --------------------------------------------------------------------------------------
+ */
+
+enum exchange_result
+exchange_run(const struct exchange_input *in, struct exchange_output *out)
+{
+	out->login[0] = 0;
+	buf_clear(&out->challenge);
+	if (strcasecmp(in->mechanism, "PLAIN") == 0 || strcasecmp(in->mechanism, "LOGIN") == 0)
+		return run_password(in, out);
+	if (strcasecmp(in->mechanism, "SCRAM-SHA-256") == 0)
+		return run_scram(in, out, false);
+	if (strcasecmp(in->mechanism, "SCRAM-SHA-256-PLUS") == 0)
+		return run_scram(in, out, true);
+	return EXCHANGE_FAILED;
+}
+
+/* SCRAM-SHA-256-PLUS to its last step, with a proof that fits nothing. */
+static enum exchange_result
+rehearse(struct exchange_output *out)
+{
+	static const char proof[] = "p=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+	static const char binding[] = "c=cD10bHMtdW5pcXVlLCx4"; /* "p=tls-unique,,x" */
+	struct exchange_input in = { .service = "imap",
+		.hostname = "localhost",
+		.mechanism = "SCRAM-SHA-256-PLUS",
+		.bindings = { .unique = STR("x") },
+		.has_initial = true,
+		.known = "a",
+		.n = 1 };
+	char final[512];
+	int nonce;
+
+	in.input[0] = STR("p=tls-unique,,n=a,r=x");
+	randombytes_buf(in.seed, sizeof(in.seed));
+	if (exchange_run(&in, out) != EXCHANGE_CHALLENGE || buf_putc(&out->challenge, 0) != 0)
+		return EXCHANGE_TEMP;
+	nonce = (int)strcspn((const char *)buf_data(&out->challenge), ",");
+	(void)snprintf(final, sizeof(final), "%s,%.*s,%s", binding, nonce,
+	    (const char *)buf_data(&out->challenge), proof);
+	in.input[in.n++] = str_of(final);
+	return exchange_run(&in, out);
+}
+
+int
+exchange_init(struct buf *why)
+{
+	struct exchange_output out;
+	bool works;
+
+	if (library_init(why) != 0)
+		return -1;
+	buf_init(&out.challenge, EXCHANGE_OUTPUT_MAX);
+	works = rehearse(&out) == EXCHANGE_FAILED;
+	buf_free(&out.challenge);
+	if (works)
+		return 0;
+	(void)buf_puts(why, "libsasl2 does not speak SCRAM-SHA-256-PLUS");
+	library_end();
+	return -1;
+}
+
+void
+exchange_end(void)
+{
+	library_end();
 }

@@ -13,7 +13,13 @@
 #include "base/map.h"
 #include "base/xalloc.h"
 
-enum { SWEEP_MS = 1000, SERVICE_NAME_MAX = 16, MECHANISM_MAX = 32 };
+enum {
+	SWEEP_MS = 1000,
+	SERVICE_NAME_MAX = 16,
+	MECHANISM_MAX = 32,
+	BINDINGS = 3,
+	BINDING_MAX = 64, /* ipc_table.h: auth_start */
+};
 
 enum exchange_state {
 	EX_CLIENT,   /* the client has the word */
@@ -39,6 +45,8 @@ struct exchange {
 	uint64_t deadline;
 	enum exchange_state state;
 	char service[SERVICE_NAME_MAX + 1], mechanism[MECHANISM_MAX + 1];
+	uint8_t seed[EXCHANGE_SEED];
+	struct buf binding[BINDINGS]; /* exporter, unique, end point */
 	char login[EXCHANGE_LOGIN_MAX + 1];
 	bool has_initial;
 	unsigned n;
@@ -100,6 +108,8 @@ exchange_free(struct exchange *x)
 	s->count--;
 	for (unsigned i = 0; i < EXCHANGE_INPUTS_MAX; i++)
 		buf_free_secret(&x->input[i]);
+	for (unsigned i = 0; i < BINDINGS; i++)
+		buf_free(&x->binding[i]);
 	sodium_memzero(x, sizeof(*x));
 	free(x);
 }
@@ -114,6 +124,18 @@ fail(struct exchange *x, enum ipc_result result)
 	exchange_free(x);
 }
 
+static void
+take_bindings(struct exchange *x, const struct ipc_auth_start *m)
+{
+	const struct str from[BINDINGS] = { m->tls_exporter, m->tls_unique,
+		m->tls_server_end_point };
+
+	for (unsigned i = 0; i < BINDINGS; i++) {
+		buf_init(&x->binding[i], BINDING_MAX);
+		(void)buf_put(&x->binding[i], from[i].p, from[i].n);
+	}
+}
+
 static struct exchange *
 exchange_new(struct peer *peer, uint64_t id, const struct ipc_auth_start *m)
 {
@@ -125,6 +147,8 @@ exchange_new(struct peer *peer, uint64_t id, const struct ipc_auth_start *m)
 	x->deadline = io_now_ms(s->loop) + settings_u64(s->settings, SET_auth_exchange_time) * 1000;
 	memcpy(x->service, m->service.p, m->service.n);
 	memcpy(x->mechanism, m->mechanism.p, m->mechanism.n);
+	randombytes_buf(x->seed, sizeof(x->seed));
+	take_bindings(x, m);
 	for (unsigned i = 0; i < EXCHANGE_INPUTS_MAX; i++)
 		buf_init(&x->input[i], EXCHANGE_INPUT_MAX + 1);
 	TAILQ_INSERT_TAIL(&s->all, x, link);
@@ -208,6 +232,12 @@ send_challenge(struct exchange *x, const struct buf *challenge)
 		    buf_len(challenge)) });
 }
 
+static struct str
+bytes_of(const struct buf *b)
+{
+	return str_from(buf_len(b) ? (const char *)buf_data(b) : "", buf_len(b));
+}
+
 static enum exchange_result
 run(struct exchange *x, struct exchange_output *out)
 {
@@ -215,15 +245,24 @@ run(struct exchange *x, struct exchange_output *out)
 	struct exchange_input in = { .service = x->service,
 		.hostname = hostname[0] ? hostname : "localhost",
 		.mechanism = x->mechanism,
+		.bindings = { bytes_of(&x->binding[0]), bytes_of(&x->binding[1]),
+		    bytes_of(&x->binding[2]) },
 		.has_initial = x->has_initial,
 		.n = x->n,
 		.known = x->known ? x->login : NULL,
 		.check = check,
-		.arg = x };
+		.arg = x,
+		.keys = x->facts.keys,
+		.nkeys = x->facts.result == IPC_OK ? x->facts.nkeys : 0 };
+	enum exchange_result r;
 
+	memcpy(in.seed, x->seed, sizeof(in.seed));
+	memcpy(in.salt, x->facts.salt, sizeof(in.salt));
 	for (unsigned i = 0; i < x->n; i++)
 		in.input[i] = str_from(buf_data(&x->input[i]), buf_len(&x->input[i]) - 1);
-	return exchange_run(&in, out);
+	r = exchange_run(&in, out);
+	sodium_memzero(in.seed, sizeof(in.seed));
+	return r;
 }
 
 /* As far as it goes with what is there. */
@@ -415,6 +454,24 @@ asked(struct server *s, uint64_t ask_id, enum exchange_state state)
 }
 
 static void
+take_keys(struct verify_facts *facts, const struct ipc_verifier_is *m)
+{
+	struct str keys = m->keys;
+
+	if (m->salt.n != SCRAM_SALT || keys.n % sizeof(struct scram_keys) != 0)
+		facts->result = IPC_TEMP; /* not what accounts would say */
+	else
+		memcpy(facts->salt, m->salt.p, SCRAM_SALT);
+	facts->nkeys = 0;
+	while (keys.n >= sizeof(struct scram_keys) && facts->nkeys < EXCHANGE_KEYS_MAX) {
+		memcpy(&facts->keys[facts->nkeys++], keys.p, sizeof(struct scram_keys));
+		keys = str_from(
+		    keys.p + sizeof(struct scram_keys), keys.n - sizeof(struct scram_keys));
+	}
+	sodium_memzero((void *)(uintptr_t)m->keys.p, m->keys.n);
+}
+
+static void
 on_verifier_is(
     void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_verifier_is *m, int fd)
 {
@@ -430,6 +487,12 @@ on_verifier_is(
 	x->facts.generation = m->generation;
 	memcpy(x->facts.verifier, m->verifier.p, m->verifier.n);
 	x->facts.verifier[m->verifier.n] = 0;
+	take_keys(&x->facts, m);
+	if (x->facts.result != IPC_OK && x->facts.result != IPC_NO &&
+	    x->facts.result != IPC_SUSPENDED) {
+		fail(x, IPC_TEMP);
+		return;
+	}
 	x->known = true;
 	set_state(x, EX_QUEUED);
 	if (!io_timer_pending(s->turn))

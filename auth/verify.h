@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Is this the password? argon2id against the verifier that accounts gave, or the cache. Unknown and
- * locked users cost the same argon2 as others, so that time tells nobody who exists.
+ * Is this the password? The cache, the keys of app passwords, argon2id against the verifier that
+ * accounts gave. Unknown and locked users cost the same as others, so that time tells nobody who
+ * exists.
  */
 #ifndef POSTERN_AUTH_VERIFY_H
 #define POSTERN_AUTH_VERIFY_H
 
 #include "auth/cache.h"
+#include "auth/exchange.h"
 #include "ipc/ipc.h"
 
 enum {
@@ -22,6 +24,10 @@ struct verify_facts {
 	uint32_t account;
 	uint64_t generation;
 	char verifier[VERIFIER_TEXT_MAX + 1];
+	/* Of all passwords that have them; the salt is there in any case. */
+	uint8_t salt[SCRAM_SALT];
+	struct scram_keys keys[EXCHANGE_KEYS_MAX];
+	unsigned nkeys;
 };
 
 struct verify;
@@ -34,6 +40,9 @@ void verify_set_cost(struct verify *v, uint64_t memory, uint64_t passes);
 /* IPC_OK: proven. IPC_NO: not. IPC_TEMP: the verifier is damaged or memory is out. */
 enum ipc_result verify_password(struct verify *v, const struct verify_facts *facts,
     struct str login, struct str password, uint64_t now_ms, uint64_t cache_age_ms);
+
+/* Does it look like a password that accounts makes for apps? (accounts/admin.c) */
+bool verify_is_app_password(struct str password);
 
 /* Since the start: logins the cache answered, and argon2 runs. */
 uint64_t verify_cache_hits(const struct verify *v);

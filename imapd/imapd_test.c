@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#include "auth_client/auth_client.h"
+#include "imapd/auth_pool.h"
 #include "tls/fake_keys.h"
 
 enum { WORKERS = 2, TEXT_MAX = 1 << 16 };
@@ -405,6 +405,7 @@ test_bindings(void **state)
 	(void)state;
 	auth_add(0, ANSWER_NO);
 	peer_open_tls(&peers[0]);
+	assert_non_null(strstr(peers[0].text, " AUTH=SCRAM-SHA-256 AUTH=SCRAM-SHA-256-PLUS]"));
 	assert_int_equal(SSL_export_keying_material(peers[0].ssl, want, sizeof(want),
 			     "EXPORTER-Channel-Binding", 24, NULL, 0, 0),
 	    1);

@@ -30,6 +30,13 @@ COMMAND(user_suspend, "user suspend", accounts, "ADDRESS", NOSECRET, "",
 COMMAND(user_resume, "user resume", accounts, "ADDRESS", NOSECRET, "",
     "Unlock a suspended account.")
 
+COMMAND(app_password_add, "app-password add", accounts, "ADDRESS NAME", NOSECRET,
+    "address,name,password", "Make a password for one program or device and show it once.")
+COMMAND(app_password_list, "app-password list", accounts, "[ADDRESS]", NOSECRET,
+    "address,name,created", "List app passwords by their names.")
+COMMAND(app_password_remove, "app-password remove", accounts, "ADDRESS NAME", NOSECRET, "",
+    "Take an app password back; all open sessions of the account end.")
+
 COMMAND(domain_add, "domain add", accounts, "DOMAIN", NOSECRET, "", "Take mail for a domain.")
 COMMAND(domain_list, "domain list", accounts, "", NOSECRET, "domain,accounts", "List all domains.")
 COMMAND(domain_remove, "domain remove", accounts, "DOMAIN", NOSECRET, "",
@@ -61,7 +68,7 @@ COMMAND(config_list, "config list", local, "", NOSECRET, "setting,value,default,
 COMMAND(config_get, "config get", local, "SETTING", NOSECRET, "setting,value",
     "Print one setting.")
 COMMAND(config_set, "config set", local, "SETTING VALUE", NOSECRET, "",
-    "Change one setting; a running instance takes it over. With - for VALUE a password is read from standard input.")
+    "Change one setting; a running instance takes it over.")
 COMMAND(config_check, "config check", local, "", NOSECRET, "",
     "Check postern.conf and tell every error.")
 

@@ -5,7 +5,8 @@
  * where: EVER (before login as well, as far as it concerns that), LOGIN (after login).
  */
 IMAP_CAP(IMAP4REV1, "IMAP4rev1", EVER, "3501", "the protocol")
-IMAP_CAP(LITERAL_PLUS, "LITERAL+", EVER, "7888", "literals sent without asking, of any size (LITERAL- is part of it)")
+IMAP_CAP(LITERAL_PLUS, "LITERAL+", EVER, "7888",
+    "literals sent without asking, of any size (LITERAL- is part of it)")
 IMAP_CAP(SASL_IR, "SASL-IR", EVER, "4959", "AUTHENTICATE with initial response")
 IMAP_CAP(IDLE, "IDLE", LOGIN, "2177", "news at once, without polling")
 IMAP_CAP(ID, "ID", EVER, "2971", "names of programs")
@@ -22,13 +23,12 @@ IMAP_CAP(SEARCHRES, "SEARCHRES", LOGIN, "5182", "`$` is the result of the last S
 IMAP_CAP(WITHIN, "WITHIN", LOGIN, "5032", "OLDER and YOUNGER in SEARCH")
 IMAP_CAP(OBJECTID, "OBJECTID", LOGIN, "8474", "EMAILID, THREADID, MAILBOXID")
 IMAP_CAP(SAVEDATE, "SAVEDATE", LOGIN, "8514", "when a message came into its folder")
-IMAP_CAP(MULTIAPPEND, "MULTIAPPEND", LOGIN, "3502", "several messages in one APPEND, all or none")
-IMAP_CAP(BINARY, "BINARY", LOGIN, "3516", "parts decoded by the server; messages with NUL bytes are not stored")
-IMAP_CAP(UTF8_ACCEPT, "UTF8=ACCEPT", LOGIN, "9755", "folder names and headers in UTF-8")
-IMAP_CAP(PREVIEW, "PREVIEW", LOGIN, "8970", "the first words of a message")
 IMAP_CAP(SPECIAL_USE, "SPECIAL-USE", LOGIN, "6154", "`\\Drafts`, `\\Sent` and others in LIST")
-IMAP_CAP(CREATE_SPECIAL_USE, "CREATE-SPECIAL-USE", LOGIN, "6154", "CREATE with USE; each use belongs to one folder")
-IMAP_CAP(LIST_EXTENDED, "LIST-EXTENDED", LOGIN, "5258", "selection and return options of LIST, several patterns")
+IMAP_CAP(CREATE_SPECIAL_USE, "CREATE-SPECIAL-USE", LOGIN, "6154",
+    "CREATE with USE; each use belongs to one folder")
+IMAP_CAP(LIST_EXTENDED, "LIST-EXTENDED", LOGIN, "5258",
+    "selection and return options of LIST, several patterns")
 IMAP_CAP(LIST_STATUS, "LIST-STATUS", LOGIN, "5819", "LIST ... RETURN (STATUS (...))")
 IMAP_CAP(STATUS_SIZE, "STATUS=SIZE", LOGIN, "8438", "SIZE in STATUS")
-IMAP_CAP(APPENDLIMIT, "APPENDLIMIT", LOGIN, "7889", "largest message APPEND takes, the same for all folders")
+IMAP_CAP(APPENDLIMIT, "APPENDLIMIT", LOGIN, "7889",
+    "largest message APPEND takes, the same for all folders")

@@ -86,7 +86,8 @@ test_plain_text(void **state)
 	EXPECT(&c, "a starttls\r\n", IMAP_PRE_STARTTLS, "a OK Begin TLS now\r\n");
 	imap_prelogin_tls_on(c.p);
 	EXPECT(&c, "a capability\r\n", IMAP_PRE_INPUT,
-	    "* CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID AUTH=PLAIN AUTH=LOGIN\r\n"
+	    "* CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID AUTH=PLAIN AUTH=LOGIN "
+	    "AUTH=SCRAM-SHA-256\r\n"
 	    "a OK Capabilities listed\r\n");
 	EXPECT(&c, "a starttls\r\n", IMAP_PRE_INPUT, "a BAD TLS is on already\r\n");
 	EXPECT(&c, "a id NIL\r\n", IMAP_PRE_INPUT, "* ID (\"name\" \"Postern\")\r\na OK Done\r\n");
@@ -104,6 +105,45 @@ test_starttls_injection(void **state)
 	open_conn(&c, false);
 	EXPECT(&c, "a starttls\r\nb login u p\r\n", IMAP_PRE_CLOSE,
 	    "a OK Begin TLS now\r\n* BYE Input behind STARTTLS\r\n");
+	close_conn(&c);
+}
+
+/* Four lines of SCRAM; -PLUS only when there is something to bind to. */
+static void
+test_scram(void **state)
+{
+	struct conn c;
+
+	(void)state;
+	open_conn(&c, true);
+	EXPECT(&c, "a authenticate scram-sha-256-plus\r\n", IMAP_PRE_INPUT,
+	    "a NO [CANNOT] Unknown mechanism\r\n");
+	EXPECT(&c, "a authenticate scram-sha-1\r\n", IMAP_PRE_INPUT,
+	    "a NO [CANNOT] Unknown mechanism\r\n");
+	EXPECT(&c, "a authenticate scram-sha-256 biws\r\n", IMAP_PRE_AUTH_START, "");
+	expect_auth(&c, "SCRAM-SHA-256", true, STR("n,,"));
+	imap_prelogin_auth_challenge(c.p, STR("r=x"), &c.out);
+	EXPECT(&c, "Yz1iaXdz\r\n", IMAP_PRE_AUTH_CONTINUE, "+ cj14\r\n");
+	expect_auth(&c, "SCRAM-SHA-256", false, STR("c=biws"));
+	imap_prelogin_auth_challenge(c.p, STR("v=y"), &c.out);
+	EXPECT(&c, "\r\n", IMAP_PRE_AUTH_CONTINUE, "+ dj15\r\n");
+	expect_auth(&c, "SCRAM-SHA-256", false, STR(""));
+	assert_true(str_eq(imap_prelogin_auth_ok(c.p), STR("a")));
+	close_conn(&c);
+
+	open_conn(&c, true);
+	imap_prelogin_bound(c.p);
+	EXPECT(&c, "a capability\r\n", IMAP_PRE_INPUT,
+	    "* CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID AUTH=PLAIN AUTH=LOGIN AUTH=SCRAM-SHA-256 "
+	    "AUTH=SCRAM-SHA-256-PLUS\r\na OK Capabilities listed\r\n");
+	EXPECT(&c, "a authenticate SCRAM-SHA-256-PLUS\r\n", IMAP_PRE_AUTH_START, "");
+	expect_auth(&c, "SCRAM-SHA-256-PLUS", false, STR(""));
+	close_conn(&c);
+	/* not in plain text, whatever was said of bindings */
+	open_conn(&c, false);
+	imap_prelogin_bound(c.p);
+	EXPECT(&c, "a authenticate SCRAM-SHA-256-PLUS\r\n", IMAP_PRE_INPUT,
+	    "a NO [PRIVACYREQUIRED] Use TLS before logging in\r\n");
 	close_conn(&c);
 }
 
@@ -249,6 +289,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain_text),
 		cmocka_unit_test(test_starttls_injection),
+		cmocka_unit_test(test_scram),
 		cmocka_unit_test(test_login),
 		cmocka_unit_test(test_authenticate),
 		cmocka_unit_test(test_limits),

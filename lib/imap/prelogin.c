@@ -22,7 +22,7 @@ enum state {
 };
 
 struct imap_prelogin {
-	bool tls, tls_offered;
+	bool tls, tls_offered, bound;
 	enum state state;
 	struct imap_frame frame;
 	struct arena *arena;
@@ -76,13 +76,34 @@ imap_prelogin_free(struct imap_prelogin **pp)
 	*pp = NULL;
 }
 
+/* Only in TLS: even SCRAM would let who listens guess passwords. */
+static const struct {
+	const char *name;
+	bool bound; /* needs a channel binding */
+} mechanisms[] = {
+	{ "PLAIN", false },
+	{ "LOGIN", false },
+	{ "SCRAM-SHA-256", false },
+	{ "SCRAM-SHA-256-PLUS", true },
+};
+
+static bool
+is_possible(const struct imap_prelogin *p, size_t mechanism)
+{
+	return p->tls && (p->bound || !mechanisms[mechanism].bound);
+}
+
 static void
 put_capabilities(const struct imap_prelogin *p, struct buf *out)
 {
 	buf_puts(out, "IMAP4rev1 LITERAL+ SASL-IR ID");
 	if (p->tls_offered && !p->tls)
 		buf_puts(out, " STARTTLS");
-	buf_puts(out, p->tls ? " AUTH=PLAIN AUTH=LOGIN" : " LOGINDISABLED");
+	if (!p->tls)
+		buf_puts(out, " LOGINDISABLED");
+	for (size_t i = 0; i < sizeof(mechanisms) / sizeof(mechanisms[0]); i++)
+		if (is_possible(p, i))
+			buf_printf(out, " AUTH=%s", mechanisms[i].name);
 }
 
 void
@@ -250,7 +271,6 @@ base64_take(struct imap_prelogin *p, struct str text)
 static bool
 cmd_authenticate(struct imap_prelogin *p, struct imap_parse *c, struct buf *out)
 {
-	static const char *const mechanisms[] = { "PLAIN", "LOGIN" };
 	struct str name, initial = { NULL, 0 };
 
 	if (!imap_parse_sp(c) || !imap_parse_atom(c, &name))
@@ -267,8 +287,8 @@ cmd_authenticate(struct imap_prelogin *p, struct imap_parse *c, struct buf *out)
 		return true;
 	exchange_forget(p);
 	for (size_t i = 0; i < sizeof(mechanisms) / sizeof(mechanisms[0]); i++)
-		if (str_eq_nocase(name, str_of(mechanisms[i])))
-			p->mechanism = mechanisms[i];
+		if (is_possible(p, i) && str_eq_nocase(name, str_of(mechanisms[i].name)))
+			p->mechanism = mechanisms[i].name;
 	if (p->mechanism == NULL) {
 		reply(p, out, "NO [CANNOT] Unknown mechanism");
 		return true;
@@ -411,6 +431,12 @@ imap_prelogin_tls_on(struct imap_prelogin *p)
 	p->state = ST_COMMAND;
 	exchange_forget(p);
 	imap_frame_reset(&p->frame);
+}
+
+void
+imap_prelogin_bound(struct imap_prelogin *p)
+{
+	p->bound = true;
 }
 
 static enum imap_pre_event

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * IMAP before login (rfc3501:3.1): greeting, CAPABILITY, NOOP, LOGOUT, ID, STARTTLS, LOGIN,
- * AUTHENTICATE PLAIN and LOGIN with initial response (rfc4959). Bytes in, bytes and events out;
+ * AUTHENTICATE PLAIN, LOGIN, SCRAM-SHA-256 and -PLUS with initial response (rfc4959). Bytes in, bytes and events out;
  * the limits stand in limits.h.
  *
  * The host's part: on input and after each answer to an event, call imap_prelogin_run() until it
@@ -33,7 +33,7 @@ enum imap_pre_event {
 
 /* Facts of the exchange under way; borrowed until the next call. Holds secrets. */
 struct imap_pre_auth {
-	struct str mechanism; /* "PLAIN" or "LOGIN" */
+	struct str mechanism; /* one that was announced; "PLAIN" for the command LOGIN */
 	bool has_initial;     /* at start: an initial response is there (it may be empty) */
 	struct str data;      /* raw SASL bytes: initial response, or response */
 };
@@ -57,6 +57,9 @@ enum imap_pre_event imap_prelogin_run(struct imap_prelogin *p, struct buf *in, s
 
 /* The handshake after IMAP_PRE_STARTTLS is complete; everything known before is forgotten. */
 void imap_prelogin_tls_on(struct imap_prelogin *p);
+
+/* The TLS session has channel bindings: SCRAM-SHA-256-PLUS is announced, too. */
+void imap_prelogin_bound(struct imap_prelogin *p);
 
 /* --- after IMAP_PRE_AUTH_START and IMAP_PRE_AUTH_CONTINUE: exactly one of these answers it --- */
 void imap_prelogin_auth(const struct imap_prelogin *p, struct imap_pre_auth *auth);

@@ -162,11 +162,9 @@ IPC_BEGIN(dns_query, resolver, CLIENT, IPC_ANY, NOFD, MANY, dns_answer)
 IPC_U32(type)
 IPC_STR(name, 255)
 IPC_END(dns_query)
-/* rdata: each record preceded by its length as two bytes, most significant first. exists: the name
- * does, though with IPC_NO it has no record of this type. */
+/* rdata: each record preceded by its length as two bytes, most significant first. */
 IPC_BEGIN(dns_answer, resolver, SERVER, IPC_ANY, NOFD, MANY, none)
 IPC_U8(result)
-IPC_U8(exists)
 IPC_U8(secure)
 IPC_U32(ttl)
 IPC_STR(canonical, 255)
@@ -193,12 +191,15 @@ IPC_END(addresses_changed)
 IPC_BEGIN(verifier_get, accounts_auth, CLIENT, IPC_ANY, NOFD, MANY, verifier_is)
 IPC_STR(login, 512)
 IPC_END(verifier_get)
-/* generation changes whenever the verifier or the account's state does. */
+/* generation changes whenever a password or the account's state does. salt is there for every login,
+ * also an unknown one; keys: struct scram_keys of each password that has them (lib/scram). */
 IPC_BEGIN(verifier_is, accounts_auth, SERVER, IPC_ANY, NOFD, MANY, none)
 IPC_U8(result)
 IPC_U32(account)
 IPC_U64(generation)
 IPC_STR(verifier, 256)
+IPC_BYTES(salt, 16)
+IPC_BYTES(keys, 1344)
 IPC_END(verifier_is)
 /* A proven login asks for its descriptor: of the mailbox, or (submission 1) of a queue door bound
  * to the account. accounts checks state and generation once more. */
@@ -390,16 +391,14 @@ IPC_STR(address, 512)
 IPC_STR(orcpt, 512)
 IPC_U8(notify)
 IPC_END(job_recipient)
-/* So many bytes more of the content may be sent now, and are expected. What is on its way when
- * job_done comes is passed over. */
+/* The server takes the content: so many bytes more may be sent now. */
 IPC_BEGIN(job_want, delivery, SERVER, IPC_ANY, NOFD, MANY, none)
 IPC_U32(bytes)
 IPC_END(job_want)
 IPC_BEGIN(job_content, delivery, CLIENT, IPC_ST_BUSY, NOFD, MANY, none)
 IPC_BYTES(bytes, 65536)
 IPC_END(job_content)
-/* No more comes of it (it cannot be read, or was removed): never end it with the final dot. job_done
- * comes all the same; a job whose content was complete already is not stopped. */
+/* No more comes of it (it cannot be read, or was removed): never end it with the final dot. */
 IPC_BEGIN(job_cancel, delivery, CLIENT, IPC_ANY, NOFD, MANY, none)
 IPC_END(job_cancel)
 /* One for each recipient before job_done. result: IPC_OK, IPC_TEMP, IPC_NO (for good). code 0: no

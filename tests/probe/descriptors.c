@@ -26,7 +26,6 @@ static const struct {
 	{ "accounts", FILES },
 	{ "auth", COMMON },
 	{ "smtpd", NETWORK },
-	{ "delivery", COMMON | KIND_TCP },
 	{ "queue", FILES },
 	{ "imapd", NETWORK },
 	{ "mailbox", FILES },

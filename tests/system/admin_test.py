@@ -4,6 +4,9 @@ import imaplib
 import json
 
 import socket
+import ssl
+
+import scram
 
 from harness import *
 
@@ -28,12 +31,12 @@ def can_login(m, user, password=PASSWORD):
 def test_help_of_every_command(m):
     out = run(m.command, "--help").stdout
     for words in ("init", "run", "status", "reload", "user add", "user list", "user remove",
-                  "user passwd", "user suspend", "user resume", "domain add", "domain list",
+                  "user passwd", "user suspend", "user resume", "app-password add",
+                  "app-password list", "app-password remove", "domain add", "domain list",
                   "domain remove", "alias add", "alias list", "alias remove", "forward add",
                   "forward keep", "forward list", "forward remove", "send-as add",
-                  "send-as list", "send-as remove", "config get",
-                  "config set", "config check", "config list", "queue list", "queue show", "backup",
-                  "restore"):
+                  "send-as list", "send-as remove", "config get", "config set", "config check",
+                  "config list", "queue list", "queue show", "backup", "restore"):
         assert words.split()[-1] in out, f"{words} is not in --help"
         assert run(m.command, *words.split(), "--help").stdout.strip(), words
 
@@ -199,6 +202,13 @@ def test_backup_under_load_and_restore_keep_uids(m):
     client.expunge()
     before, validity = m.messages(), client.response("UIDVALIDITY")
     client.logout()
+    team = "team@" + DOMAIN
+    m.cli("alias", "add", team, USER, "far@elsewhere.example")
+    m.cli("send-as", "add", USER, team)
+    m.cli("forward", "add", BOB, USER, "bob@elsewhere.example")
+    app = rows(m, "app-password", "add", USER, "phone")[0]["password"]
+    lists = (("alias", "list"), ("send-as", "list"), ("forward", "list"), ("app-password", "list"))
+    accounts = [rows(m, *words) for words in lists]
     target = os.path.join(m.home, "backup")
     m.cli("backup", target)
     m.send(message("after the backup"))
@@ -221,6 +231,16 @@ def test_backup_under_load_and_restore_keep_uids(m):
                 got[int(re.search(rb"UID (\d+)", part[0]).group(1))] = part[1]
         client.logout()
         assert got == before, (sorted(got), sorted(before))
+        assert [rows(other, *words) for words in lists] == accounts
+        client = other.imap(USER, app)
+        client.logout()
+        client = imaplib.IMAP4_SSL("mail." + DOMAIN, other.imaps_port,
+                                   ssl_context=ssl.create_default_context(cafile=other.folder + "/ca.pem"))
+        client.authenticate("SCRAM-SHA-256", scram.Client(USER, app).step)
+        client.logout()
+        m.cli("send-as", "remove", USER, team)
+        m.cli("alias", "remove", team)
+        m.cli("forward", "remove", BOB)
         run("swaks", "--server", f"127.0.0.1:{other.smtp_port}", "--to", USER, "--from",
             "sender@example.net")
     finally:

@@ -1,1 +1,0 @@
-auth_client_needs := tls ipc io base

@@ -1,0 +1,2 @@
+scram_needs := base
+scram_ldlibs := -lsodium
