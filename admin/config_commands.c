@@ -44,7 +44,7 @@ admin_config_list(struct admin *a)
 	o = output_new(a->command, a->json);
 	for (int i = 0; i < SET__MAX; i++) {
 		const struct setting_row *row = setting_row((enum setting)i);
-		const char *cells[] = { row->name, settings_text(s, (enum setting)i), row->def,
+		const char *cells[] = { row->name, settings_shown(s, (enum setting)i), row->def,
 			row->help };
 
 		output_cells(o, 4, cells);
@@ -66,13 +66,13 @@ admin_config_get(struct admin *a)
 		return status;
 	if (a->json) {
 		struct output *o = output_new(a->command, true);
-		const char *cells[] = { a->argv[0], settings_text(s, (enum setting)which) };
+		const char *cells[] = { a->argv[0], settings_shown(s, (enum setting)which) };
 
 		output_cells(o, 2, cells);
 		status = output_end(&o, IPC_OK, STR(""));
 	} else {
 		/* The bare value: for scripts without a JSON parser. */
-		printf("%s\n", settings_text(s, (enum setting)which));
+		printf("%s\n", settings_shown(s, (enum setting)which));
 	}
 	settings_free(&s);
 	return status;
@@ -93,15 +93,35 @@ tell_instance(struct admin *a, enum setting which, enum ipc_result *result, stru
 	return setting_row(which)->when == SW_RESTART ? restart : "Changed.";
 }
 
+/* What the command line says, or for a password and "-" what comes by standard input: words of a
+ * command line are seen by every user of the machine. NULL: it could not be read. */
+static char *
+value_given(struct admin *a, int which)
+{
+	struct buf secret;
+	char *value = NULL;
+
+	if (which < 0 || setting_row((enum setting)which)->type != ST_SECRET ||
+	    strcmp(a->argv[1], "-") != 0)
+		return xstrdup(a->argv[1]);
+	buf_init(&secret, SETTINGS_VALUE_MAX);
+	if (password_read(&secret) == 0)
+		value = xstrndup((const char *)buf_data(&secret), buf_len(&secret));
+	buf_free_secret(&secret);
+	return value;
+}
+
 int
 admin_config_set(struct admin *a)
 {
 	int which = setting_by_name(a->argv[0]), status;
-	char *path = config_path(a);
+	char *path = config_path(a), *value = value_given(a, which);
 	struct buf errors;
 
 	buf_init(&errors, ERRORS_MAX);
-	if (config_set(path, a->argv[0], a->argv[1], &errors) < 0 || which < 0) {
+	if (value == NULL) {
+		status = admin_fail(a, "The password could not be read.");
+	} else if (config_set(path, a->argv[0], value, &errors) < 0 || which < 0) {
 		status =
 		    admin_fail(a, "%.*s", (int)buf_len(&errors), (const char *)buf_data(&errors));
 	} else {
@@ -112,6 +132,9 @@ admin_config_set(struct admin *a)
 		status = output_end(&o, told ? IPC_OK : result,
 		    told ? str_of(told) : str_from(buf_data(&errors), buf_len(&errors)));
 	}
+	if (value != NULL)
+		explicit_bzero(value, strlen(value));
+	free(value);
 	buf_free(&errors);
 	free(path);
 	return status;

@@ -1,2 +1,2 @@
-imapd_needs := imap tls daemon settings ipc io base
+imapd_needs := auth_client imap tls daemon settings ipc io base
 imapd_ldlibs :=

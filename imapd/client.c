@@ -10,7 +10,8 @@
 
 #include "base/log.h"
 #include "base/xalloc.h"
-#include "imapd/auth_pool.h"
+#include "auth_client/auth_client.h"
+#include "imapd/imapd.h"
 
 /* A dead client is noticed even if it is silent and nothing is sent to it (IDLE). */
 enum { KEEPALIVE_IDLE_S = 300 };
@@ -141,6 +142,8 @@ client_stop(struct client *c)
 /* --- before the login ---------------------------------------------------------------------------
  */
 
+static const struct auth_client_ops auth_ops;
+
 static void
 start_exchange(struct client *c)
 {
@@ -150,7 +153,14 @@ start_exchange(struct client *c)
 	imap_prelogin_auth(c->prelogin, &auth);
 	snprintf(
 	    c->mechanism, sizeof(c->mechanism), "%.*s", (int)auth.mechanism.n, auth.mechanism.p);
-	if ((c->exchange = auth_start(c->d->auth, c, &auth)) != NULL)
+	c->exchange = auth_start(c->d->auth, &auth_ops, c,
+	    &(struct auth_request){ .service = STR("imap"),
+		.mechanism = auth.mechanism,
+		.client_address = c->address,
+		.stream = c->stream,
+		.has_initial = auth.has_initial,
+		.initial = auth.data });
+	if (c->exchange != NULL)
 		return;
 	buf_init(&out, IMAP_PRELOGIN_OUT_MAX);
 	imap_prelogin_auth_refused(c->prelogin, IMAP_PRE_UNAVAILABLE, &out);
@@ -224,9 +234,10 @@ prelogin_run(struct client *c)
 /* --- answers of auth ----------------------------------------------------------------------------
  */
 
-void
-client_auth_challenge(struct client *c, struct str challenge)
+static void
+on_challenge(void *arg, struct str challenge)
 {
+	struct client *c = arg;
 	struct buf out;
 
 	buf_init(&out, IMAP_PRELOGIN_OUT_MAX);
@@ -235,9 +246,10 @@ client_auth_challenge(struct client *c, struct str challenge)
 	prelogin_run(c);
 }
 
-void
-client_auth_refused(struct client *c, enum ipc_result result, struct str login)
+static void
+on_refused(void *arg, enum ipc_result result, struct str login)
 {
+	struct client *c = arg;
 	enum imap_pre_refusal why =
 	    result == IPC_NO || result == IPC_DENIED || result == IPC_INVALID
 		? IMAP_PRE_BAD_CREDENTIALS
@@ -245,6 +257,7 @@ client_auth_refused(struct client *c, enum ipc_result result, struct str login)
 				      : IMAP_PRE_UNAVAILABLE;
 	struct buf out;
 
+	c->exchange = NULL;
 	log_info(c->id, "event=login-failed client=%s login=\"%s\" mechanism=%s reason=%s",
 	    c->address, LOGS(login), c->mechanism,
 	    why == IMAP_PRE_BAD_CREDENTIALS ? "credentials"
@@ -261,19 +274,27 @@ client_auth_refused(struct client *c, enum ipc_result result, struct str login)
 	prelogin_run(c);
 }
 
-void
-client_auth_ok(struct client *c, uint32_t account, struct str login, int fd)
+static void
+on_ok(void *arg, uint32_t account, struct str login, int fd)
 {
+	struct client *c = arg;
 	char tls[TLS_DESCRIPTION_MAX], tag[IMAP_TAG_MAX + 1];
 	struct str t = imap_prelogin_auth_ok(c->prelogin);
 	size_t n = t.n < IMAP_TAG_MAX ? t.n : IMAP_TAG_MAX;
 
+	c->exchange = NULL;
 	log_info(c->id, "event=login client=%s login=\"%s\" account=%u mechanism=%s tls=\"%s\"",
 	    c->address, LOGS(login), account, c->mechanism, tls_stream_describe(c->stream, tls));
 	memcpy(tag, t.p, n);
 	imap_prelogin_free(&c->prelogin);
 	relay_start(c, fd, login, str_from(tag, n));
 }
+
+static const struct auth_client_ops auth_ops = {
+	.challenge = on_challenge,
+	.refused = on_refused,
+	.ok = on_ok,
+};
 
 /* --- the client's stream ------------------------------------------------------------------------
  */

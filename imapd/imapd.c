@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "base/xalloc.h"
-#include "imapd/auth_pool.h"
+#include "auth_client/auth_client.h"
 
 static void
 on_stop_time(void *arg)

@@ -83,10 +83,6 @@ void client_free(struct client *c, const char *why);
 /* The same, but what is pending is still sent. */
 void client_finish(struct client *c, const char *why);
 void client_stop(struct client *c);
-/* Answers to an exchange (auth_pool.h); the exchange is gone already. */
-void client_auth_challenge(struct client *c, struct str challenge);
-void client_auth_refused(struct client *c, enum ipc_result result, struct str login);
-void client_auth_ok(struct client *c, uint32_t account, struct str login, int fd);
 
 /* --- relay.c ------------------------------------------------------------------------------------
  */

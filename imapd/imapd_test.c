@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#include "imapd/auth_pool.h"
+#include "auth_client/auth_client.h"
 #include "tls/fake_keys.h"
 
 enum { WORKERS = 2, TEXT_MAX = 1 << 16 };

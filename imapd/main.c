@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "daemon/daemon.h"
-#include "imapd/auth_pool.h"
+#include "auth_client/auth_client.h"
 #include "imapd/imapd.h"
 
 static void

@@ -40,6 +40,7 @@ static const struct {
 	{ PROC_accounts, -1 },
 	{ PROC_auth, SET_auth_workers },
 	{ PROC_queue, -1 },
+	{ PROC_delivery, -1 },
 	{ PROC_control, -1 },
 	{ PROC_smtpd, SET_smtpd_workers },
 	{ PROC_imapd, SET_imapd_workers },

@@ -173,6 +173,37 @@ on_begin(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_msg_be
 		txn_refuse(d, t, IPC_TEMP, "too many messages at once");
 }
 
+/* The accounts as they came, four bytes each, most significant first. */
+static int
+add_accounts(struct envelope_writer *w, uint32_t recipient, struct str accounts)
+{
+	if (accounts.n % 4 != 0 || accounts.n == 0)
+		return -1;
+	for (size_t i = 0; i < accounts.n; i += 4) {
+		const uint8_t *p = (const uint8_t *)accounts.p + i;
+		uint32_t account =
+		    (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+
+		if (account >= TARGET_NOBODY ||
+		    envelope_delivery(w, recipient, account, DELIVERY_PENDING) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+add_recipient(struct envelope_writer *w, const struct ipc_msg_recipient *m)
+{
+	int index = envelope_recipient(w, &(struct envelope_recipient){
+					      .address = m->address,
+					      .orcpt = m->orcpt,
+					      .notify = m->notify,
+					      .from = ENVELOPE_ITSELF,
+					  });
+
+	return index < 0 ? -1 : add_accounts(w, (uint32_t)index, m->accounts);
+}
+
 static void
 on_recipient(
     void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_msg_recipient *m, int fd)
@@ -182,7 +213,7 @@ on_recipient(
 
 	(void)ch;
 	(void)fd;
-	if (t->state == TXN_OPEN && envelope_recipient(&t->envelope, m) != 0)
+	if (t->state == TXN_OPEN && add_recipient(&t->envelope, m) != 0)
 		txn_refuse(d, t, IPC_INVALID, "bad recipient or too many");
 }
 

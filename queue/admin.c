@@ -70,10 +70,10 @@ put_escaped(struct buf *b, struct str s)
 static void
 recipients_text(struct buf *b, const struct envelope *e)
 {
+	struct envelope_cursor c = { 0 };
 	struct envelope_recipient r;
-	struct str rest = e->recipient_bytes;
 
-	for (uint32_t i = 0; i < e->recipients && envelope_next_recipient(&rest, &r); i++) {
+	for (uint32_t i = 0; envelope_recipient_at(e, &c, i, &r); i++) {
 		if (i > 0)
 			(void)buf_putc(b, ' ');
 		put_escaped(b, r.address);
@@ -99,7 +99,7 @@ list_row(struct listing *l, const struct message *m)
 		(void)buf_putc(&to, '\0');
 	}
 	snprintf(size, sizeof(size), "%llu", (unsigned long long)(m->size + e.prepend.n));
-	snprintf(attempts, sizeof(attempts), "%u", m->attempts);
+	snprintf(attempts, sizeof(attempts), "%u", (unsigned)m->attempts);
 	command_row(l->door->ch, l->id, 7,
 	    (const char *const[]){
 		queue_id_print(id, m->number),
@@ -126,12 +126,13 @@ static void
 show_deliveries(
     struct ipc_channel *ch, uint64_t id, const struct message *m, const struct envelope *e)
 {
-	static const char *const text[DELIVERY_STATE__MAX] = { "waiting", "delivered", "failed" };
+	static const char *const text[DELIVERY_STATE__MAX] = { "waiting", "delivered", "failed",
+		"delivered", "delivered", "delivered" };
 	char address[LOG_ESCAPED_MAX * 2], line[LOG_ESCAPED_MAX * 2 + 64];
 
 	for (uint32_t i = 0; i < m->deliveries; i++) {
 		log_escape(address, sizeof(address), envelope_address(e, i));
-		snprintf(line, sizeof(line), "%s account=%u %s", address, m->delivery[i].account,
+		snprintf(line, sizeof(line), "%s account=%u %s", address, m->delivery[i].target,
 		    text[m->delivery[i].state]);
 		command_row(ch, id, 2, (const char *const[]){ "delivery", line });
 	}
@@ -179,7 +180,7 @@ show(struct admin_door *d, uint64_t id, const struct message *m)
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)(m->size + e.prepend.n));
 	show_row(d->ch, id, "size", str_of(text));
 	show_row(d->ch, id, "state", str_of(state_text(m)));
-	snprintf(text, sizeof(text), "%u", m->attempts);
+	snprintf(text, sizeof(text), "%u", (unsigned)m->attempts);
 	show_row(d->ch, id, "attempts", str_of(text));
 	show_deliveries(d->ch, id, m, &e);
 	show_header(d->ch, id, e.prepend);

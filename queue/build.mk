@@ -1,2 +1,2 @@
-queue_needs := daemon journal command settings ipc io base proc
+queue_needs := daemon journal command settings dsn smtp mail ipc io base proc
 queue_ldlibs :=

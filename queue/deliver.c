@@ -584,9 +584,9 @@ deliverer_message(struct deliverer *o, struct message *m)
 		struct delivery *d = &m->delivery[i];
 		struct mailbox *mb;
 
-		if (d->state != DELIVERY_PENDING)
+		if (d->state != DELIVERY_PENDING || d->target >= TARGET_NOBODY)
 			continue;
-		mb = mailbox_get(o, d->account);
+		mb = mailbox_get(o, d->target);
 		d->mailbox = mb;
 		d->phase = PHASE_WAIT;
 		mb->waiting++;
@@ -600,7 +600,7 @@ deliverer_message(struct deliverer *o, struct message *m)
 void
 deliverer_settled(struct deliverer *o, struct delivery *d)
 {
-	struct mailbox *mb = d->mailbox;
+	struct mailbox *mb = d->target < TARGET_NOBODY ? d->mailbox : NULL;
 
 	(void)o;
 	if (mb == NULL)

@@ -23,10 +23,10 @@ inside(const uint8_t *data, size_t size, struct str s)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct envelope_recipient r;
+	struct envelope_recipient r, o;
+	struct envelope_cursor c = { 0 };
 	char id[QUEUE_ID_SIZE];
 	struct envelope e;
-	struct str rest;
 	uint64_t number;
 	uint32_t n = 0;
 
@@ -42,16 +42,22 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	inside(data, size, e.reverse_path);
 	inside(data, size, e.envid);
 	inside(data, size, e.prepend);
-	rest = e.recipient_bytes;
-	while (envelope_next_recipient(&rest, &r)) {
+	while (envelope_recipient_at(&e, &c, n, &r)) {
 		inside(data, size, r.address);
 		inside(data, size, r.orcpt);
-		inside(data, size, r.accounts);
+		inside(data, size, envelope_sender(&e, &r));
+		envelope_original(&e, n, &o);
+		inside(data, size, o.address);
+		if (r.from > n)
+			abort();
 		n++;
 	}
-	if (n != e.recipients || rest.n != 0)
+	if (n != e.recipients || c.rest.n != 0)
 		abort();
-	for (uint32_t i = 0; i < e.deliveries; i++)
+	for (uint32_t i = 0; i < e.deliveries; i++) {
 		inside(data, size, envelope_address(&e, i));
+		if (envelope_recipient_of(&e, i) >= n)
+			abort();
+	}
 	return 0;
 }

@@ -31,6 +31,28 @@ on_settled(void *arg, struct delivery *d)
 	deliverer_settled(q->deliverer, d);
 }
 
+static struct destination *
+on_destination(void *arg, struct str address)
+{
+	(void)arg;
+	(void)address;
+	return NULL;
+}
+
+static void
+on_destination_done(void *arg, struct destination *to)
+{
+	(void)arg;
+	(void)to;
+}
+
+static void
+on_gone(void *arg, struct message *m)
+{
+	(void)arg;
+	(void)m;
+}
+
 static void
 on_stored(void *arg, void *cookie, int result, const struct message *m)
 {
@@ -90,6 +112,9 @@ queue_new(struct io_loop *loop, int dirfd, const struct queue_options *o, struct
 		.on_message = on_message,
 		.on_settled = on_settled,
 		.on_stored = on_stored,
+		.on_gone = on_gone,
+		.destination = on_destination,
+		.destination_done = on_destination_done,
 		.arg = q,
 	};
 	int r;

@@ -12,7 +12,7 @@
 #include "base/xalloc.h"
 
 /* Records of the journal. */
-enum { R_MESSAGE = 1, R_STATES = 2, R_NUMBERS = 3 };
+enum { R_MESSAGE = 1, R_STATES = 2, R_NUMBERS = 3, R_NOTE = 4 };
 
 /* How far numbers jump after a restore: above all that were given out since the backup. */
 #define RENUMBER_STEP (UINT64_C(1) << 32)
@@ -22,23 +22,42 @@ struct fresh {
 	void *cookie;
 };
 
+/* A note in the batch. */
+struct fresh_note {
+	struct delivery *delivery;
+	struct journal_ref ref;
+};
+
+/* One that was found; its message may stand behind it. */
+struct found_note {
+	uint64_t number, due_ms;
+	struct journal_ref ref;
+	uint32_t delivery;
+	uint16_t tries;
+};
+
 struct spool {
 	struct journal *journal;
 	struct spool_ops ops;
 	struct spool_limits limits;
 	struct map *messages; /* by number */
-	uint64_t bytes;       /* received bytes of all messages */
-	bool room, opened, compaction_failed;
+	struct message_age by_age;
+	uint64_t bytes; /* received bytes of all messages */
+	bool room, opened, started, newer, compaction_failed;
 
 	uint64_t number, number_end; /* next one; end of what is reserved on disk */
 	uint64_t number_asked;       /* end of what is reserved with the next commit */
 	struct journal_ref numbers_ref, numbers_next;
 
 	struct fresh *fresh; /* in the batch */
-	size_t fresh_count, fresh_cap;
+	size_t fresh_count, fresh_cap, inside_count;
 	struct message_list dirty; /* states changed, not in the batch yet */
 	size_t dirty_count;
-	struct buf scratch, states;
+	struct fresh_note *notes; /* in the batch */
+	size_t notes_count, notes_cap;
+	struct found_note *found; /* while the journal is opened */
+	size_t found_count, found_cap;
+	struct buf scratch, states, note;
 };
 
 /* --- numbers ----------------------------------------------------------------------------------- */
@@ -94,18 +113,54 @@ message_new(uint64_t number, uint32_t deliveries)
 	struct message *m = xcalloc(1, sizeof(*m) + (size_t)deliveries * sizeof(struct delivery));
 
 	m->number = number;
-	m->deliveries = m->pending = deliveries;
+	m->deliveries = (uint16_t)deliveries;
 	for (uint32_t i = 0; i < deliveries; i++)
 		m->delivery[i].message = m;
 	return m;
 }
 
+/* What it is for; counts those that are pending. */
+static void
+delivery_init(
+    struct spool *s, struct delivery *d, uint32_t target, uint8_t state, struct str address)
+{
+	d->target = target;
+	d->state = state;
+	d->durable = state != DELIVERY_PENDING;
+	d->message->pending += state == DELIVERY_PENDING;
+	if (target == TARGET_REMOTE)
+		d->destination = s->ops.destination(s->ops.arg, address);
+}
+
+static void
+message_free(struct spool *s, struct message *m)
+{
+	for (uint32_t i = 0; i < m->deliveries; i++)
+		if (m->delivery[i].target == TARGET_REMOTE && m->delivery[i].destination)
+			s->ops.destination_done(s->ops.arg, m->delivery[i].destination);
+	free(m);
+}
+
+static void
+note_dead(struct spool *s, struct delivery *d)
+{
+	if (d->note)
+		journal_dead(s->journal, (struct journal_ref){ d->note, d->note_size });
+	d->note = 0;
+}
+
 static void
 message_forget(struct spool *s, struct message *m)
 {
+	if (s->started) {
+		s->ops.on_gone(s->ops.arg, m);
+		TAILQ_REMOVE(&s->by_age, m, age_link);
+		for (uint32_t i = 0; i < m->deliveries; i++)
+			note_dead(s, &m->delivery[i]);
+	}
 	s->bytes -= m->size;
 	map_del(s->messages, m->number);
-	free(m);
+	message_free(s, m);
 }
 
 static void
@@ -115,7 +170,7 @@ message_dirty(struct spool *s, struct message *m)
 		return;
 	m->dirty = true;
 	s->dirty_count++;
-	TAILQ_INSERT_TAIL(&s->dirty, m, dirty_link);
+	STAILQ_INSERT_TAIL(&s->dirty, m, dirty_link);
 }
 
 static bool
@@ -137,36 +192,51 @@ states_of(struct spool *s, const struct message *m)
 	buf_put(&s->states, &le, sizeof(le));
 	for (uint32_t i = 0; i < m->deliveries; i++)
 		buf_putc(&s->states, m->delivery[i].state);
+	buf_putc(&s->states, m->flags);
 }
 
 /* --- recovery ---------------------------------------------------------------------------------- */
+static struct message *
+message_found(struct spool *s, const struct envelope *e)
+{
+	struct message *m = message_new(e->number, e->deliveries);
+	struct envelope_cursor c = { 0 };
+	struct envelope_recipient r = { 0 };
+
+	m->arrival_ms = e->arrival_ms;
+	m->flags = e->message_flags;
+	for (uint32_t i = 0; i < e->deliveries; i++) {
+		uint32_t target = envelope_target(e, i);
+
+		if (target == TARGET_REMOTE)
+			(void)envelope_recipient_at(e, &c, envelope_recipient_of(e, i), &r);
+		delivery_init(s, &m->delivery[i], target, e->states[i], r.address);
+	}
+	return m;
+}
+
 static void
 recover_message(struct spool *s, const struct journal_record *r)
 {
 	struct message *m, *old;
 	struct envelope e;
+	int ret = envelope_read(str_from(r->meta, r->meta_len), &e);
 
-	if (envelope_read(str_from(r->meta, r->meta_len), &e) != 0) {
+	if (ret != 0) {
+		s->newer |= ret == ENVELOPE_NEWER;
 		log_error(NULL, "event=queue-damage what=envelope segment=%llu",
 		    (unsigned long long)(r->ref.pos >> 32));
 		return;
 	}
-	m = message_new(e.number, e.deliveries);
+	m = message_found(s, &e);
 	m->ref = r->ref;
 	m->large_id = r->large_id;
-	m->size = r->content_len;
-	m->arrival_ms = e.arrival_ms;
-	for (uint32_t i = 0; i < e.deliveries; i++) {
-		m->delivery[i].account = envelope_account(&e, i);
-		m->delivery[i].state = e.states[i];
-		m->delivery[i].durable = e.states[i] != DELIVERY_PENDING;
-		m->pending -= e.states[i] != DELIVERY_PENDING;
-	}
+	m->size = (uint32_t)r->content_len;
 	s->bytes += m->size;
 	old = map_put(s->messages, m->number, m);
 	if (old) {
 		s->bytes -= old->size;
-		free(old);
+		message_free(s, old);
 	}
 	if (e.number + e.deliveries >= s->number)
 		s->number = e.number + e.deliveries + 1;
@@ -188,8 +258,12 @@ recover_states(struct spool *s, const struct journal_record *r)
 		message_forget(s, m);
 		return;
 	}
-	if (r->meta_len != sizeof(number) + m->deliveries)
+	/* Until version 0.3 without the flags. */
+	if (r->meta_len != sizeof(number) + m->deliveries &&
+	    r->meta_len != sizeof(number) + m->deliveries + 1)
 		return;
+	if (r->meta_len > sizeof(number) + m->deliveries)
+		m->flags = r->meta[r->meta_len - 1];
 	m->pending = 0;
 	for (uint32_t i = 0; i < m->deliveries; i++) {
 		struct delivery *d = &m->delivery[i];
@@ -198,6 +272,47 @@ recover_states(struct spool *s, const struct journal_record *r)
 		d->durable = d->state != DELIVERY_PENDING;
 		m->pending += d->state == DELIVERY_PENDING;
 	}
+}
+
+static void
+recover_note(struct spool *s, const struct journal_record *r)
+{
+	struct note n;
+
+	if (note_read(str_from(r->meta, r->meta_len), &n) != 0)
+		return;
+	if (s->found_count == s->found_cap) {
+		s->found_cap = s->found_cap ? s->found_cap * 2 : 64;
+		s->found = xrealloc(s->found, s->found_cap * sizeof(*s->found));
+	}
+	s->found[s->found_count++] =
+	    (struct found_note){ n.number, n.due_ms, r->ref, n.delivery, n.tries };
+}
+
+/* Now that all messages are known: whose notes are these? The last one of a delivery holds. */
+static void
+notes_assign(struct spool *s)
+{
+	for (size_t i = 0; i < s->found_count; i++) {
+		const struct found_note *f = &s->found[i];
+		struct message *m = map_get(s->messages, f->number);
+		struct delivery *d;
+
+		if (m == NULL || f->delivery >= m->deliveries) {
+			journal_dead(s->journal, f->ref);
+			continue;
+		}
+		d = &m->delivery[f->delivery];
+		note_dead(s, d);
+		d->note = f->ref.pos;
+		d->note_size = f->ref.size;
+		d->tries = f->tries;
+		if (d->target == TARGET_REMOTE)
+			d->later.key = f->due_ms;
+	}
+	free(s->found);
+	s->found = NULL;
+	s->found_count = s->found_cap = 0;
 }
 
 static void
@@ -212,6 +327,9 @@ recover_record(void *arg, const struct journal_record *r)
 		break;
 	case R_STATES:
 		recover_states(s, r);
+		break;
+	case R_NOTE:
+		recover_note(s, r);
 		break;
 	case R_NUMBERS:
 		if (r->meta_len != sizeof(end))
@@ -319,10 +437,14 @@ spool_open(
 	s->limits = o->limits;
 	s->messages = map_new();
 	s->number = 1;
-	TAILQ_INIT(&s->dirty);
+	STAILQ_INIT(&s->dirty);
+	TAILQ_INIT(&s->by_age);
 	buf_init(&s->scratch, JOURNAL_RECORD_MAX);
-	buf_init(&s->states, 16 + ENVELOPE_DELIVERIES_MAX);
+	buf_init(&s->states, 17 + ENVELOPE_DELIVERIES_MAX);
+	buf_init(&s->note, JOURNAL_RECORD_MAX);
 	r = journal_open(dirfd, &jo, &s->journal);
+	if (r == 0 && s->newer)
+		r = JOURNAL_NEWER;
 	if (r == 0)
 		r = first_numbers(s, dirfd);
 	if (r != 0) {
@@ -330,6 +452,7 @@ spool_open(
 		return r;
 	}
 	collect_large(s);
+	notes_assign(s);
 	s->opened = true;
 	(void)spool_tick(s);
 	*out = s;
@@ -344,6 +467,12 @@ spool_start(struct spool *s)
 
 	if (n > 0)
 		log_info(NULL, "event=queue-recovered messages=%zu", n);
+	s->started = true;
+	for (size_t i = 0; i < n; i++) {
+		struct message *m = map_get(s->messages, v[i]);
+
+		TAILQ_INSERT_TAIL(&s->by_age, m, age_link);
+	}
 	for (size_t i = 0; i < n; i++) {
 		struct message *m = map_get(s->messages, v[i]);
 
@@ -373,7 +502,10 @@ spool_close(struct spool **sp)
 	map_free(&s->messages);
 	buf_free(&s->scratch);
 	buf_free(&s->states);
+	buf_free(&s->note);
 	free(s->fresh);
+	free(s->notes);
+	free(s->found);
 	free(s);
 	*sp = NULL;
 }
@@ -393,6 +525,12 @@ spool_has_room(const struct spool *s)
 	       s->bytes < s->limits.max_bytes;
 }
 
+void
+spool_inside(struct spool *s)
+{
+	s->inside_count++;
+}
+
 int
 spool_large_new(struct spool *s, struct journal_large **out)
 {
@@ -410,13 +548,14 @@ fresh_add(struct spool *s, struct message *m, void *cookie)
 }
 
 static struct message *
-message_of(const struct envelope_writer *w, uint64_t number, uint64_t arrival_ms)
+message_of(struct spool *s, const struct envelope_writer *w, uint64_t number, uint64_t arrival_ms)
 {
 	struct message *m = message_new(number, envelope_deliveries(w));
 
 	m->arrival_ms = arrival_ms;
 	for (uint32_t i = 0; i < m->deliveries; i++)
-		m->delivery[i].account = envelope_writer_account(w, i);
+		delivery_init(s, &m->delivery[i], envelope_writer_target(w, i),
+		    (uint8_t)envelope_writer_state(w, i), envelope_writer_address(w, i));
 	return m;
 }
 
@@ -441,12 +580,12 @@ spool_add(struct spool *s, struct envelope_writer *w, uint64_t arrival_ms, struc
 		return JOURNAL_LIMIT;
 	jw.meta = buf_data(&w->bytes);
 	jw.meta_len = buf_len(&w->bytes);
-	m = message_of(w, number, arrival_ms);
-	m->size = *large ? journal_large_size(*large) : content.n;
+	m = message_of(s, w, number, arrival_ms);
+	m->size = (uint32_t)(*large ? journal_large_size(*large) : content.n);
 	m->large_id = *large ? journal_large_id(*large) : 0;
 	r = journal_append(s->journal, &jw, &m->ref);
 	if (r != 0) {
-		free(m);
+		message_free(s, m);
 		return r;
 	}
 	*large = NULL;
@@ -466,11 +605,86 @@ spool_settle(struct spool *s, struct delivery *d, enum delivery_state state)
 	message_dirty(s, m);
 }
 
+void
+spool_owe_again(struct spool *s, struct delivery *d, enum delivery_state state)
+{
+	d->state = (uint8_t)state;
+	message_dirty(s, d->message);
+}
+
+void
+spool_set_flags(struct spool *s, struct message *m, uint8_t flags)
+{
+	if (m->flags == flags)
+		return;
+	m->flags = flags;
+	message_dirty(s, m);
+}
+
 bool
 spool_dirty(const struct spool *s)
 {
-	return s->dirty_count > 0;
+	return s->dirty_count > 0 || s->notes_count > 0;
 }
+
+/* --- notes ------------------------------------------------------------------------------------- */
+void
+spool_note(struct spool *s, struct delivery *d, const struct answer *a, uint64_t due_ms)
+{
+	struct note n = {
+		.number = d->message->number,
+		.delivery = (uint32_t)(d - d->message->delivery),
+		.tries = d->tries,
+		.due_ms = due_ms,
+		.answer = *a,
+	};
+	struct journal_write w = { .type = R_NOTE };
+	struct journal_ref ref;
+
+	note_write(&n, &s->note);
+	w.meta = buf_data(&s->note);
+	w.meta_len = buf_len(&s->note);
+	/* When the disk is full, that matters more than who said what. */
+	if (journal_append(s->journal, &w, &ref) != 0)
+		return;
+	if (s->notes_count == s->notes_cap) {
+		s->notes_cap = s->notes_cap ? s->notes_cap * 2 : 64;
+		s->notes = xrealloc(s->notes, s->notes_cap * sizeof(*s->notes));
+	}
+	s->notes[s->notes_count++] = (struct fresh_note){ d, ref };
+}
+
+static void
+notes_done(struct spool *s, bool good)
+{
+	for (size_t i = 0; good && i < s->notes_count; i++) {
+		struct delivery *d = s->notes[i].delivery;
+
+		note_dead(s, d);
+		d->note = s->notes[i].ref.pos;
+		d->note_size = s->notes[i].ref.size;
+	}
+	s->notes_count = 0;
+}
+
+bool
+spool_note_read(struct spool *s, const struct delivery *d, struct note *n)
+{
+	struct journal_ref ref = { d->note, d->note_size };
+	struct journal_record r;
+
+	memset(n, 0, sizeof(*n));
+	if (d->note == 0 || journal_read(s->journal, ref, &s->note, &r, NULL) != 0)
+		return false;
+	if (r.type != R_NOTE || note_read(str_from(r.meta, r.meta_len), n) != 0 ||
+	    n->number != d->message->number) {
+		memset(n, 0, sizeof(*n));
+		return false;
+	}
+	return true;
+}
+
+/* --- the commit, again ------------------------------------------------------------------------- */
 
 static int
 append_states(struct spool *s, struct message *m)
@@ -491,12 +705,16 @@ states_to_batch(struct spool *s, struct message_list *batch)
 {
 	struct message *m;
 
-	while ((m = TAILQ_FIRST(&s->dirty)) != NULL) {
+	while ((m = STAILQ_FIRST(&s->dirty)) != NULL) {
 		if (append_states(s, m) != 0)
 			break;
-		TAILQ_REMOVE(&s->dirty, m, dirty_link);
-		TAILQ_INSERT_TAIL(batch, m, dirty_link);
+		STAILQ_REMOVE_HEAD(&s->dirty, dirty_link);
+		STAILQ_INSERT_TAIL(batch, m, dirty_link);
 	}
+	/* A message that came from inside (a report, a copy) must not be stored without what makes
+	 * its cause settled; after a new start both are tried again. */
+	if (m && s->inside_count > 0)
+		fatal("no space left for the queue's done marks; starting again");
 }
 
 /* The message's states are on disk as they stand. */
@@ -526,11 +744,11 @@ states_done(struct spool *s, struct message_list *batch, bool good)
 	struct message *m;
 
 	if (!good) {
-		TAILQ_CONCAT(&s->dirty, batch, dirty_link);
+		STAILQ_CONCAT(&s->dirty, batch);
 		return;
 	}
-	while ((m = TAILQ_FIRST(batch)) != NULL) {
-		TAILQ_REMOVE(batch, m, dirty_link);
+	while ((m = STAILQ_FIRST(batch)) != NULL) {
+		STAILQ_REMOVE_HEAD(batch, dirty_link);
 		m->dirty = false;
 		s->dirty_count--;
 		message_settled(s, m);
@@ -542,26 +760,29 @@ fresh_done(struct spool *s, int result)
 {
 	size_t n = s->fresh_count;
 
-	s->fresh_count = 0;
+	s->fresh_count = s->inside_count = 0;
 	for (size_t i = 0; i < n; i++) {
 		struct message *m = s->fresh[i].message;
 
 		if (result == 0) {
 			map_put(s->messages, m->number, m);
+			TAILQ_INSERT_TAIL(&s->by_age, m, age_link);
 			s->bytes += m->size;
+			for (uint32_t k = 0; k < m->deliveries; k++)
+				m->delivery[k].durable = m->delivery[k].state != DELIVERY_PENDING;
 		}
 		s->ops.on_stored(s->ops.arg, s->fresh[i].cookie, result, m);
 		if (result == 0)
 			s->ops.on_message(s->ops.arg, m);
 		else
-			free(m);
+			message_free(s, m);
 	}
 }
 
 void
 spool_commit(struct spool *s)
 {
-	struct message_list batch = TAILQ_HEAD_INITIALIZER(batch);
+	struct message_list batch = STAILQ_HEAD_INITIALIZER(batch);
 	int r;
 
 	states_to_batch(s, &batch);
@@ -569,6 +790,7 @@ spool_commit(struct spool *s)
 	if (r != 0)
 		log_error(NULL, "event=queue-commit-failed reason=\"%s\"", journal_strerror(r));
 	numbers_committed(s, r == 0);
+	notes_done(s, r == 0);
 	states_done(s, &batch, r == 0);
 	fresh_done(s, r);
 	if (r == JOURNAL_FAILED)
@@ -578,7 +800,8 @@ spool_commit(struct spool *s)
 void
 spool_turn(struct spool *s)
 {
-	if (s->fresh_count > 0 || s->dirty_count >= SPOOL_DIRTY_MAX)
+	if (s->fresh_count > 0 || s->dirty_count >= SPOOL_DIRTY_MAX ||
+	    s->notes_count >= SPOOL_DIRTY_MAX)
 		spool_commit(s);
 }
 
@@ -599,9 +822,10 @@ mover_message(
 	buf_put(&s->scratch, r->meta, r->meta_len - m->deliveries);
 	for (uint32_t i = 0; i < m->deliveries; i++)
 		buf_putc(&s->scratch, m->delivery[i].state);
+	s->scratch.data[s->scratch.off + ENVELOPE_FLAGS_AT] = m->flags;
 	w->meta = buf_data(&s->scratch);
 	w->meta_len = buf_len(&s->scratch);
-	*key = m->number;
+	*key = m->number << 1;
 	return true;
 }
 
@@ -623,6 +847,23 @@ mover_states(struct spool *s, const struct journal_record *r, struct journal_wri
 	return true;
 }
 
+/* The delivery that this is the note of, or NULL. */
+static struct delivery *
+note_owner(struct spool *s, const struct journal_record *r)
+{
+	struct message *m;
+	struct note n;
+
+	if (note_read(str_from(r->meta, r->meta_len), &n) != 0)
+		return NULL;
+	m = map_get(s->messages, n.number);
+	if (m == NULL || n.delivery >= m->deliveries || m->delivery[n.delivery].note != r->ref.pos)
+		return NULL;
+	return &m->delivery[n.delivery];
+}
+
+/* Keys are odd for notes (the address of the delivery, which stays while segments are moved), even
+ * for messages. */
 static bool
 mover_live(void *arg, const struct journal_record *r, struct journal_write *w, uint64_t *key)
 {
@@ -633,6 +874,10 @@ mover_live(void *arg, const struct journal_record *r, struct journal_write *w, u
 		return mover_message(s, r, w, key);
 	if (r->type == R_STATES)
 		return mover_states(s, r, w);
+	if (r->type == R_NOTE) {
+		*key = (uint64_t)(uintptr_t)note_owner(s, r) | 1;
+		return *key != 1;
+	}
 	return r->type == R_NUMBERS && r->ref.pos == s->numbers_ref.pos;
 }
 
@@ -640,9 +885,13 @@ static void
 mover_moved(void *arg, uint64_t key, journal_pos from, struct journal_ref to)
 {
 	struct spool *s = arg;
-	struct message *m = key ? map_get(s->messages, key) : NULL;
+	struct message *m = key ? map_get(s->messages, key >> 1) : NULL;
+	struct delivery *d = (struct delivery *)(uintptr_t)(key & ~UINT64_C(1));
 
-	if (m)
+	if (key & 1) {
+		d->note = to.pos;
+		d->note_size = to.size;
+	} else if (m)
 		m->ref = to;
 	else if (from == s->numbers_ref.pos)
 		s->numbers_ref = to;
@@ -708,6 +957,12 @@ struct message *
 spool_find(struct spool *s, uint64_t number)
 {
 	return map_get(s->messages, number);
+}
+
+const struct message_age *
+spool_by_age(const struct spool *s)
+{
+	return &s->by_age;
 }
 
 size_t

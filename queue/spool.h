@@ -3,8 +3,8 @@
  * What the queue owns: the journal of messages and the index of it in memory.
  *
  * A message is one record (envelope as meta, received bytes as content). What became of its
- * deliveries is noted by records about it; the last one kills it. Nothing is called done before
- * that note is on stable storage.
+ * deliveries is said by records about it; the last one kills it. Nothing is called done before
+ * that is on stable storage. What another server said of a delivery is in a note (queue/note.h).
  *
  * Memory for a message with one delivery: about 200 bytes; strings and content stay on disk.
  */
@@ -16,10 +16,12 @@
 #include <sys/queue.h>
 
 #include "base/buf.h"
+#include "base/heap.h"
 #include "base/str.h"
 #include "journal/journal.h"
 #include "journal/journal_io.h"
 #include "queue/envelope.h"
+#include "queue/note.h"
 
 enum {
 	/* Disk kept for done marks and compaction: a segment's fill step and a quarter of one. */
@@ -33,34 +35,56 @@ enum {
 };
 
 struct message;
-struct mailbox; /* the deliverer's */
+struct mailbox;     /* deliver.c */
+struct destination; /* remote.c */
 
-enum delivery_phase { PHASE_WAIT, PHASE_SENT, PHASE_SETTLED };
+enum delivery_phase {
+	PHASE_NONE,  /* in nobody's list: held, or just found */
+	PHASE_WAIT,  /* for its turn */
+	PHASE_LATER, /* remote: failed for now, waits for its time */
+	PHASE_SENT,
+	PHASE_SETTLED
+};
 
-/* One account a message is for. */
+/* One account or one address on another server that a message is for. */
 struct delivery {
-	TAILQ_ENTRY(delivery) link; /* in its mailbox, by number, until settled on disk */
+	union {
+		/* Local: in its mailbox, by number, until settled on disk. Remote: PHASE_WAIT. */
+		TAILQ_ENTRY(delivery) link;
+		struct heap_node later; /* remote: PHASE_LATER */
+	};
 	struct message *message;
-	struct mailbox *mailbox;
-	uint32_t account;
-	uint8_t state; /* enum delivery_state */
-	uint8_t phase; /* enum delivery_phase */
-	bool durable;  /* state is on disk */
+	union {
+		struct mailbox *mailbox;         /* local; NULL: in no list */
+		struct destination *destination; /* remote: always that of its domain */
+	};
+	journal_pos note; /* 0: none */
+	uint32_t note_size;
+	uint32_t target; /* an account or TARGET_* */
+	uint16_t tries;
+	uint8_t state;     /* enum delivery_state */
+	uint8_t phase : 4; /* enum delivery_phase */
+	bool durable : 1;  /* state is on disk */
 };
 TAILQ_HEAD(delivery_list, delivery);
 
 struct message {
 	uint64_t number;
 	struct journal_ref ref;
-	uint64_t large_id, size; /* of the received bytes */
+	uint64_t large_id;
 	uint64_t arrival_ms;
-	TAILQ_ENTRY(message) dirty_link;
-	uint32_t attempts; /* since this process began */
-	uint32_t deliveries, pending;
-	bool dirty;
+	STAILQ_ENTRY(message) dirty_link;
+	TAILQ_ENTRY(message) age_link; /* all messages of the spool, oldest first */
+	uint32_t size;                 /* of the received bytes */
+	uint16_t deliveries, pending;
+	uint16_t attempts; /* since this process began */
+	uint8_t flags;     /* MESSAGE_* */
+	bool dirty : 1;
+	bool owed : 1; /* the reporter knows of it */
 	struct delivery delivery[];
 };
-TAILQ_HEAD(message_list, message);
+STAILQ_HEAD(message_list, message);
+TAILQ_HEAD(message_age, message);
 
 /* Never used twice; the message's own number is one less than its first delivery's. */
 static inline uint64_t
@@ -72,10 +96,17 @@ delivery_number(const struct delivery *d)
 struct spool;
 
 struct spool_ops {
-	/* A message is on stable storage: deliver it. Also for each one found at the start. */
+	/* A remote delivery is about to be part of the spool: where it goes. Later given back. */
+	struct destination *(*destination)(void *arg, struct str address);
+	void (*destination_done)(void *arg, struct destination *to);
+	/* A message is on stable storage: deliver it. Also for each one found at the start. A remote
+	 * delivery that was to wait has that time (ms since 1970) in later.key, else 0. */
 	void (*on_message)(void *arg, struct message *m);
-	/* This delivery's end is on stable storage; d is not valid after the call. */
+	/* This delivery's end is on stable storage; when it was the message's last one, neither is
+	 * valid after the call. */
 	void (*on_settled)(void *arg, struct delivery *d);
+	/* The message leaves the spool: nothing may point to it any more. */
+	void (*on_gone)(void *arg, struct message *m);
 	/* The answer to spool_add: JOURNAL_OK (m is valid) or why not. */
 	void (*on_stored)(void *arg, void *cookie, int result, const struct message *m);
 	void *arg;
@@ -112,14 +143,31 @@ bool spool_has_room(const struct spool *s);
  */
 int spool_add(struct spool *s, struct envelope_writer *w, uint64_t arrival_ms, struct str prepend,
     struct str content, struct journal_large **large, void *cookie);
+/* The message just added was made by the queue itself from what is settled in this same turn: both
+ * reach the disk together or not at all. */
+void spool_inside(struct spool *s);
 int spool_large_new(struct spool *s, struct journal_large **out);
 
-/* The delivery has ended with this state; on disk with a later commit, then on_settled. */
+/* The delivery has ended with this state; on disk with a later commit, then on_settled. From
+ * DELIVERY_DONE there is no way back; one that owes a report becomes DELIVERY_DONE later. */
 void spool_settle(struct spool *s, struct delivery *d, enum delivery_state state);
+/* The commit that should have stored the report was lost: it is owed again. */
+void spool_owe_again(struct spool *s, struct delivery *d, enum delivery_state state);
+/* MESSAGE_* of the message from now on; on disk with a later commit. */
+void spool_set_flags(struct spool *s, struct message *m, uint8_t flags);
+/*
+ * What was heard of the delivery, and (due_ms, since 1970; 0: none) when it is tried again. With
+ * d->tries as it is now. On disk with a later commit; a note that does not reach the disk is lost,
+ * nothing else.
+ */
+void spool_note(struct spool *s, struct delivery *d, const struct answer *a, uint64_t due_ms);
+/* The last note that is on disk; its strings are valid until the next call. false: there is none,
+ * *n is empty then. */
+bool spool_note_read(struct spool *s, const struct delivery *d, struct note *n);
 
 /* At the end of each turn: one sync for all that was added. */
 void spool_turn(struct spool *s);
-/* Are there done marks that wait for a sync? Then call spool_commit within a second. */
+/* Are there done marks or notes that wait for a sync? Then call spool_commit within a second. */
 bool spool_dirty(const struct spool *s);
 void spool_commit(struct spool *s);
 /* About ten times a second while the queue is in use: compaction, disk space. True: again, also
@@ -134,6 +182,8 @@ int spool_large_open(struct spool *s, const struct journal_record *r, int *fd);
 
 struct message *spool_find(struct spool *s, uint64_t number);
 size_t spool_count(const struct spool *s);
+/* All messages, oldest first. */
+const struct message_age *spool_by_age(const struct spool *s);
 /* The numbers of all messages, ascending; the caller frees it. */
 uint64_t *spool_numbers(struct spool *s, size_t *n);
 

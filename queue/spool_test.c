@@ -42,6 +42,7 @@ struct world {
 	/* content is borrowed until the commit */
 	char content[64][3000];
 	size_t contents;
+	size_t destinations; /* given out and not given back */
 	/* recovery */
 	struct map *found;
 };
@@ -74,6 +75,35 @@ on_settled(void *arg, struct delivery *d)
 			w->known[i].settled[d - d->message->delivery] = crashsim_ops(w->disk);
 }
 
+static struct destination *
+on_destination(void *arg, struct str address)
+{
+	struct world *w = arg;
+
+	assert_true(str_eq(address, STR("b@example.test")));
+	w->destinations++;
+	return (struct destination *)w;
+}
+
+static void
+on_destination_done(void *arg, struct destination *to)
+{
+	struct world *w = arg;
+
+	assert_ptr_equal(to, w);
+	w->destinations--;
+}
+
+static void
+on_gone(void *arg, struct message *m)
+{
+	struct world *w = arg;
+
+	for (size_t i = 0; i < w->count; i++)
+		if (w->known[i].live == m)
+			w->known[i].live = NULL;
+}
+
 static void
 on_stored(void *arg, void *cookie, int result, const struct message *m)
 {
@@ -98,7 +128,15 @@ open_spool(struct world *w)
 		.io = crashsim_io(w->disk),
 		.segment_bytes = SEGMENT,
 	};
-	struct spool_ops ops = { on_message, on_settled, on_stored, w };
+	struct spool_ops ops = {
+		.on_message = on_message,
+		.on_settled = on_settled,
+		.on_stored = on_stored,
+		.on_gone = on_gone,
+		.destination = on_destination,
+		.destination_done = on_destination_done,
+		.arg = w,
+	};
 
 	return spool_open(-1, &o, &ops, &w->spool);
 }
@@ -119,12 +157,14 @@ add(struct world *w)
 		k->asked[i] = k->settled[i] = SIZE_MAX;
 	envelope_begin(&w->writer, &begin);
 	for (uint32_t i = 0; i < k->deliveries; i++) {
-		char account[4] = { 0, 0, 0, (char)(i + 1) };
+		struct envelope_recipient r = {
+			.address = STR("b@example.test"),
+			.from = ENVELOPE_ITSELF,
+		};
+		uint32_t target = i == 2 ? TARGET_REMOTE : i + 1;
 
-		assert_int_equal(envelope_recipient(&w->writer,
-				     &(struct ipc_msg_recipient){ .address = STR("b@example.test"),
-					 .accounts = str_from(account, 4) }),
-		    0);
+		assert_int_equal(envelope_recipient(&w->writer, &r), i);
+		assert_int_equal(envelope_delivery(&w->writer, i, target, DELIVERY_PENDING), 0);
 	}
 	w->count++;
 	assert_int_equal(spool_add(w->spool, &w->writer, 5, STR("Received: x\r\n"),

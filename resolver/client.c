@@ -32,6 +32,7 @@ send_answer(struct client *c, uint64_t id, const struct resolve_result *r)
 	char text[DNS_TEXT_MAX];
 
 	if (r->answer != NULL) {
+		m.exists = r->result == IPC_OK || r->answer->rcode == 0;
 		m.canonical = str_of(dns_name_text(&r->answer->name, text));
 		m.ttl = r->answer->ttl;
 		m.rdata = str_from(buf_data(&r->answer->records), buf_len(&r->answer->records));

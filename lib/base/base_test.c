@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/heap.h"
 #include "base/map.h"
 #include "base/str.h"
 
@@ -187,6 +188,38 @@ test_map_model(void **state)
 	map_free(&m);
 }
 
+/* Against a plain array: the first is always one with the lowest key. */
+static void
+test_heap_model(void **state)
+{
+	enum { N = 300 };
+	static struct heap_node node[N];
+	bool there[N] = { false };
+	struct heap h = { 0 };
+	unsigned seed = 17;
+
+	(void)state;
+	for (int i = 0; i < 20000; i++) {
+		unsigned k = (unsigned)rand_r(&seed) % N;
+		uint64_t lowest = UINT64_MAX;
+
+		if (i % 7 == 0 && heap_first(&h))
+			k = (unsigned)(heap_first(&h) - node);
+		if (there[k])
+			heap_remove(&h, &node[k]);
+		else
+			heap_add(&h, &node[k], (uint64_t)rand_r(&seed) % 100);
+		there[k] = !there[k];
+		for (int n = 0; n < N; n++)
+			if (there[n] && node[n].key < lowest)
+				lowest = node[n].key;
+		if (lowest == UINT64_MAX)
+			assert_null(heap_first(&h));
+		else
+			assert_int_equal(heap_first(&h)->key, lowest);
+	}
+}
+
 static void
 test_log_escape(void **state)
 {
@@ -258,6 +291,7 @@ main(void)
 		cmocka_unit_test(test_str),
 		cmocka_unit_test(test_arena_limit_and_reuse),
 		cmocka_unit_test(test_map_model),
+		cmocka_unit_test(test_heap_model),
 		cmocka_unit_test(test_log_escape),
 		cmocka_unit_test(test_log_lines),
 	};

@@ -68,7 +68,7 @@ COMMAND(config_list, "config list", local, "", NOSECRET, "setting,value,default,
 COMMAND(config_get, "config get", local, "SETTING", NOSECRET, "setting,value",
     "Print one setting.")
 COMMAND(config_set, "config set", local, "SETTING VALUE", NOSECRET, "",
-    "Change one setting; a running instance takes it over.")
+    "Change one setting; a running instance takes it over. With - for VALUE a password is read from standard input.")
 COMMAND(config_check, "config check", local, "", NOSECRET, "",
     "Check postern.conf and tell every error.")
 

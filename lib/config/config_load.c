@@ -92,6 +92,8 @@ fault_value(struct reader *r, unsigned line, enum setting which, const char *val
 
 	buf_init(&want, 256);
 	setting_describe(which, &want);
+	if (setting_row(which)->type == ST_SECRET)
+		value = "...";
 	fault(r, line, "%s: \"%.200s\" %s; give %.*s", setting_row(which)->name, value, why,
 	    (int)buf_len(&want), buf_data(&want));
 	buf_free(&want);
@@ -332,6 +334,23 @@ out:
 	return rc;
 }
 
+/* A password in a file that everybody may read is none. */
+static int
+check_mode(const char *path, const struct settings *s, mode_t mode, struct buf *errors)
+{
+	for (int i = 0; i < SET__MAX; i++) {
+		if (setting_row((enum setting)i)->type != ST_SECRET || (mode & S_IRWXO) == 0 ||
+		    *settings_text(s, (enum setting)i) == '\0')
+			continue;
+		(void)buf_printf(errors,
+		    "%s: holds %s and everybody may read it; take the rights of others away (chmod "
+		    "o= %s)\n",
+		    path, setting_row((enum setting)i)->name, path);
+		return CONFIG_INVALID;
+	}
+	return CONFIG_OK;
+}
+
 int
 config_load(const char *path, struct settings **out, struct buf *errors)
 {
@@ -343,6 +362,8 @@ config_load(const char *path, struct settings **out, struct buf *errors)
 	rc = config_read_file(path, &text, &st, errors);
 	if (rc == CONFIG_OK)
 		rc = config_parse(path, text, out, errors);
+	if (rc == CONFIG_OK && (rc = check_mode(path, *out, st.st_mode, errors)) != CONFIG_OK)
+		settings_free(out);
 	free(text);
 	return rc;
 }

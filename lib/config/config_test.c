@@ -230,6 +230,32 @@ test_set_refused(void **state)
 	assert_int_equal(st.st_mode & 0777, 0604);
 }
 
+/* A password is in the file alone, which others may not read. */
+static void
+test_secret(void **state)
+{
+	struct settings *s = NULL;
+	struct stat st;
+
+	(void)state;
+	put_file("general {\n\tdomain = example.test\n}\n");
+	assert_int_equal(chmod(path, 0644), 0);
+	assert_int_equal(
+	    config_set(path, "delivery.smarthost-password", "tell nobody", &errors), CONFIG_OK);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_non_null(strstr(get_file(), "tell nobody"));
+	assert_int_equal(config_load(path, &s, &errors), CONFIG_OK);
+	settings_free(&s);
+	assert_int_equal(chmod(path, 0644), 0);
+	assert_int_equal(config_load(path, &s, &errors), CONFIG_INVALID);
+	assert_null(s);
+	assert_non_null(strstr(told(), "delivery.smarthost-password and everybody may read it"));
+	assert_int_equal(config_set(path, "delivery.smarthost-password", "\"tell nobody", &errors),
+	    CONFIG_INVALID);
+	assert_null(strstr(told(), "tell nobody"));
+}
+
 /* A generated file reads back to the same values, and every setting in it can be changed. */
 static void
 test_create(void **state)
@@ -263,6 +289,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_syntax, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_set, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_set_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_secret, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_create, setup, teardown),
 	};
 

@@ -290,6 +290,8 @@ check_value(struct settings *s, enum setting which, const char *value, struct bu
 		(void)buf_printf(errors, "%s\n", why);
 		return CONFIG_INVALID;
 	}
+	if (setting_row(which)->type == ST_SECRET)
+		value = "...";
 	buf_init(&want, 256);
 	setting_describe(which, &want);
 	(void)buf_printf(errors, "%s: \"%.200s\" %s; give %.*s\n", setting_row(which)->name, value,
@@ -333,6 +335,9 @@ config_set(const char *path, const char *name, const char *value, struct buf *er
 		    errors, "%s: cannot be changed by itself; please edit %s\n", path, name);
 		goto out;
 	}
+	/* Who may read the file shall not learn a password by it. */
+	if (setting_row((enum setting)which)->type == ST_SECRET)
+		st.st_mode &= (mode_t) ~(S_IRWXG | S_IRWXO);
 	rc = replace_file(path, &out, &st, errors);
 out:
 	buf_free(&out);

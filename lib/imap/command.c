@@ -211,7 +211,7 @@ imap_arg_name(struct imap_session *s, struct imap_parse *p, struct str *name)
 
 	if (!imap_parse_astring(p, &wire))
 		return false;
-	if ((why = imap_name_parse(wire, s->arena, name)) == NULL)
+	if ((why = imap_name_parse(wire, imap_names_utf8(s), s->arena, name)) == NULL)
 		return true;
 	/* understood, but not possible: NO, not BAD */
 	name->p = NULL;

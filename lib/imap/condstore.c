@@ -32,6 +32,7 @@ imap_cmd_enable(struct imap_session *s, struct imap_parse *p)
 	} can[] = {
 		{ IMAP_CAP_CONDSTORE, IMAP_ON_CONDSTORE },
 		{ IMAP_CAP_QRESYNC, IMAP_ON_CONDSTORE | IMAP_ON_QRESYNC },
+		{ IMAP_CAP_UTF8_ACCEPT, IMAP_ON_UTF8 },
 	};
 	imap_caps asked = 0;
 	struct str name;

@@ -1,237 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /* FETCH and UID FETCH (rfc3501:6.4.5): resumable at any byte of its answer. */
+#include "imap/fetch.h"
 #include "imap/objectid.h"
+#include "imap/part.h"
+#include "imap/preview.h"
 #include "imap/respond.h"
-#include "imap/section.h"
-#include "imap/state.h"
 #include "imap/structure.h"
 #include "mail/date.h"
-
-enum item_kind {
-	ITEM_UID,
-	ITEM_FLAGS,
-	ITEM_MODSEQ,
-	ITEM_INTERNALDATE,
-	ITEM_SIZE,
-	ITEM_SAVEDATE,
-	ITEM_EMAILID,
-	ITEM_THREADID,
-	ITEM_ENVELOPE,
-	ITEM_BODY,
-	ITEM_BODYSTRUCTURE,
-	ITEM_SECTION,
-};
-
-struct item {
-	enum item_kind kind;
-	struct str name; /* as the response calls it */
-	struct imap_section section;
-	bool peek;
-};
-
-struct fetch {
-	struct item items[IMAP_FETCH_ITEMS_MAX];
-	size_t nitems;
-	bool needs_content, needs_tree, marks_seen, has_flags, has_modseq;
-	bool changed; /* CHANGEDSINCE: only messages above this MODSEQ */
-	uint64_t since;
-	bool vanished;    /* and what is gone since then */
-	const char *text; /* the reply, if not fetch_end's own */
-	struct imap_set set;
-	size_t range; /* being walked */
-	struct imap_walk walk;
-	bool walking, some_gone, some_damaged;
-	/* the message at hand */
-	bool in_message, extra_flags, extra_modseq;
-	size_t item;
-	struct imap_seen m;
-	struct imap_content content;
-	bool has_content;
-	struct mime_tree tree;
-	bool has_tree;
-	struct arena *arena; /* scratch of ENVELOPE and BODYSTRUCTURE */
-	size_t turn_messages, turn_bytes;
-};
-
-/* ---- arguments --------------------------------------------------------------------------------
- */
-static bool
-item_add(struct imap_parse *p, struct fetch *f, enum item_kind kind, struct str name)
-{
-	if (f->nitems == IMAP_FETCH_ITEMS_MAX)
-		return imap_parse_fail(p, "Too many FETCH items");
-	f->items[f->nitems].kind = kind;
-	f->items[f->nitems++].name = name;
-	f->has_flags |= kind == ITEM_FLAGS;
-	f->has_modseq |= kind == ITEM_MODSEQ;
-	f->needs_content |= kind >= ITEM_ENVELOPE;
-	f->needs_tree |= kind == ITEM_BODY || kind == ITEM_BODYSTRUCTURE;
-	return true;
-}
-
-static bool
-section_add(struct imap_parse *p, struct fetch *f, struct str name, bool peek,
-    const struct imap_section *section)
-{
-	if (!item_add(p, f, ITEM_SECTION, name))
-		return false;
-	f->items[f->nitems - 1].section = *section;
-	f->items[f->nitems - 1].peek = peek;
-	f->marks_seen |= !peek;
-	f->needs_tree |= imap_section_needs_tree(section);
-	return true;
-}
-
-/* RFC822, RFC822.HEADER and RFC822.TEXT are sections with another name. */
-static bool
-old_item(struct imap_parse *p, struct fetch *f, struct str word, bool *known)
-{
-	static const struct {
-		struct str name;
-		enum imap_section_kind kind;
-		bool peek;
-	} old[] = {
-		{ { "RFC822", 6 }, IMAP_SECTION_ALL, false },
-		{ { "RFC822.HEADER", 13 }, IMAP_SECTION_HEADER, true },
-		{ { "RFC822.TEXT", 11 }, IMAP_SECTION_TEXT, false },
-	};
-
-	for (size_t i = 0; i < sizeof(old) / sizeof(old[0]); i++) {
-		if (str_eq_nocase(word, old[i].name)) {
-			struct imap_section s = { .kind = old[i].kind };
-
-			*known = true;
-			return section_add(p, f, old[i].name, old[i].peek, &s);
-		}
-	}
-	*known = false;
-	return true;
-}
-
-static bool
-simple_item(struct imap_parse *p, struct fetch *f, struct str word)
-{
-	static const struct {
-		struct str name;
-		enum item_kind kind;
-	} simple[] = {
-		{ { "UID", 3 }, ITEM_UID },
-		{ { "FLAGS", 5 }, ITEM_FLAGS },
-		{ { "MODSEQ", 6 }, ITEM_MODSEQ },
-		{ { "INTERNALDATE", 12 }, ITEM_INTERNALDATE },
-		{ { "RFC822.SIZE", 11 }, ITEM_SIZE },
-		{ { "SAVEDATE", 8 }, ITEM_SAVEDATE },
-		{ { "EMAILID", 7 }, ITEM_EMAILID },
-		{ { "THREADID", 8 }, ITEM_THREADID },
-		{ { "ENVELOPE", 8 }, ITEM_ENVELOPE },
-		{ { "BODY", 4 }, ITEM_BODY },
-		{ { "BODYSTRUCTURE", 13 }, ITEM_BODYSTRUCTURE },
-	};
-	bool known;
-
-	for (size_t i = 0; i < sizeof(simple) / sizeof(simple[0]); i++)
-		if (str_eq_nocase(word, simple[i].name))
-			return item_add(p, f, simple[i].kind, simple[i].name);
-	if (!old_item(p, f, word, &known))
-		return false;
-	return known || imap_parse_fail(p, "Unknown FETCH item");
-}
-
-static bool
-item_parse(struct imap_parse *p, struct fetch *f)
-{
-	const char *from = p->p;
-	struct imap_section section;
-	struct str word;
-	bool peek;
-
-	while (p->p < p->end && imap_is_atom_char(*p->p) && *p->p != '[' && *p->p != '<')
-		p->p++;
-	word = str_from(from, (size_t)(p->p - from));
-	if (imap_parse_peek(p) != '[')
-		return simple_item(p, f, word);
-	peek = str_eq_nocase(word, STR("BODY.PEEK"));
-	if (!peek && !str_eq_nocase(word, STR("BODY")))
-		return imap_parse_fail(p, "Unknown FETCH item");
-	return imap_section_parse(p, &section) && section_add(p, f, STR("BODY"), peek, &section);
-}
-
-static bool
-macro_parse(struct imap_parse *p, struct fetch *f, bool *known)
-{
-	static const struct {
-		struct str name;
-		const char *items;
-	} macros[] = {
-		{ { "ALL", 3 }, "FLAGS INTERNALDATE RFC822.SIZE ENVELOPE" },
-		{ { "FAST", 4 }, "FLAGS INTERNALDATE RFC822.SIZE" },
-		{ { "FULL", 4 }, "FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODY" },
-	};
-	const char *end = memchr(p->p, ' ', (size_t)(p->end - p->p));
-	struct str word = str_from(p->p, (size_t)((end ? end : p->end) - p->p));
-
-	for (size_t i = 0; i < sizeof(macros) / sizeof(macros[0]); i++) {
-		struct imap_parse q;
-
-		if (!str_eq_nocase(word, macros[i].name))
-			continue;
-		*known = true;
-		p->p += word.n;
-		imap_parse_init(&q, str_of(macros[i].items), p->a);
-		do
-			item_parse(&q, f);
-		while (imap_parse_try(&q, ' '));
-		return true;
-	}
-	*known = false;
-	return true;
-}
-
-static bool
-items_parse(struct imap_parse *p, struct fetch *f)
-{
-	bool macro;
-
-	if (!macro_parse(p, f, &macro) || macro)
-		return macro;
-	if (!imap_parse_try(p, '('))
-		return item_parse(p, f);
-	do
-		if (!item_parse(p, f))
-			return false;
-	while (imap_parse_try(p, ' '));
-	return imap_parse_char(p, ')');
-}
-
-/* " (CHANGEDSINCE n VANISHED)" (rfc7162:3.1.4, 3.2.6) */
-static bool
-modifiers_parse(struct imap_session *s, struct imap_parse *p, struct fetch *f)
-{
-	struct str word;
-
-	if (!imap_parse_try(p, ' '))
-		return true;
-	if (!imap_parse_char(p, '('))
-		return false;
-	do {
-		if (!imap_parse_atom(p, &word))
-			return false;
-		if (str_eq_nocase(word, STR("VANISHED"))) {
-			f->vanished = true;
-		} else if (!str_eq_nocase(word, STR("CHANGEDSINCE"))) {
-			return imap_parse_fail(p, "Unknown FETCH modifier");
-		} else { /* 0 is not in the grammar, but Apple's programs send it */
-			if (!imap_parse_sp(p) || !imap_parse_number(p, INT64_MAX, &f->since))
-				return false;
-			f->changed = true;
-		}
-	} while (imap_parse_try(p, ' '));
-	if (!imap_parse_char(p, ')'))
-		return false;
-	if (f->vanished && !(f->changed && s->by_uid && (s->enabled & IMAP_ON_QRESYNC)))
-		return imap_parse_fail(p, "VANISHED needs UID, CHANGEDSINCE and QRESYNC");
-	return !f->changed || f->has_modseq || item_add(p, f, ITEM_MODSEQ, STR("MODSEQ"));
-}
 
 /* ---- one item ---------------------------------------------------------------------------------
  */
@@ -267,6 +42,46 @@ section_put(struct imap_session *s, struct fetch *f, const struct item *it)
 		literal_put(s, bytes);
 	else
 		imap_put(s, "NIL");
+}
+
+/* Decoded (rfc3516:4.2). What is in an encoding nobody knows cannot be; the command ends in NO. */
+static void
+binary_put(struct imap_session *s, struct fetch *f, const struct item *it)
+{
+	const struct mime_part *part = NULL;
+	struct str msg = content_of(f), bytes = msg;
+	bool size = it->kind == ITEM_BINARY_SIZE;
+
+	buf_clear(&s->scratch);
+	if (it->section.depth > 0) {
+		part = imap_section_part(&it->section, &f->tree);
+		if (part != NULL)
+			bytes = mime_body(msg, part);
+		if (part == NULL || part->encoding == MIME_ENC_OTHER) {
+			f->some_encoded |= part != NULL;
+			imap_put(s, size ? " 0" : " NIL");
+			return;
+		}
+		bytes = imap_part_decode(bytes, part->encoding, &s->scratch);
+	}
+	if (size) {
+		imap_put(s, " %zu", bytes.n);
+		return;
+	}
+	bytes = imap_section_cut(&it->section, bytes);
+	imap_put(s, bytes.n > 0 && memchr(bytes.p, 0, bytes.n) != NULL ? " ~" : " ");
+	literal_put(s, bytes);
+}
+
+static void
+preview_put(struct imap_session *s, struct fetch *f)
+{
+	struct str text;
+
+	buf_clear(&s->scratch);
+	imap_preview(content_of(f), &f->tree, &s->scratch);
+	text = str_from(buf_data(&s->scratch), s->scratch.len);
+	imap_check(s, buf_putc(&s->out, ' ') | imap_put_string(&s->out, text));
 }
 
 /*
@@ -345,6 +160,14 @@ item_put(struct imap_session *s, struct fetch *f, const struct item *it)
 	case ITEM_BODY:
 	case ITEM_BODYSTRUCTURE:
 		structure_put(s, f, it->kind);
+		break;
+	case ITEM_PREVIEW:
+		preview_put(s, f);
+		break;
+	case ITEM_BINARY:
+	case ITEM_BINARY_SIZE:
+		imap_check(s, buf_put(&s->out, it->section.text.p, it->section.text.n));
+		binary_put(s, f, it);
 		break;
 	case ITEM_SECTION:
 		imap_check(s, buf_put(&s->out, it->section.text.p, it->section.text.n));
@@ -455,6 +278,8 @@ fetch_end(struct imap_session *s, const struct fetch *f)
 {
 	if (f->some_damaged)
 		imap_reply(s, "NO [CORRUPTION] Some of the messages cannot be read");
+	else if (f->some_encoded)
+		imap_reply(s, "NO [UNKNOWN-CTE] Some parts cannot be decoded");
 	else if (f->some_gone && !s->by_uid)
 		imap_reply(s, "NO [EXPUNGEISSUED] Some of the messages are gone");
 	else
@@ -516,8 +341,9 @@ imap_cmd_fetch(struct imap_session *s, struct imap_parse *p)
 	if (!imap_parse_sp(p) || !imap_arg_set(s, p, &f->set) || !imap_parse_sp(p))
 		return false;
 	if (s->by_uid)
-		item_add(p, f, ITEM_UID, STR("UID"));
-	if (!items_parse(p, f) || !modifiers_parse(s, p, f) || !imap_parse_end(p))
+		imap_fetch_item_add(p, f, ITEM_UID, STR("UID"));
+	if (!imap_fetch_items_parse(p, f) || !imap_fetch_modifiers_parse(s, p, f) ||
+	    !imap_parse_end(p))
 		return false;
 	/* UID FETCH n (UID ...): once is enough */
 	for (size_t i = 0; i < f->nitems; i++) {
@@ -540,9 +366,9 @@ imap_fetch_changed(
 	struct imap_parse p;
 
 	imap_parse_init(&p, STR(""), s->arena);
-	item_add(&p, f, ITEM_UID, STR("UID"));
-	item_add(&p, f, ITEM_MODSEQ, STR("MODSEQ"));
-	item_add(&p, f, ITEM_FLAGS, STR("FLAGS"));
+	imap_fetch_item_add(&p, f, ITEM_UID, STR("UID"));
+	imap_fetch_item_add(&p, f, ITEM_MODSEQ, STR("MODSEQ"));
+	imap_fetch_item_add(&p, f, ITEM_FLAGS, STR("FLAGS"));
 	s->by_uid = true;
 	f->set = *set;
 	f->changed = f->vanished = true;

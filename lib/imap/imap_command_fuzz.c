@@ -42,7 +42,7 @@ words(struct str cmd, struct arena *a)
 			if (p.p < p.end)
 				p.p++;
 			p.error = NULL;
-		} else if (imap_name_parse(s, a, &name) == NULL) {
+		} else if (imap_name_parse(s, false, a, &name) == NULL) {
 			struct buf wire, again;
 
 			buf_init(&wire, 8 * name.n + 8);

@@ -13,7 +13,8 @@
 #define CAPS_BEFORE_MOVE \
 	"IMAP4rev1 LITERAL+ SASL-IR IDLE ID ENABLE NAMESPACE CHILDREN UIDPLUS UNSELECT"
 #define CAPS_BEHIND_MOVE \
-	"CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN OBJECTID SAVEDATE SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE " \
+	"CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN OBJECTID SAVEDATE MULTIAPPEND " \
+	"BINARY UTF8=ACCEPT PREVIEW SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE " \
 	"APPENDLIMIT=104857600"
 
 /* ---- tests ------------------------------------------------------------------------------------ */
@@ -299,7 +300,7 @@ test_append(void **state)
 		    "c BAD Missing or invalid argument\r\n");
 		EXPECT(&c, "c append Drafts {2000000}\r\n",
 		    "c NO [OVERQUOTA] The mailbox is full\r\n");
-		EXPECT(&c, "c append Drafts {3+}\r\nabc {3+}\r\ndef\r\n",
+		EXPECT(&c, "c append Drafts {3+}\r\nabc def\r\n",
 		    "c BAD Unexpected text behind the message\r\n");
 		EXPECT(&c, "c append Drafts\r\n", "c BAD Missing message\r\n");
 		EXPECT(&c, "c examine Drafts\r\nd fetch 1:* (flags internaldate body[])\r\n",
@@ -328,7 +329,7 @@ test_append_nul(void **state)
 	open_client(&c);
 	feed(&c, bytes, sizeof(bytes) - 1);
 	assert_string_equal(
-	    got(&c), "a NO [CANNOT] The message contains a NUL byte\r\nb OK Done\r\n");
+	    got(&c), "a NO [UNKNOWN-CTE] The message contains a NUL byte\r\nb OK Done\r\n");
 	done(&c);
 }
 

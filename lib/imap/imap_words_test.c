@@ -91,7 +91,7 @@ test_names(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		const char *why = imap_name_parse(str_of(cases[i].wire), a, &name);
+		const char *why = imap_name_parse(str_of(cases[i].wire), false, a, &name);
 
 		if (cases[i].name == NULL) {
 			assert_non_null(why);
@@ -101,9 +101,9 @@ test_names(void **state)
 		}
 	}
 	memset(longest, 'x', sizeof(longest));
-	assert_null(imap_name_parse(str_from(longest, 255), a, &name));
+	assert_null(imap_name_parse(str_from(longest, 255), false, a, &name));
 	assert_string_equal(
-	    imap_name_parse(str_from(longest, 256), a, &name), "Folder name is too long");
+	    imap_name_parse(str_from(longest, 256), false, a, &name), "Folder name is too long");
 	arena_free(&a);
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* LIST with its extended form (rfc5258, rfc6154) and LSUB. */
 #include "imap/name.h"
-#include "imap/mutf7.h"
 #include "imap/respond.h"
 #include "imap/special.h"
 #include "imap/state.h"
@@ -93,7 +92,8 @@ pattern_add(struct imap_session *s, struct imap_parse *p, struct list *l, struct
 		return imap_parse_fail(p, "Too many patterns");
 	buf_init(&b, IMAP_NAME_MAX);
 	/* what is no name, or too long for one, matches nothing */
-	ok = imap_mutf7_decode(reference, &b) && imap_mutf7_decode(wire, &b);
+	ok = imap_name_decode(reference, imap_names_utf8(s), &b) &&
+	     imap_name_decode(wire, imap_names_utf8(s), &b);
 	if (ok && b.len > 0) {
 		struct str *to = &l->pattern[l->npatterns++];
 
@@ -223,7 +223,7 @@ entry_put(
 		special_put(s, &first, e->special);
 	}
 	imap_put(s, ") \"/\" ");
-	imap_check(s, imap_put_name(&s->out, e->name));
+	imap_check(s, imap_put_name(&s->out, e->name, imap_names_utf8(s)));
 	if (childinfo)
 		imap_put(s, " (\"CHILDINFO\" (%s%s%s))",
 		    l->options & SEL_SUBSCRIBED ? "\"SUBSCRIBED\"" : "",

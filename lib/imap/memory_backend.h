@@ -20,7 +20,8 @@ enum {
 	MEMORY_VIEWERS = 8,
 	MEMORY_PENDING = 16,
 	MEMORY_QUOTA = 1 << 20,
-	MEMORY_EXPUNGED = 64
+	MEMORY_EXPUNGED = 64,
+	MEMORY_APPENDS = 8
 };
 
 struct memory_blob {
@@ -56,8 +57,9 @@ struct imap_append {
 	struct memory *mem;
 	struct imap_session *s;
 	struct imap_folder *f;
-	struct imap_message m;
-	struct buf bytes;
+	struct imap_message m[MEMORY_APPENDS];
+	struct buf bytes[MEMORY_APPENDS];
+	size_t n;
 };
 
 struct memory {
@@ -672,23 +674,28 @@ static enum imap_result
 memory_append_message(
     struct imap_append *a, imap_flags flags, bool has_when, struct imap_time when, uint64_t size)
 {
-	a->m.flags = flags;
-	a->m.internal = has_when ? when : (struct imap_time){ 1000000000, 0 };
-	a->m.email = ++a->mem->email;
-	buf_init(&a->bytes, MEMORY_QUOTA);
+	struct imap_message *m = &a->m[a->n];
+
+	if (a->n == MEMORY_APPENDS)
+		return IMAP_LIMIT;
+	m->flags = flags;
+	m->internal = has_when ? when : (struct imap_time){ 1000000000, 0 };
+	m->email = ++a->mem->email;
+	buf_init(&a->bytes[a->n++], MEMORY_QUOTA);
 	return size + a->mem->size > MEMORY_QUOTA ? IMAP_OVERQUOTA : IMAP_DONE;
 }
 
 static enum imap_result
 memory_append_bytes(struct imap_append *a, const void *p, size_t n)
 {
-	return buf_put(&a->bytes, p, n) == 0 ? IMAP_DONE : IMAP_OVERQUOTA;
+	return buf_put(&a->bytes[a->n - 1], p, n) == 0 ? IMAP_DONE : IMAP_OVERQUOTA;
 }
 
 static void
 memory_append_abort(struct imap_append **a)
 {
-	buf_free(&(*a)->bytes);
+	for (size_t i = 0; i < (*a)->n; i++)
+		buf_free(&(*a)->bytes[i]);
 	free(*a);
 	*a = NULL;
 }
@@ -715,7 +722,9 @@ memory_append_commit(struct imap_append **a, uint32_t token, struct imap_done *d
 	*done = (struct imap_done){ f->exists ? IMAP_DONE : IMAP_NONEXISTENT, f->uidvalidity,
 		f->uidnext };
 	if (f->exists) {
-		memory_put(mem, f, x->m, memory_blob_new(buf_data(&x->bytes), x->bytes.len));
+		for (size_t i = 0; i < x->n; i++)
+			memory_put(mem, f, x->m[i],
+			    memory_blob_new(buf_data(&x->bytes[i]), x->bytes[i].len));
 		memory_arrived(f);
 	}
 	memory_append_abort(a);

@@ -51,28 +51,39 @@ name_check(struct str s)
 	return levels > IMAP_LEVELS_MAX ? "Folder name has too many levels" : NULL;
 }
 
+bool
+imap_name_decode(struct str wire, bool utf8, struct buf *out)
+{
+	for (size_t i = 0; i < wire.n && !utf8; i++)
+		utf8 = (unsigned char)wire.p[i] >= 0x80;
+	if (utf8)
+		return mail_utf8_is_valid(wire) && buf_put(out, wire.p, wire.n) == 0;
+	return imap_mutf7_decode(wire, out);
+}
+
 const char *
-imap_name_parse(struct str wire, struct arena *a, struct str *name)
+imap_name_parse(struct str wire, bool utf8, struct arena *a, struct str *name)
 {
 	const char *why = NULL;
-	struct buf utf8;
+	struct buf b;
 	char *p;
 
-	buf_init(&utf8, IMAP_NAME_MAX);
+	buf_init(&b, IMAP_NAME_MAX);
 	if (wire.n > 0 && wire.p[wire.n - 1] == IMAP_DELIMITER)
 		wire.n--;
-	if (!imap_mutf7_decode(wire, &utf8)) {
+	if (!imap_name_decode(wire, utf8, &b)) {
 		why = wire.n > IMAP_NAME_MAX ? "Folder name is too long"
+		      : utf8                 ? "Folder name is not valid UTF-8"
 					     : "Folder name is not valid modified UTF-7";
 	} else {
-		*name = arena_str(a, str_from(buf_data(&utf8), utf8.len));
+		*name = arena_str(a, str_from(buf_data(&b), b.len));
 		p = (char *)(uintptr_t)name->p;
 		if (p == NULL)
 			why = "Folder name is too long";
 		else if ((why = name_check(*name)) == NULL)
 			imap_name_fix_inbox(p, name->n);
 	}
-	buf_free(&utf8);
+	buf_free(&b);
 	return why;
 }
 

@@ -5,12 +5,13 @@
 
 #include "imap/frame.h"
 #include "imap/limits.h"
+#include "mail/charset.h"
 #include "mail/date.h"
 
 void
 imap_parse_init(struct imap_parse *p, struct str command, struct arena *a)
 {
-	*p = (struct imap_parse){ command.p, command.p + command.n, a, NULL };
+	*p = (struct imap_parse){ command.p, command.p + command.n, a, NULL, false };
 }
 
 bool
@@ -127,6 +128,8 @@ quoted(struct imap_parse *p, struct str *s)
 	if (p->p == p->end)
 		return imap_parse_fail(p, "Quoted string without end");
 	*s = str_from(from, (size_t)(p->p++ - from));
+	if (p->utf8 && !mail_utf8_is_valid(*s))
+		return imap_parse_fail(p, "Quoted string is not UTF-8");
 	if (!escapes)
 		return true;
 	if ((to = arena_alloc(p->a, s->n)) == NULL)

@@ -18,6 +18,7 @@ struct imap_parse {
 	const char *p, *end;
 	struct arena *a;
 	const char *error;
+	bool utf8; /* bytes above 127 in quoted strings must be UTF-8 (rfc9755:3) */
 };
 
 void imap_parse_init(struct imap_parse *p, struct str command, struct arena *a);

@@ -6,25 +6,26 @@
 
 enum { QUOTED_MAX = 1000 };
 
+/* bytes above 0x7f only when utf8 is set */
 static bool
-can_be_quoted(struct str s)
+can_be_quoted(struct str s, bool utf8)
 {
 	if (s.n > QUOTED_MAX)
 		return false;
 	for (size_t i = 0; i < s.n; i++)
 		if (s.p[i] == '\0' || s.p[i] == '\r' || s.p[i] == '\n' ||
-		    (unsigned char)s.p[i] >= 0x80)
+		    ((unsigned char)s.p[i] >= 0x80 && !utf8))
 			return false;
 	return true;
 }
 
-int
-imap_put_string(struct buf *out, struct str s)
+static int
+string_put(struct buf *out, struct str s, bool utf8)
 {
 	uint8_t *to;
 	size_t n = 0;
 
-	if (!can_be_quoted(s)) {
+	if (!can_be_quoted(s, utf8)) {
 		if (buf_printf(out, "{%zu}\r\n", s.n) != 0)
 			return BUF_LIMIT;
 		return buf_put(out, s.p, s.n);
@@ -43,6 +44,12 @@ imap_put_string(struct buf *out, struct str s)
 }
 
 int
+imap_put_string(struct buf *out, struct str s)
+{
+	return string_put(out, s, false);
+}
+
+int
 imap_put_astring(struct buf *out, struct str s)
 {
 	if (s.n == 0 || str_eq_nocase(s, STR("NIL")))
@@ -54,11 +61,13 @@ imap_put_astring(struct buf *out, struct str s)
 }
 
 int
-imap_put_name(struct buf *out, struct str name)
+imap_put_name(struct buf *out, struct str name, bool utf8)
 {
 	struct buf wire;
 	int r;
 
+	if (utf8)
+		return string_put(out, name, true);
 	buf_init(&wire, 6 * name.n + 8);
 	r = imap_mutf7_encode(name, &wire);
 	if (r == 0)

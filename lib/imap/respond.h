@@ -11,8 +11,8 @@
 int imap_put_string(struct buf *out, struct str s);
 /* The same, without an atom's quotes where it needs none. */
 int imap_put_astring(struct buf *out, struct str s);
-/* A folder name (UTF-8) in modified UTF-7. */
-int imap_put_name(struct buf *out, struct str name);
+/* A folder name (UTF-8): as it is when utf8 is set, else in modified UTF-7. */
+int imap_put_name(struct buf *out, struct str name, bool utf8);
 int imap_put_u64(struct buf *out, uint64_t n);
 /* "(\Seen ...)": system flags, then keywords by name; recent adds \Recent, star adds \*. */
 int imap_put_flags(struct buf *out, const struct imap_backend_ops *ops, void *be,

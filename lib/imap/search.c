@@ -2,12 +2,11 @@
 #include "imap/search.h"
 
 #include "imap/objectid.h"
+#include "imap/part.h"
 #include "imap/search_key.h"
 #include "mail/charset.h"
 #include "mail/date.h"
-#include "mail/decode.h"
 #include "mail/header.h"
-#include "mail/param.h"
 #include "mail/word.h"
 
 enum { SEARCH_TEXT_MAX = 256 * 1024 * 1024, SEARCH_KEEP = 256 * 1024 };
@@ -111,54 +110,11 @@ whole_header_matches(struct imap_search *s, struct str header, struct str needle
 	return text_has(s, needle);
 }
 
-static enum mail_charset
-charset_of(const struct mime_part *p)
-{
-	struct str type, subtype, name;
-	enum mail_charset cs = MAIL_CHARSET_UNKNOWN;
-	struct mail_lex params;
-	struct arena *a;
-
-	if (!mail_ctype_parse(p->ctype, &type, &subtype, &params))
-		return cs;
-	a = arena_new(16384);
-	if (mail_param_find(params, a, STR("charset"), &name))
-		cs = mail_charset_find(name);
-	arena_free(&a);
-	/* bytes that are not what was promised are better kept than replaced */
-	return cs == MAIL_CHARSET_ASCII ? MAIL_CHARSET_UNKNOWN : cs;
-}
-
-/* The transfer encoding taken off, into s->text; what has none is borrowed. */
-static struct str
-body_decode(struct imap_search *s, struct str body, enum mime_encoding enc)
-{
-	struct mail_base64 b64 = { 0 };
-	struct mail_qp qp = { 0 };
-	uint8_t *to;
-	size_t n;
-
-	if (enc != MIME_ENC_BASE64 && enc != MIME_ENC_QP)
-		return body;
-	buf_clear(&s->text);
-	if ((to = buf_reserve(&s->text, body.n + 80)) == NULL)
-		return body;
-	if (enc == MIME_ENC_BASE64) {
-		n = mail_base64_decode(&b64, body, to);
-		n += mail_base64_end(&b64, to + n);
-	} else {
-		n = mail_qp_decode(&qp, body, false, to);
-		n += mail_qp_end(&qp, to + n);
-	}
-	buf_commit(&s->text, n);
-	return str_from(buf_data(&s->text), n);
-}
-
 static bool
 body_matches(struct imap_search *s, struct str body, const struct mime_part *p, struct str needle)
 {
-	enum mail_charset cs = charset_of(p);
-	struct str text = body_decode(s, body, p->encoding);
+	enum mail_charset cs = imap_part_charset(p);
+	struct str text = imap_part_decode(body, p->encoding, &s->text);
 	struct buf utf8;
 	bool found;
 

@@ -18,6 +18,7 @@ enum imap_search_error { IMAP_SEARCH_OK, IMAP_SEARCH_SYNTAX, IMAP_SEARCH_CHARSET
 
 struct imap_search_request {
 	const struct imap_key *key;
+	bool no_charset;  /* in: CHARSET is not allowed (rfc9755:3) */
 	bool uses_modseq; /* the answer tells the highest one found (rfc7162:3.1.5) */
 };
 

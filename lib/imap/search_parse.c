@@ -379,6 +379,10 @@ imap_search_parse(struct imap_parse *p, const struct imap_view *v, struct imap_s
 
 	if (str_starts_nocase(str_from(p->p, (size_t)(p->end - p->p)), STR("CHARSET "))) {
 		p->p += 8;
+		if (out->no_charset)
+			imap_parse_fail(p, "No CHARSET after ENABLE UTF8=ACCEPT");
+		if (p->error != NULL)
+			return IMAP_SEARCH_SYNTAX;
 		if (!imap_parse_astring(p, &name) || !imap_parse_sp(p))
 			return IMAP_SEARCH_SYNTAX;
 		r.cs = mail_charset_find(name);

@@ -227,6 +227,7 @@ imap_cmd_search(struct imap_session *s, struct imap_parse *p)
 
 	if (!imap_parse_sp(p) || !return_parse(p, c))
 		return false;
+	c->request.no_charset = (s->enabled & IMAP_ON_UTF8) != 0;
 	switch (imap_search_parse(p, &s->view, &c->request)) {
 	case IMAP_SEARCH_SYNTAX:
 		return imap_parse_fail(p, "Invalid search");

@@ -188,6 +188,12 @@ part_find(const struct mime_tree *t, const uint32_t *path, size_t depth)
 	return p;
 }
 
+const struct mime_part *
+imap_section_part(const struct imap_section *s, const struct mime_tree *t)
+{
+	return part_find(t, s->path, s->depth);
+}
+
 static bool
 is_listed(const struct imap_section *s, struct str name)
 {
@@ -215,8 +221,8 @@ fields_collect(const struct imap_section *s, struct str header, struct buf *scra
 	return buf_puts(scratch, "\r\n") == 0;
 }
 
-static struct str
-cut(const struct imap_section *s, struct str b)
+struct str
+imap_section_cut(const struct imap_section *s, struct str b)
 {
 	if (!s->partial)
 		return b;
@@ -247,7 +253,7 @@ of_whole(const struct imap_section *s, struct str msg, struct buf *scratch, stru
 			*bytes = str_from(buf_data(scratch), scratch->len);
 		}
 	}
-	*bytes = cut(s, *bytes);
+	*bytes = imap_section_cut(s, *bytes);
 	return true;
 }
 
@@ -262,11 +268,11 @@ imap_section_find(const struct imap_section *s, struct str msg, const struct mim
 	if ((p = part_find(t, s->path, s->depth)) == NULL)
 		return false;
 	if (s->kind == IMAP_SECTION_ALL) {
-		*bytes = cut(s, mime_body(msg, p));
+		*bytes = imap_section_cut(s, mime_body(msg, p));
 		return true;
 	}
 	if (s->kind == IMAP_SECTION_MIME) {
-		*bytes = cut(s, mime_header(msg, p));
+		*bytes = imap_section_cut(s, mime_header(msg, p));
 		return true;
 	}
 	return p->kind == MIME_MESSAGE && of_whole(s, mime_body(msg, p), scratch, bytes);

@@ -32,6 +32,10 @@ struct imap_section {
 bool imap_section_parse(struct imap_parse *p, struct imap_section *s);
 /* Does finding it need the MIME tree? */
 bool imap_section_needs_tree(const struct imap_section *s);
+/* The part that the numbers name; NULL: there is none. depth must not be 0. */
+const struct mime_part *imap_section_part(const struct imap_section *s, const struct mime_tree *t);
+/* The partial range of bytes. */
+struct str imap_section_cut(const struct imap_section *s, struct str bytes);
 /*
  * The bytes: borrowed from msg, or put into scratch (header fields). False: there is no such part.
  * The partial range is applied.

@@ -10,7 +10,8 @@
 
 /* Arena of one command: the sets of UIDs of a very large folder are its largest tenants. */
 enum { IMAP_ARENA_MAX = 64 * 1024 * 1024, IMAP_REPLY_MAX = 16 * 1024 * 1024 };
-enum { IMAP_SCRATCH_MAX = 16 * 1024 * 1024, IMAP_SCRATCH_KEEP = 16384 };
+/* The largest part decoded (BINARY) must fit. */
+enum { IMAP_SCRATCH_MAX = 256 * 1024 * 1024, IMAP_SCRATCH_KEEP = 16384 };
 
 struct imap_session *
 imap_session_new(const struct imap_session_config *config)
@@ -389,6 +390,7 @@ command_run(struct imap_session *s)
 
 	s->phase = IMAP_PHASE_STEP;
 	imap_parse_init(&p, cmd, s->arena);
+	p.utf8 = imap_names_utf8(s);
 	if (!imap_parse_tag(&p, &s->tag)) {
 		s->tag = (struct str){ 0 };
 	} else if (imap_parse_sp(&p) && imap_cmd_dispatch(s, &p)) {

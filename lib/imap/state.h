@@ -16,6 +16,7 @@
 enum {
 	IMAP_ON_CONDSTORE = 1,
 	IMAP_ON_QRESYNC = 2,
+	IMAP_ON_UTF8 = 4,
 };
 
 enum imap_phase {
@@ -39,7 +40,10 @@ struct imap_append_state {
 	struct imap_folder *folder; /* where it goes */
 	uint64_t left;              /* bytes still to come */
 	size_t prefix;              /* length of the command up to the message */
+	uint32_t count;             /* messages begun */
 	bool active;
+	bool wrapped; /* a ')' must follow the message */
+	enum { IMAP_HEADER_LINE, IMAP_HEADER_INSIDE, IMAP_HEADER_OVER } header;
 };
 
 struct imap_session {
@@ -195,6 +199,12 @@ static inline bool
 imap_has(const struct imap_session *s, enum imap_cap cap)
 {
 	return !(s->hidden & IMAP_CAP_BIT(cap));
+}
+/* Are names of folders written in UTF-8? */
+static inline bool
+imap_names_utf8(const struct imap_session *s)
+{
+	return (s->enabled & IMAP_ON_UTF8) != 0;
 }
 /* What is announced after login, less what is hidden from this account. */
 int imap_put_capabilities(struct imap_session *s, struct buf *out);

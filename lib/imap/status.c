@@ -81,7 +81,8 @@ imap_status_put(struct imap_session *s, struct str name, unsigned items)
 		return r;
 	s->ops->state(s->be, f, &st);
 	s->ops->close(s->be, f, NULL);
-	imap_check(s, buf_puts(&s->out, "* STATUS ") | imap_put_name(&s->out, name) |
+	imap_check(s, buf_puts(&s->out, "* STATUS ") |
+			  imap_put_name(&s->out, name, imap_names_utf8(s)) |
 			  buf_puts(&s->out, " ("));
 	for (enum item i = 0; i < ST_N; i++) {
 		if (!(items & 1u << i))

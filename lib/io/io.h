@@ -109,6 +109,8 @@ struct io_stream_ops {
 	void (*on_end)(void *arg, enum io_end why);
 	/* STARTTLS handshake is complete; optional. */
 	void (*on_tls)(void *arg);
+	/* The connection of io_stream_connect stands; optional for other streams. */
+	void (*on_connected)(void *arg);
 };
 
 struct io_stream_limits {
@@ -119,6 +121,16 @@ struct io_stream_limits {
 /* Takes over fd; sets TCP_NODELAY where it applies. */
 struct io_stream *io_stream_new(struct io_loop *loop, int fd, const struct io_stream_ops *ops,
     const struct io_stream_limits *limits, void *arg);
+/*
+ * A TCP connection to sa, made without waiting: on_connected comes, or on_end (IO_END_ERROR: see
+ * io_stream_errno; IO_END_TIMEOUT after connect_ms). What is written before goes out when it stands.
+ * NULL and errno: it failed at once (no route, no descriptor); no callback comes then.
+ */
+struct io_stream *io_stream_connect(struct io_loop *loop, const struct sockaddr *sa,
+    socklen_t salen, uint64_t connect_ms, const struct io_stream_ops *ops,
+    const struct io_stream_limits *limits, void *arg);
+/* Why connecting failed; 0 when it did not. */
+int io_stream_errno(const struct io_stream *s);
 /* Closes the descriptor at once; unsent output is lost. With TLS a close_notify is tried. */
 void io_stream_free(struct io_stream **s);
 /* Sends what is pending, then closes and frees by itself; no callback comes any more. The time

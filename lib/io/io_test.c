@@ -710,6 +710,122 @@ test_watch(void **state)
 	assert_null(w);
 }
 
+/* --- connecting --------------------------------------------------------------------------------
+ */
+
+static int
+listening(struct sockaddr_in *sin, int backlog)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t n = sizeof(*sin);
+
+	*sin = (struct sockaddr_in){ .sin_family = AF_INET };
+	sin->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)sin, sizeof(*sin)), 0);
+	assert_int_equal(listen(fd, backlog), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)sin, &n), 0);
+	return fd;
+}
+
+static int nconnected;
+
+static void
+on_connected(void *arg)
+{
+	(void)arg;
+	nconnected++;
+}
+
+static void
+start_connect(struct fixture *f, const struct sockaddr_in *sin, uint64_t ms)
+{
+	static const struct io_stream_ops ops = { .on_data = on_data,
+		.on_drained = on_drained,
+		.on_end = on_end,
+		.on_connected = on_connected };
+	struct io_stream_limits limits = { IN_MAX, OUT_MAX, 0 };
+
+	nconnected = 0;
+	io_stream_free(&f->s);
+	f->s = io_stream_connect(
+	    f->loop, (const struct sockaddr *)sin, sizeof(*sin), ms, &ops, &limits, f);
+	assert_non_null(f->s);
+}
+
+static void
+test_connect(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_in sin;
+	int l = listening(&sin, 8);
+	char tmp[16];
+
+	start_connect(f, &sin, 2000);
+	/* Written before it stands: goes out when it does. */
+	assert_int_equal(io_stream_write(f->s, "EHLO", 4), 0);
+	f->stop_at = ON_DRAINED;
+	run(f, 2000);
+	assert_int_equal(nconnected, 1);
+	assert_int_equal(io_stream_errno(f->s), 0);
+	close(f->peer);
+	f->peer = accept(l, NULL, NULL);
+	assert_true(f->peer >= 0);
+	assert_int_equal(recv(f->peer, tmp, sizeof(tmp), 0), 4);
+	f->stop_at = ON_DATA;
+	peer_send(f, "220 hello");
+	run(f, 2000);
+	assert_int_equal(f->got, 9);
+	close(l);
+}
+
+static void
+test_connect_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_in sin;
+	int l = listening(&sin, 8);
+
+	close(l);
+	start_connect(f, &sin, 5000);
+	f->stop_at = ON_END;
+	run(f, 5000);
+	assert_int_equal(nconnected, 0);
+	assert_int_equal(f->nend, 1);
+	assert_int_equal(f->why, IO_END_ERROR);
+	assert_int_equal(io_stream_errno(f->s), ECONNREFUSED);
+}
+
+/* A server whose queue of connections is full: the kernel drops what asks for one. */
+static void
+test_connect_timeout(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_in sin;
+	int l = listening(&sin, 0), fill[4];
+	uint64_t began;
+
+	for (int i = 0; i < 4; i++) {
+		fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		(void)connect(fill[i], (struct sockaddr *)&sin, sizeof(sin));
+	}
+	start_connect(f, &sin, 100);
+	began = io_now_ms(f->loop);
+	f->stop_at = ON_END;
+	run(f, 5000);
+	assert_int_equal(nconnected, 0);
+	assert_int_equal(f->nend, 1);
+	assert_int_equal(f->why, IO_END_TIMEOUT);
+	assert_true(io_now_ms(f->loop) - began < 4000);
+	/* Nothing was sent, and nothing waits for it. */
+	start_connect(f, &sin, 10000);
+	assert_int_equal(io_stream_write(f->s, "x", 1), 0);
+	io_stream_finish(&f->s);
+	assert_null(f->s);
+	for (int i = 0; i < 4; i++)
+		close(fill[i]);
+	close(l);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -734,6 +850,9 @@ main(void)
 		T(test_hooks_and_signals),
 		T(test_listener),
 		T(test_watch),
+		T(test_connect),
+		T(test_connect_refused),
+		T(test_connect_timeout),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,8 +19,9 @@ enum {
 
 enum phase {
 	PLAIN,
-	DRAINING,  /* TLS was asked for; plain output goes out first */
-	HANDSHAKE, /* neither input nor output of the owner moves */
+	CONNECTING, /* output waits */
+	DRAINING,   /* TLS was asked for; plain output goes out first */
+	HANDSHAKE,  /* neither input nor output of the owner moves */
 	SECURE,
 };
 
@@ -36,6 +37,7 @@ struct io_stream {
 	size_t plain_left; /* output bytes that still go out in plain text */
 	size_t lingered;
 	uint64_t deadline, handshake_deadline, stall_at, timer_at; /* 0: none */
+	int error;                                                 /* of connecting */
 	uint64_t queued_turn;
 	TAILQ_ENTRY(io_stream) entry;
 	int fd;
@@ -207,7 +209,7 @@ want_update(struct io_stream *s)
 {
 	bool w = s->blocked && !s->write_waits_r;
 
-	if (s->phase != HANDSHAKE) {
+	if (s->phase != HANDSHAKE && s->phase != CONNECTING) {
 		if ((can_read(s) && !s->read_waits_w) || s->write_waits_r)
 			event_switch(&s->read_ev, &s->read_on, true);
 		event_switch(&s->write_ev, &s->write_on, w || s->read_waits_w);
@@ -409,6 +411,32 @@ handshake_step(struct io_stream *s)
 	want_update(s);
 }
 
+/* The kernel has decided about the connection. */
+static void
+connect_done(struct io_stream *s)
+{
+	socklen_t n = sizeof(s->error);
+
+	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &s->error, &n) < 0)
+		s->error = errno;
+	event_switch(&s->write_ev, &s->write_on, false);
+	if (s->error != 0) {
+		stream_break(s);
+		return;
+	}
+	s->phase = PLAIN;
+	s->handshake_deadline = 0;
+	if (buf_len(&s->out) > 0)
+		stream_queue(s);
+	if (s->ops->on_connected != NULL && !s->ended) {
+		s->busy = true;
+		s->ops->on_connected(s->arg);
+		if (!stream_back(s))
+			return;
+	}
+	want_update(s);
+}
+
 static void
 stream_shut(struct io_stream *s)
 {
@@ -516,6 +544,10 @@ on_write_event(evutil_socket_t fd, short what, void *arg)
 		handshake_step(s);
 		return;
 	}
+	if (s->phase == CONNECTING) {
+		connect_done(s);
+		return;
+	}
 	if (s->blocked)
 		stream_queue(s);
 	s->blocked = false;
@@ -562,7 +594,7 @@ stream_work(struct io_stream *s)
 		stream_poked(s);
 		return;
 	}
-	if (s->phase == HANDSHAKE)
+	if (s->phase == HANDSHAKE || s->phase == CONNECTING)
 		return;
 	if (buf_len(&s->out) > 0)
 		stream_flush(s);
@@ -587,15 +619,16 @@ io_streams_end_turn(struct io_loop *loop)
 /* --- the owner's calls -------------------------------------------------------------------------
  */
 
-struct io_stream *
-io_stream_new(struct io_loop *loop, int fd, const struct io_stream_ops *ops,
+static struct io_stream *
+stream_new(struct io_loop *loop, int fd, enum phase phase, const struct io_stream_ops *ops,
     const struct io_stream_limits *limits, void *arg)
 {
 	struct io_stream *s = xcalloc(1, sizeof(*s));
 	int one = 1;
 
-	*s =
-	    (struct io_stream){ .loop = loop, .fd = fd, .ops = ops, .limits = *limits, .arg = arg };
+	*s = (struct io_stream){
+		.loop = loop, .fd = fd, .phase = phase, .ops = ops, .limits = *limits, .arg = arg
+	};
 	buf_init(&s->in, limits->in_max);
 	buf_init(&s->out, limits->out_max);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -604,6 +637,43 @@ io_stream_new(struct io_loop *loop, int fd, const struct io_stream_ops *ops,
 	evtimer_assign(&s->timer_ev, loop->base, on_timer_event, s);
 	want_update(s);
 	return s;
+}
+
+struct io_stream *
+io_stream_new(struct io_loop *loop, int fd, const struct io_stream_ops *ops,
+    const struct io_stream_limits *limits, void *arg)
+{
+	return stream_new(loop, fd, PLAIN, ops, limits, arg);
+}
+
+struct io_stream *
+io_stream_connect(struct io_loop *loop, const struct sockaddr *sa, socklen_t salen,
+    uint64_t connect_ms, const struct io_stream_ops *ops, const struct io_stream_limits *limits,
+    void *arg)
+{
+	int fd = socket(sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct io_stream *s;
+
+	if (fd < 0)
+		return NULL;
+	if (connect(fd, sa, salen) < 0 && errno != EINPROGRESS) {
+		int error = errno;
+
+		close(fd);
+		errno = error;
+		return NULL;
+	}
+	s = stream_new(loop, fd, CONNECTING, ops, limits, arg);
+	s->handshake_deadline = io_now_ms(loop) + connect_ms;
+	timer_update(s);
+	event_switch(&s->write_ev, &s->write_on, true);
+	return s;
+}
+
+int
+io_stream_errno(const struct io_stream *s)
+{
+	return s->error;
 }
 
 void
@@ -624,7 +694,7 @@ io_stream_finish(struct io_stream **sp)
 	*sp = NULL;
 	if (s == NULL)
 		return;
-	if (s->broken || s->phase == HANDSHAKE) {
+	if (s->broken || s->phase == HANDSHAKE || s->phase == CONNECTING) {
 		stream_destroy(s);
 		return;
 	}

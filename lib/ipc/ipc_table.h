@@ -162,9 +162,11 @@ IPC_BEGIN(dns_query, resolver, CLIENT, IPC_ANY, NOFD, MANY, dns_answer)
 IPC_U32(type)
 IPC_STR(name, 255)
 IPC_END(dns_query)
-/* rdata: each record preceded by its length as two bytes, most significant first. */
+/* rdata: each record preceded by its length as two bytes, most significant first. exists: the name
+ * does, though with IPC_NO it has no record of this type. */
 IPC_BEGIN(dns_answer, resolver, SERVER, IPC_ANY, NOFD, MANY, none)
 IPC_U8(result)
+IPC_U8(exists)
 IPC_U8(secure)
 IPC_U32(ttl)
 IPC_STR(canonical, 255)
@@ -391,14 +393,16 @@ IPC_STR(address, 512)
 IPC_STR(orcpt, 512)
 IPC_U8(notify)
 IPC_END(job_recipient)
-/* The server takes the content: so many bytes more may be sent now. */
+/* So many bytes more of the content may be sent now, and are expected. What is on its way when
+ * job_done comes is passed over. */
 IPC_BEGIN(job_want, delivery, SERVER, IPC_ANY, NOFD, MANY, none)
 IPC_U32(bytes)
 IPC_END(job_want)
 IPC_BEGIN(job_content, delivery, CLIENT, IPC_ST_BUSY, NOFD, MANY, none)
 IPC_BYTES(bytes, 65536)
 IPC_END(job_content)
-/* No more comes of it (it cannot be read, or was removed): never end it with the final dot. */
+/* No more comes of it (it cannot be read, or was removed): never end it with the final dot. job_done
+ * comes all the same; a job whose content was complete already is not stopped. */
 IPC_BEGIN(job_cancel, delivery, CLIENT, IPC_ANY, NOFD, MANY, none)
 IPC_END(job_cancel)
 /* One for each recipient before job_done. result: IPC_OK, IPC_TEMP, IPC_NO (for good). code 0: no

@@ -26,7 +26,7 @@ struct proc_sandbox_request {
 
 enum {
 	PROC_SANDBOX_TEXT_MAX = 128, /* room for what holds, or for the reason of a failure */
-	PROC_SANDBOX_PORTS_MAX = 16, /* resolver.server takes 8, port 53 and some to spare */
+	PROC_SANDBOX_PORTS_MAX = 16, /* resolver: 8 servers and port 53; delivery: 2; air */
 };
 
 /*

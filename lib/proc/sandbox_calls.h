@@ -5,6 +5,7 @@
  *   CALL(group, name)                            allowed with any arguments
  *   CALL_IF(group, name, arg, mask, value)       allowed when (argument & mask) == value
  *   CALL_IF2(group, name, a, value, b, value)    allowed when two int arguments have these values
+ *   CALL_SOCKET(group, family, type)             socket(family, type, 0): no other protocol
  *   CALL_ERRNO(name, error)                      refused without a word: what C libraries try by
  *                                                habit and do without
  *   CALL_KILL(name)                              ends the process at once
@@ -21,7 +22,8 @@
 CALL(BASE, read)
 CALL(BASE, close)
 CALL(BASE, recvmsg)
-CALL(BASE, sendmsg)
+/* Not to a peer named in the call: that would connect past connect() and Landlock's ports. */
+CALL_IF(BASE, sendmsg, 2, MSG_FASTOPEN, 0)
 /* send() only: a datagram socket must not be pointed elsewhere. */
 CALL_IF(BASE, sendto, 4, ~0ULL, 0)
 CALL(BASE, epoll_ctl)
@@ -161,11 +163,18 @@ CALL_IF2(DNS, socket, 0, AF_INET6, 1, SOCK_STREAM | SOCK_CLOEXEC)
 CALL(DNS, connect)
 CALL(DNS, bind)
 CALL(DNS, sendto)
+CALL(DNS, sendmsg) /* libunbound opens TCP connections fast */
 CALL(DNS, getsockname)
 CALL(DNS, setitimer) /* its watchdog */
 CALL_IF(DNS, setsockopt, 1, ANY_INT, IPPROTO_IP)
 CALL_IF(DNS, setsockopt, 1, ANY_INT, IPPROTO_IPV6)
 CALL_IF2(DNS, setsockopt, 1, SOL_SOCKET, 2, SO_REUSEADDR)
+
+/* ---- delivery: TCP over IP, as a client only. Ports: Landlock. Protocol 0, as Landlock watches TCP
+ * but not what looks like it (MPTCP, SCTP) ------------------------------------------------------ */
+CALL_SOCKET(CONNECT, AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK)
+CALL_SOCKET(CONNECT, AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK)
+CALL(CONNECT, connect)
 
 /* ---- sanitizer builds only: what the sanitizers' runtime needs to work and to report --------- */
 CALL(SANITIZER, write)
@@ -250,5 +259,6 @@ CALL_KILL(setdomainname)
 #undef CALL
 #undef CALL_IF
 #undef CALL_IF2
+#undef CALL_SOCKET
 #undef CALL_ERRNO
 #undef CALL_KILL

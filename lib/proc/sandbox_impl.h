@@ -23,6 +23,7 @@ enum {
 	CALLS_DNS = 1 << 8,
 	CALLS_SANITIZER = 1 << 9,
 	CALLS_DOORS = 1 << 10,
+	CALLS_CONNECT = 1 << 11,
 };
 
 struct sandbox_row {

@@ -87,7 +87,7 @@ static int
 add_ports(int set, const struct ll_ruleset *r, const struct sandbox_row *row, const uint16_t *ports,
     size_t nports)
 {
-	if (r->net == 0 || !(row->calls & CALLS_DNS))
+	if (r->net == 0 || !(row->calls & (CALLS_DNS | CALLS_CONNECT)))
 		return 0;
 	for (size_t i = 0; i < nports; i++) {
 		struct ll_port rule = { .allowed = LL_CONNECT_TCP, .port = ports[i] };

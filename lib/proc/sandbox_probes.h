@@ -39,6 +39,9 @@ enum {
 	PROBE_NOT_DB = 4,        /* accounts */
 	PROBE_NOT_SHARED = 8,    /* a daemon with files whose root could not be changed */
 	PROBE_NOT_ACCEPT = 16,
+	PROBE_NOT_CONNECT = 32, /* delivery */
+	/* Of resolver and delivery one may do what the other may not. */
+	PROBE_NOT_OUTWARD = PROBE_NOT_DNS | PROBE_NOT_CONNECT,
 };
 
 struct probe {
@@ -113,6 +116,14 @@ probes_make(
 		{ "inotify_init1", PROBE_PERM, 0, SYS_inotify_init1, { 0 } },
 		{ "socket inet stream", PROBE_PERM, PROBE_NOT_DNS, SYS_socket,
 		    { AF_INET, SOCK_STREAM, 0 } },
+		{ "socket inet tcp", PROBE_PERM, PROBE_NOT_CONNECT, SYS_socket,
+		    { AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0 } },
+		{ "socket inet6 tcp", PROBE_PERM, PROBE_NOT_CONNECT, SYS_socket,
+		    { AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0 } },
+		{ "socket mptcp", PROBE_PERM, 0, SYS_socket,
+		    { AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 262 } },
+		{ "socket sctp", PROBE_PERM, PROBE_NOT_DNS, SYS_socket,
+		    { AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 132 } },
 		{ "socket inet dgram", PROBE_PERM, PROBE_NOT_DNS, SYS_socket,
 		    { AF_INET, SOCK_DGRAM, 0 } },
 		{ "socket inet6", PROBE_PERM, PROBE_NOT_DNS, SYS_socket,
@@ -125,12 +136,14 @@ probes_make(
 		{ "socket alg", PROBE_PERM, 0, SYS_socket, { AF_ALG, SOCK_SEQPACKET, 0 } },
 		{ "socketpair", PROBE_PERM, 0, SYS_socketpair,
 		    { AF_UNIX, SOCK_STREAM, 0, AT(zero) } },
-		{ "connect tcp", PROBE_PERM, PROBE_NOT_DNS, SYS_connect,
+		{ "connect tcp", PROBE_PERM, PROBE_NOT_OUTWARD, SYS_connect,
 		    { FD(fd), AT(in), sizeof(struct sockaddr_in) } },
 		{ "connect abstract", PROBE_DENIED, 0, SYS_connect,
 		    { FD(fd), AT(abstract), 2 + 14 } },
 		{ "sendto abstract", PROBE_DENIED, PROBE_NOT_DNS, SYS_sendto,
 		    { FD(fd), AT(memory), 5, MSG_NOSIGNAL | MSG_DONTWAIT, AT(abstract), 2 + 14 } },
+		{ "sendmsg with fast open", PROBE_PERM, PROBE_NOT_DNS, SYS_sendmsg,
+		    { FD(fd), AT(zero), MSG_FASTOPEN | MSG_NOSIGNAL } },
 		{ "bind", PROBE_PERM, PROBE_NOT_DNS, SYS_bind,
 		    { FD(fd), AT(in), sizeof(struct sockaddr_in) } },
 		{ "listen", PROBE_PERM, 0, SYS_listen, { FD(fd), 1 } },

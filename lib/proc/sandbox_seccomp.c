@@ -16,14 +16,15 @@
 
 #include "base/log.h"
 
-enum call_kind { ALLOW, ALLOW_IF, ALLOW_IF2, ERRNO, KILL };
+enum call_kind { ALLOW, ALLOW_IF, ALLOW_IF2, ALLOW_SOCKET, ERRNO, KILL };
 
 struct call {
 	const char *name;
 	unsigned group;
 	enum call_kind kind;
 	int nr;
-	/* ALLOW_IF: a, mask, value. ALLOW_IF2: a, value, b, value2. ERRNO: value. */
+	/* ALLOW_IF: a, mask, value. ALLOW_IF2: a, value, b, value2. ALLOW_SOCKET: value, value2.
+	 * ERRNO: value. */
 	unsigned a, b;
 	uint64_t mask, value, value2;
 };
@@ -34,6 +35,8 @@ static const struct call calls[] = {
 	{ #name, CALLS_##group, ALLOW_IF, SCMP_SYS(name), arg, 0, mask, value, 0 },
 #define CALL_IF2(group, name, a, value, b, value2) \
 	{ #name, CALLS_##group, ALLOW_IF2, SCMP_SYS(name), a, b, 0, value, value2 },
+#define CALL_SOCKET(group, family, type) \
+	{ "socket", CALLS_##group, ALLOW_SOCKET, SCMP_SYS(socket), 0, 1, 0, family, type },
 #define CALL_ERRNO(name, error) { #name, 0, ERRNO, SCMP_SYS(name), 0, 0, 0, error, 0 },
 #define CALL_KILL(name) { #name, 0, KILL, SCMP_SYS(name), 0, 0, 0, 0, 0 },
 #include "proc/sandbox_calls.h"
@@ -56,6 +59,11 @@ add_call(scmp_filter_ctx ctx, const struct call *c)
 		return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, c->nr, 2,
 		    SCMP_CMP(c->a, SCMP_CMP_MASKED_EQ, int_mask, c->value),
 		    SCMP_CMP(c->b, SCMP_CMP_MASKED_EQ, int_mask, c->value2));
+	case ALLOW_SOCKET:
+		return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, c->nr, 3,
+		    SCMP_CMP(c->a, SCMP_CMP_MASKED_EQ, int_mask, c->value),
+		    SCMP_CMP(c->b, SCMP_CMP_MASKED_EQ, int_mask, c->value2),
+		    SCMP_CMP(2, SCMP_CMP_MASKED_EQ, int_mask, 0));
 	case ERRNO:
 		return seccomp_rule_add(ctx, SCMP_ACT_ERRNO((uint16_t)c->value), c->nr, 0);
 	case KILL:

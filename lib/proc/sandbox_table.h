@@ -14,8 +14,9 @@
  *
  * Common to all but master: own uid and gid, no capability, no_new_privs, no process or thread can
  * be started (RLIMIT_NPROC 0 and no clone), no core file, TCP ports shut and abstract sockets and
- * signals kept inside by Landlock where the kernel knows how. Only resolver can make a socket that
- * reaches others, accounts only a pair of local ones; only master can fork and exec.
+ * signals kept inside by Landlock where the kernel knows how. Only resolver and delivery can make a
+ * socket that reaches others, delivery for TCP alone, accounts only a pair of local ones; only master
+ * can fork and exec.
  */
 SANDBOX_ROW(master, ROOT_KEEP, 0, 0, 0, FSIZE_ANY)
 SANDBOX_ROW(control, ROOT_EMPTY, CALLS_STREAM | CALLS_ACCEPT, 512, 64, FSIZE_NONE)
@@ -27,6 +28,7 @@ SANDBOX_ROW(accounts, ROOT_OWN_RW, CALLS_READ | CALLS_WRITE | CALLS_DB | CALLS_D
 SANDBOX_ROW(auth, ROOT_EMPTY, CALLS_STREAM, 1024, 128, FSIZE_NONE)
 SANDBOX_ROW(smtpd, ROOT_EMPTY, CALLS_STREAM | CALLS_ACCEPT, 8192, 512, FSIZE_NONE)
 SANDBOX_ROW(queue, ROOT_OWN_RW, CALLS_STREAM | CALLS_READ | CALLS_WRITE, 8192, 512, FSIZE_ANY)
+SANDBOX_ROW(delivery, ROOT_EMPTY, CALLS_STREAM | CALLS_CONNECT, 4096, 1024, FSIZE_NONE)
 SANDBOX_ROW(imapd, ROOT_EMPTY, CALLS_STREAM | CALLS_ACCEPT, 32768, 1024, FSIZE_NONE)
 SANDBOX_ROW(mailbox, ROOT_OWN_RW, CALLS_STREAM | CALLS_READ | CALLS_WRITE, 1024, 512, FSIZE_ANY)
 #undef SANDBOX_ROW

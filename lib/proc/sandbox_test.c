@@ -47,7 +47,7 @@ struct house {
 };
 
 static const char *const programs[] = { "control", "logger", "keys", "resolver", "accounts", "auth",
-	"smtpd", "queue", "imapd", "mailbox" };
+	"smtpd", "queue", "delivery", "imapd", "mailbox" };
 enum { NPROGRAMS = sizeof(programs) / sizeof(programs[0]) };
 
 static int
@@ -111,6 +111,8 @@ enter(struct house *h, const char *program, enum mode mode)
 	if (mode != AS_ROOT)
 		prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* as after exec */
 	log_open(program, h->log[0]);
+	if (row->calls & CALLS_CONNECT)
+		proc_sandbox_allow_port(h->port);
 	h->r->entered = proc_sandbox_enter(&rq, h->r->text, sizeof(h->r->text));
 	if (h->r->entered < 0)
 		_exit(98);
@@ -228,6 +230,29 @@ doors_work(struct house *h)
 	MUST(socketpair(AF_NETLINK, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0 && errno == EPERM);
 }
 
+/* To the one port that was allowed, and where the kernel knows ports to no other. */
+static void
+connecting_works(struct house *h)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(h->port) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
+	int six = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	socklen_t n = sizeof(one);
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	MUST(fd >= 0 && six >= 0);
+	MUST(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) == 0);
+	MUST(connect(fd, (struct sockaddr *)&sin, sizeof(sin)) == 0 || errno == EINPROGRESS);
+	MUST(getsockopt(fd, SOL_SOCKET, SO_ERROR, &one, &n) == 0);
+	MUST(close(fd) == 0 && close(six) == 0);
+	if (sandbox_landlock_newest < 4)
+		return;
+	sin.sin_port = htons((uint16_t)(h->port ^ 1));
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	MUST(connect(fd, (struct sockaddr *)&sin, sizeof(sin)) < 0 && errno == EACCES);
+	MUST(close(fd) == 0);
+}
+
 static void
 works(struct house *h, const struct sandbox_row *row)
 {
@@ -246,6 +271,8 @@ works(struct house *h, const struct sandbox_row *row)
 		asking_works(h);
 	if (row->calls & CALLS_DOORS)
 		doors_work(h);
+	if (row->calls & CALLS_CONNECT)
+		connecting_works(h);
 }
 
 static unsigned
@@ -255,6 +282,8 @@ exceptions(const struct sandbox_row *row, enum mode mode)
 
 	if (row->calls & CALLS_DNS)
 		e |= PROBE_NOT_DNS;
+	if (row->calls & CALLS_CONNECT)
+		e |= PROBE_NOT_CONNECT;
 	if (row->calls & CALLS_DB)
 		e |= PROBE_NOT_DB;
 	if (mode == AS_USER_WITHOUT_NAMESPACE && row->calls & CALLS_READ)
@@ -472,8 +501,8 @@ test_calls_allowed(void **state)
 		const char *program;
 		unsigned most;
 	} want[] = { { "keys", 25 }, { "control", 40 }, { "smtpd", 40 }, { "imapd", 40 },
-		{ "auth", 40 }, { "resolver", 50 }, { "logger", 60 }, { "queue", 60 },
-		{ "mailbox", 60 }, { "accounts", 75 } };
+		{ "auth", 40 }, { "resolver", 50 }, { "delivery", 40 }, { "logger", 60 },
+		{ "queue", 60 }, { "mailbox", 60 }, { "accounts", 75 } };
 	struct house *h = *state;
 
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {

@@ -21,10 +21,12 @@ static const struct setting_row rows[] = {
 #define DEFAULT_BOOL(d) ((d) ? "yes" : "no")
 #define DEFAULT_U64(d) #d
 #define DEFAULT_STRING(d) d
+#define DEFAULT_SECRET(d) d
 #define DEFAULT_DOMAIN(d) d
 #define DEFAULT_PATH(d) d
 #define DEFAULT_ADDRS(d) d
 #define DEFAULT_SERVERS(d) d
+#define DEFAULT_HOST(d) d
 #include "settings/settings_table.h"
 #undef SETTING
 };
@@ -215,6 +217,41 @@ settings_addr(struct str item, uint16_t port, struct sockaddr_storage *ss, sockl
 	return -1;
 }
 
+/* "[198.51.100.7]:25" behind the bracket, "mail.example.net:25" behind the name. */
+static ptrdiff_t
+host_end(struct str value)
+{
+	ptrdiff_t end;
+
+	if (value.n > 0 && value.p[0] == '[')
+		return (end = str_chr(value, ']')) < 0 ? -1 : end + 1;
+	return (end = str_chr(value, ':')) < 0 ? (ptrdiff_t)value.n : end;
+}
+
+int
+settings_host(struct str value, uint16_t port, struct str *name, bool *literal, uint16_t *out)
+{
+	ptrdiff_t end = host_end(value);
+	struct sockaddr_storage ss;
+	uint64_t n = port;
+	socklen_t len;
+
+	if (end < 0)
+		return -1;
+	if ((size_t)end < value.n &&
+	    (value.p[end] != ':' ||
+		!str_u64(str_from(value.p + end + 1, value.n - (size_t)end - 1), 65535, &n) ||
+		n == 0))
+		return -1;
+	*out = (uint16_t)n;
+	*name = str_from(value.p, (size_t)end);
+	*literal = value.p[0] == '[';
+	if (!*literal)
+		return is_domain(*name) ? 0 : -1;
+	*name = str_from(value.p + 1, (size_t)end - 2);
+	return str_chr(*name, '@') < 0 ? settings_addr(*name, port, &ss, &len) : -1;
+}
+
 static bool
 is_list_space(char c)
 {
@@ -268,6 +305,10 @@ parse_list(const struct setting_row *row, struct str v, struct buf *out, const c
 static int
 parse_text(const struct setting_row *row, struct str v, struct buf *out, const char **why)
 {
+	struct str name;
+	uint16_t port;
+	bool literal;
+
 	*why = "is too long";
 	if (v.n > row->max)
 		return -1;
@@ -279,9 +320,15 @@ parse_text(const struct setting_row *row, struct str v, struct buf *out, const c
 		return -1;
 	}
 	for (size_t i = 0; i < v.n; i++)
-		(void)buf_putc(out, row->type == ST_DOMAIN ? ascii_tolower(v.p[i]) : v.p[i]);
+		(void)buf_putc(out, row->type == ST_DOMAIN || row->type == ST_HOST
+					? ascii_tolower(v.p[i])
+					: v.p[i]);
 	*why = "is not a domain name (letters, digits, hyphens, dots; other scripts as xn--)";
 	if (v.n > 0 && row->type == ST_DOMAIN && !is_domain(str_from(buf_data(out), buf_len(out))))
+		return -1;
+	*why = "is not a server as host, host:port, [address] or [address]:port";
+	if (v.n > 0 && row->type == ST_HOST &&
+	    settings_host(str_from(buf_data(out), buf_len(out)), 1, &name, &literal, &port) != 0)
 		return -1;
 	return 0;
 }
@@ -306,11 +353,23 @@ value_parse(
 	case ST_SERVERS:
 		return parse_list(row, v, out, why);
 	case ST_STRING:
+	case ST_SECRET:
 	case ST_DOMAIN:
 	case ST_PATH:
+	case ST_HOST:
 		break;
 	}
 	return parse_text(row, v, out, why);
+}
+
+/* Some are secrets. */
+static void
+text_free(char **text)
+{
+	if (*text != NULL)
+		explicit_bzero(*text, strlen(*text));
+	free(*text);
+	*text = NULL;
 }
 
 int
@@ -326,13 +385,13 @@ settings_set(struct settings *s, enum setting which, const char *value, const ch
 		goto out;
 	if (value_parse(&rows[which], str_of(value), &out, &num, why) != 0)
 		goto out;
-	free(s->text[which]);
+	text_free(&s->text[which]);
 	s->text[which] =
 	    buf_len(&out) ? xstrndup((const char *)buf_data(&out), buf_len(&out)) : xstrdup("");
 	s->num[which] = num;
 	rc = 0;
 out:
-	buf_free(&out);
+	buf_free_secret(&out);
 	return rc;
 }
 
@@ -369,7 +428,7 @@ settings_free(struct settings **s)
 	if (*s == NULL)
 		return;
 	for (int i = 0; i < SET__MAX; i++)
-		free((*s)->text[i]);
+		text_free(&(*s)->text[i]);
 	free(*s);
 	*s = NULL;
 }
@@ -390,6 +449,13 @@ const char *
 settings_text(const struct settings *s, enum setting which)
 {
 	return s->text[which];
+}
+
+const char *
+settings_shown(const struct settings *s, enum setting which)
+{
+	return rows[which].type == ST_SECRET && s->text[which][0] != '\0' ? SETTINGS_SHOWN_SECRET
+									  : s->text[which];
 }
 
 bool
@@ -486,6 +552,7 @@ setting_describe(enum setting s, struct buf *out)
 		describe_number(row->max, row->unit, out);
 		break;
 	case ST_STRING:
+	case ST_SECRET:
 		(void)buf_printf(out, "text of at most %u bytes", (unsigned)row->max);
 		break;
 	case ST_DOMAIN:
@@ -496,6 +563,9 @@ setting_describe(enum setting s, struct buf *out)
 		break;
 	case ST_ADDRS:
 		(void)buf_printf(out, "at most %u IP addresses", (unsigned)row->max);
+		break;
+	case ST_HOST:
+		(void)buf_puts(out, "a server as host, host:port, [address] or [address]:port");
 		break;
 	case ST_SERVERS:
 		(void)buf_printf(out, "at most %u servers as address@port", (unsigned)row->max);
@@ -526,7 +596,7 @@ import_line(struct settings *s, struct str line)
 	char text[SETTINGS_VALUE_MAX + 128];
 	ptrdiff_t eq = str_chr(line, '=');
 	const char *why;
-	int which;
+	int which, rc;
 
 	if (eq < 0 || line.n >= sizeof(text))
 		return -1;
@@ -536,7 +606,9 @@ import_line(struct settings *s, struct str line)
 	which = setting_by_name(text);
 	if (which < 0 || strlen(text + eq + 1) != line.n - (size_t)eq - 1)
 		return -1;
-	return settings_set(s, (enum setting)which, text + eq + 1, &why);
+	rc = settings_set(s, (enum setting)which, text + eq + 1, &why);
+	explicit_bzero(text, sizeof(text));
+	return rc;
 }
 
 int

@@ -40,7 +40,17 @@ enum settings_program {
 	SP_ALL = (1 << 13) - 1
 };
 
-enum setting_type { ST_BOOL, ST_U64, ST_STRING, ST_DOMAIN, ST_PATH, ST_ADDRS, ST_SERVERS };
+enum setting_type {
+	ST_BOOL,
+	ST_U64,
+	ST_STRING,
+	ST_SECRET,
+	ST_DOMAIN,
+	ST_PATH,
+	ST_ADDRS,
+	ST_SERVERS,
+	ST_HOST
+};
 enum setting_unit { SU_NONE, SU_COUNT, SU_BYTES, SU_SECONDS };
 enum setting_when { SW_RELOAD, SW_RESTART };
 
@@ -91,6 +101,9 @@ bool settings_bool(const struct settings *s, enum setting which);
  */
 const char *settings_text(const struct settings *s, enum setting which);
 bool settings_is_default(const struct settings *s, enum setting which);
+/* The same for whatever is printed: of a SECRET only whether it is set. */
+#define SETTINGS_SHOWN_SECRET "(set, not shown)"
+const char *settings_shown(const struct settings *s, enum setting which);
 /* Walks a list: start with *it = 0; false at the end. */
 bool settings_list_next(const struct settings *s, enum setting which, size_t *it, struct str *item);
 /*
@@ -98,6 +111,12 @@ bool settings_list_next(const struct settings *s, enum setting which, size_t *it
  * a socket address; port is used where the item has none. 0 or -1.
  */
 int settings_addr(struct str item, uint16_t port, struct sockaddr_storage *ss, socklen_t *len);
+
+/*
+ * A HOST: name is the domain name, or the bare address where it stood in brackets (*literal then);
+ * port is what stands behind the last colon, else the one given. 0 or -1.
+ */
+int settings_host(struct str value, uint16_t port, struct str *name, bool *literal, uint16_t *out);
 
 /* The bit of a program by its folder's name ("smtpd"); 0: unknown. */
 unsigned settings_program(const char *name);

@@ -4,7 +4,8 @@
  * whom, `config list` and postern.conf(5) are made from it.
  *
  *   SETTING(id, section, key, type, unit, default, min, max, who, when, help)
- *       type     BOOL, U64, STRING, DOMAIN, PATH, ADDRS (IP addresses), SERVERS (address@port)
+ *       type     BOOL, U64, STRING, SECRET (a STRING that no command shows), DOMAIN, PATH, ADDRS (IP
+ *                addresses), SERVERS (address@port), HOST (a server as host:port or [address]:port)
  *       unit     of U64: COUNT, BYTES (K, M, G), SECONDS (s, m, h, d); NONE for the others
  *       min max  of U64; of lists and texts max is the number of entries or bytes
  *       who      the programs that get it (SP_*); nobody else learns it
@@ -18,9 +19,11 @@ SETTING(general_domain, general, domain, DOMAIN, NONE, "", 0, 253,
     SP_MASTER | SP_ACCOUNTS | SP_SMTPD, RESTART,
     "First mail domain; created in the accounts when the instance starts for the first time.")
 SETTING(general_hostname, general, hostname, DOMAIN, NONE, "", 0, 253,
-    SP_MASTER | SP_SMTPD | SP_IMAPD | SP_MAILBOX | SP_QUEUE | SP_AUTH | SP_KEYS, RESTART,
+    SP_MASTER | SP_SMTPD | SP_IMAPD | SP_MAILBOX | SP_QUEUE | SP_AUTH | SP_KEYS | SP_DELIVERY,
+    RESTART,
     "Name of this host in greetings, Received fields and certificates.")
-SETTING(general_listen, general, listen, ADDRS, NONE, "127.0.0.1", 1, 16, SP_MASTER, RESTART,
+SETTING(general_listen, general, listen, ADDRS, NONE, "127.0.0.1", 1, 16,
+    SP_MASTER | SP_DELIVERY, RESTART,
     "Addresses on which all services listen.")
 SETTING(general_port_base, general, port-base, U64, COUNT, 0, 0, 64000, SP_MASTER, RESTART,
     "Added to every port number, for tests and trials; 0 gives the real ports.")
@@ -106,6 +109,28 @@ SETTING(queue_retry_min, queue, retry-min, U64, SECONDS, 1, 1, 3600, SP_QUEUE, R
     "First wait after a delivery that failed for now; doubled each time.")
 SETTING(queue_retry_max, queue, retry-max, U64, SECONDS, 900, 1, 86400, SP_QUEUE, RELOAD,
     "Longest wait between two tries.")
+
+SETTING(delivery_port, delivery, port, U64, COUNT, 25, 1, 65535, SP_DELIVERY, RESTART,
+    "Port of other domains' mail servers. For tests: the world's servers listen on 25.")
+SETTING(delivery_allow_private, delivery, allow-private, BOOL, NONE, 0, 0, 1, SP_DELIVERY, RESTART,
+    "Also connect to loopback, private and own addresses. For tests: with it the owner of any domain can choose whom this server talks to.")
+SETTING(delivery_connect_timeout, delivery, connect-timeout, U64, SECONDS, 30, 1, 300, SP_DELIVERY,
+    RELOAD, "Longest wait for a connection to one address; then the next is tried.")
+SETTING(delivery_command_timeout, delivery, command-timeout, U64, SECONDS, 600, 1, 3600,
+    SP_DELIVERY, RELOAD,
+    "Longest wait for any answer of a server, where rfc5321:4.5.3.2 allows longer. Less than the 10 minutes that a server may take after the final dot makes duplicates.")
+SETTING(delivery_idle_time, delivery, idle-time, U64, SECONDS, 5, 0, 300, SP_DELIVERY, RELOAD,
+    "How long a connection is kept for the next message to the same destination; 0: not at all.")
+SETTING(delivery_max_messages, delivery, max-messages, U64, COUNT, 100, 1, 10000, SP_DELIVERY,
+    RELOAD, "Messages over one connection.")
+SETTING(delivery_smarthost, delivery, smarthost, HOST, NONE, "", 0, 300, SP_DELIVERY, RESTART,
+    "Send all mail through this server: HOST, HOST:PORT, [ADDRESS] or [ADDRESS]:PORT. It may have a private address. TLS is mandatory and verified against its name: from the start on port 465, else by STARTTLS. Without PORT: 587.")
+SETTING(delivery_smarthost_user, delivery, smarthost-user, STRING, NONE, "", 0, 255, SP_DELIVERY,
+    RESTART, "Name for the login at the smarthost (AUTH PLAIN or LOGIN); when empty, none is made.")
+SETTING(delivery_smarthost_password, delivery, smarthost-password, SECRET, NONE, "", 0, 255,
+    SP_DELIVERY, RESTART, "Password for the login at the smarthost.")
+SETTING(delivery_ca_file, delivery, ca-file, PATH, NONE, "/etc/ssl/certs/ca-certificates.crt", 0,
+    1024, SP_DELIVERY, RESTART, "Certificates that are trusted when the smarthost's is verified (PEM).")
 
 SETTING(auth_workers, auth, workers, U64, COUNT, 2, 1, 2, SP_MASTER, RESTART,
     "Processes that check passwords; each needs auth.memory while it does.")

@@ -35,6 +35,37 @@ test_table(void **state)
 }
 
 static void
+test_host(void **state)
+{
+	struct str name;
+	bool literal;
+	uint16_t port;
+
+	(void)state;
+	assert_int_equal(settings_host(STR("a.test"), 587, &name, &literal, &port), 0);
+	assert_true(str_eq(name, STR("a.test")) && !literal && port == 587);
+	assert_int_equal(settings_host(STR("a.test:465"), 587, &name, &literal, &port), 0);
+	assert_true(str_eq(name, STR("a.test")) && !literal && port == 465);
+	assert_int_equal(settings_host(STR("[::1]:24"), 587, &name, &literal, &port), 0);
+	assert_true(str_eq(name, STR("::1")) && literal && port == 24);
+}
+
+static void
+test_secret(void **state)
+{
+	struct settings *s = settings_new();
+	const char *why;
+
+	(void)state;
+	assert_string_equal(settings_shown(s, SET_delivery_smarthost_password), "");
+	assert_int_equal(settings_set(s, SET_delivery_smarthost_password, "tell nobody", &why), 0);
+	assert_string_equal(settings_text(s, SET_delivery_smarthost_password), "tell nobody");
+	assert_null(strstr(settings_shown(s, SET_delivery_smarthost_password), "tell"));
+	assert_string_equal(settings_shown(s, SET_delivery_port), "25");
+	settings_free(&s);
+}
+
+static void
 test_values(void **state)
 {
 	static const struct {
@@ -57,6 +88,19 @@ test_values(void **state)
 		{ SET_general_message_size, "M", -1, NULL },
 		{ SET_imapd_idle_timeout, "1h", 0, "3600" },
 		{ SET_imapd_idle_timeout, "1k", -1, NULL },
+		{ SET_delivery_smarthost, "Mail.example.net:465", 0, "mail.example.net:465" },
+		{ SET_delivery_smarthost, "mail.example.net", 0, "mail.example.net" },
+		{ SET_delivery_smarthost, "[2001:db8::1]:25", 0, "[2001:db8::1]:25" },
+		{ SET_delivery_smarthost, "[192.0.2.1]", 0, "[192.0.2.1]" },
+		{ SET_delivery_smarthost, "mail.example.net:", -1, NULL },
+		{ SET_delivery_smarthost, "mail.example.net:0", -1, NULL },
+		{ SET_delivery_smarthost, "mail.example.net:65536", -1, NULL },
+		{ SET_delivery_smarthost, "[mail.example.net]", -1, NULL },
+		{ SET_delivery_smarthost, "[192.0.2.1@25]", -1, NULL },
+		{ SET_delivery_smarthost, "[192.0.2.1]25", -1, NULL },
+		{ SET_delivery_smarthost, "[192.0.2.1", -1, NULL },
+		{ SET_delivery_smarthost, ":25", -1, NULL },
+		{ SET_delivery_smarthost, "2001:db8::1", -1, NULL },
 		{ SET_log_debug, "on", 0, "yes" },
 		{ SET_log_debug, "NO", 0, "no" },
 		{ SET_log_debug, "maybe", -1, NULL },
@@ -200,6 +244,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_host),
+		cmocka_unit_test(test_secret),
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_lists_and_addresses),
 		cmocka_unit_test(test_export_import),

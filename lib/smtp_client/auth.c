@@ -57,6 +57,7 @@ smtp_client_auth(struct smtp_client *c, const char *user, struct str secret)
 	else
 		start_login(c, name, secret);
 	c->phase = SMTP_CLIENT_AUTH;
+	c->unsent = buf_len(&c->out);
 	return 0;
 }
 

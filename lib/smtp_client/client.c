@@ -158,20 +158,34 @@ in_sequence(const struct smtp_client *c, const struct smtp_client_result *r)
 	       c->phase == SMTP_CLIENT_DATA_INIT;
 }
 
-static void
-take_reply(struct smtp_client *c, size_t behind, enum smtp_client_event *ev)
+/* What it answers has not left yet: the server talks by itself, and from here on its replies would
+ * be taken for those to other commands. */
+static bool
+is_too_early(const struct smtp_client *c, const struct smtp_client_result *r)
 {
-	struct smtp_client_result r = result_of(c, &c->reply);
+	if (c->phase == SMTP_CLIENT_DATA_DONE)
+		return r->class == SMTP_CLIENT_OK && buf_len(&c->out) > 0;
+	return c->phase != SMTP_CLIENT_DATA_BLOCK && c->unsent > 0 && buf_len(&c->out) == c->unsent;
+}
 
-	memset(&c->reply, 0, sizeof(c->reply));
-	c->replies++;
-	c->last = r;
+void
+smtp_client_mark_unsent(struct smtp_client *c, size_t before)
+{
+	c->unsent = buf_len(&c->out) > before ? buf_len(&c->out) : 0;
+}
+
+static void
+act_on_reply(struct smtp_client *c, const struct smtp_client_result *reply, size_t behind,
+    enum smtp_client_event *ev)
+{
+	struct smtp_client_result r = *reply;
+
 	if (c->phase == SMTP_CLIENT_QUIT) {
 		r.class = SMTP_CLIENT_OK;
 		smtp_client_fail_with(c, &r);
 	} else if (r.code == 421) { /* at any time (rfc5321:3.8) */
 		smtp_client_fail_with(c, &r);
-	} else if (!in_sequence(c, &r)) {
+	} else if (!in_sequence(c, &r) || is_too_early(c, &r)) {
 		smtp_client_fail(c, SMTP_CLIENT_WHY_PROTOCOL, "reply out of sequence");
 	} else if (c->phase == SMTP_CLIENT_GREETING) {
 		greeting_reply(c, &r);
@@ -184,6 +198,19 @@ take_reply(struct smtp_client *c, size_t behind, enum smtp_client_event *ev)
 	} else {
 		smtp_client_transaction_reply(c, &r, ev);
 	}
+}
+
+static void
+take_reply(struct smtp_client *c, size_t behind, enum smtp_client_event *ev)
+{
+	struct smtp_client_result r = result_of(c, &c->reply);
+	size_t before = buf_len(&c->out);
+
+	memset(&c->reply, 0, sizeof(c->reply));
+	c->replies++;
+	c->last = r;
+	act_on_reply(c, &r, behind, ev);
+	smtp_client_mark_unsent(c, before);
 }
 
 static void
@@ -262,6 +289,7 @@ smtp_client_starttls(struct smtp_client *c)
 	if (!c->caps.starttls || c->tls)
 		return SMTP_CLIENT_EOFFER;
 	(void)buf_puts(&c->out, "STARTTLS\r\n");
+	c->unsent = buf_len(&c->out);
 	c->phase = SMTP_CLIENT_STARTTLS;
 	return 0;
 }

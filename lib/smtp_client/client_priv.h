@@ -13,6 +13,7 @@ struct smtp_client {
 	bool tls, helo_sent; /* HELO, after EHLO was refused */
 	bool closed_due, done_due;
 	struct buf out;
+	size_t unsent; /* length of out when the last commands were put; 0: other bytes */
 	struct server_reply reply;
 	uint64_t replies;
 	struct smtp_client_caps caps;
@@ -37,6 +38,8 @@ struct smtp_client {
 /* client.c */
 /* A failure that is not the server's word; TEMP. */
 void smtp_client_fail(struct smtp_client *c, enum smtp_client_why why, const char *text);
+/* Commands may have been put into out, which had `before` bytes. */
+void smtp_client_mark_unsent(struct smtp_client *c, size_t before);
 /* The dialogue ends with this: for all recipients not decided yet, too. */
 void smtp_client_fail_with(struct smtp_client *c, const struct smtp_client_result *r);
 /* The same, politely: QUIT is left in out. */

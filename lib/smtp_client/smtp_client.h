@@ -16,7 +16,8 @@
  *
  * Whatever a server does ends in a result of class OK, TEMP or PERM for each recipient of this
  * delivery. Unknown, malformed and out-of-sequence replies, lost connections and passed deadlines
- * are TEMP. OK comes only from a 2xx reply to the complete message.
+ * are TEMP, and so is a reply to a command that is still in out. OK comes only from a 2xx reply to
+ * the complete message.
  */
 #ifndef POSTERN_SMTP_CLIENT_H
 #define POSTERN_SMTP_CLIENT_H

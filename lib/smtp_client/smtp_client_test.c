@@ -23,15 +23,25 @@ client_at(const char *bytes, bool tls, enum smtp_client_event want)
 	enum smtp_client_event ev = SMTP_CLIENT_EV_NONE;
 	struct str in = str_of(bytes);
 
+	/* A line at a time: no server answers what has not left yet. */
 	while (in.n > 0 && ev == SMTP_CLIENT_EV_NONE) {
-		size_t n = smtp_client_step(c, in, &ev);
+		size_t line = (size_t)(str_chr(in, '\n') + 1), n;
 
+		buf_drain(smtp_client_out(c), buf_len(smtp_client_out(c)));
+		n = smtp_client_step(c, str_from(in.p, line), &ev);
 		in = str_from(in.p + n, in.n - n);
 	}
 	assert_int_equal(ev, want);
 	assert_int_equal(in.n, 0);
 	buf_drain(smtp_client_out(c), buf_len(smtp_client_out(c)));
 	return c;
+}
+
+/* What is in out has been sent. */
+static void
+sent(struct smtp_client *c)
+{
+	buf_drain(smtp_client_out(c), buf_len(smtp_client_out(c)));
 }
 
 static void
@@ -65,6 +75,7 @@ test_injection(void **state)
 
 	(void)state;
 	assert_int_equal(smtp_client_starttls(c), 0);
+	sent(c);
 	smtp_client_step(c, STR("220 go\r\n250 x"), &(enum smtp_client_event){ 0 });
 	assert_int_equal(smtp_client_last(c)->why, SMTP_CLIENT_WHY_INJECTION);
 	assert_int_equal(smtp_client_last(c)->class, SMTP_CLIENT_TEMP);
@@ -72,6 +83,7 @@ test_injection(void **state)
 
 	c = client_at(READY_WITH("STARTTLS"), false, SMTP_CLIENT_EV_READY);
 	assert_int_equal(smtp_client_starttls(c), 0);
+	sent(c);
 	expect(c, "220 go\r\n", SMTP_CLIENT_EV_STARTTLS);
 	expect(c, "250 x\r\n", SMTP_CLIENT_EV_NONE);
 	smtp_client_tls_started(c, 7);
@@ -143,6 +155,7 @@ client_in_content(void)
 	struct smtp_client *c = client_at(READY_WITH("PIPELINING"), false, SMTP_CLIENT_EV_READY);
 
 	assert_int_equal(smtp_client_send(c, &simple), 0);
+	sent(c);
 	expect(c, "250 a\r\n250 b\r\n354 c\r\n", SMTP_CLIENT_EV_CONTENT);
 	buf_drain(smtp_client_out(c), buf_len(smtp_client_out(c)));
 	return c;
@@ -173,6 +186,43 @@ test_amid_content(void **state)
 		assert_int_equal(buf_len(smtp_client_out(c)), 0); /* no dot ends what was sent */
 		expect_closed(&c, rows[i].class, rows[i].why);
 	}
+}
+
+/* Replies to what has not left yet are no replies to it. */
+static void
+test_too_early(void **state)
+{
+	struct smtp_client *c = smtp_client_new("us", false);
+
+	(void)state;
+	expect(c, "220 a\r\n220 b\r\n", SMTP_CLIENT_EV_CLOSED);
+	assert_int_equal(smtp_client_last(c)->why, SMTP_CLIENT_WHY_PROTOCOL);
+	smtp_client_free(&c);
+	c = client_at(READY_WITH("PIPELINING"), false, SMTP_CLIENT_EV_READY);
+	assert_int_equal(smtp_client_send(c, &simple), 0);
+	expect(c, "250 a\r\n", SMTP_CLIENT_EV_DONE);
+	assert_int_equal(smtp_client_result(c, 0)->why, SMTP_CLIENT_WHY_PROTOCOL);
+	smtp_client_free(&c);
+	/* A part of the group has left: an answer to that may come. */
+	c = client_at(READY_WITH("PIPELINING"), false, SMTP_CLIENT_EV_READY);
+	assert_int_equal(smtp_client_send(c, &simple), 0);
+	buf_drain(smtp_client_out(c), 20);
+	expect(c, "250 a\r\n250 b\r\n", SMTP_CLIENT_EV_NONE);
+	smtp_client_free(&c);
+	/* Taken before it was sent. */
+	c = client_in_content();
+	assert_int_equal(smtp_client_content(c, STR("abc")), 3);
+	smtp_client_content_end(c);
+	expect(c, "250 taken\r\n", SMTP_CLIENT_EV_DONE);
+	assert_int_equal(smtp_client_result(c, 0)->class, SMTP_CLIENT_TEMP);
+	smtp_client_free(&c);
+	/* Refused before it was sent: that it may. */
+	c = client_in_content();
+	assert_int_equal(smtp_client_content(c, STR("abc")), 3);
+	smtp_client_content_end(c);
+	expect(c, "552 large\r\n", SMTP_CLIENT_EV_DONE);
+	assert_int_equal(smtp_client_result(c, 0)->class, SMTP_CLIENT_PERM);
+	smtp_client_free(&c);
 }
 
 static void
@@ -226,6 +276,7 @@ test_limits_extension(void **state)
 	assert_int_equal(smtp_client_send(c, &two), SMTP_CLIENT_EINVAL);
 	assert_true(smtp_client_may_send(c));
 	assert_int_equal(smtp_client_send(c, &simple), 0);
+	sent(c);
 	expect(c, "550 x\r\n", SMTP_CLIENT_EV_DONE);
 	assert_false(smtp_client_may_send(c));
 	assert_int_equal(smtp_client_send(c, &simple), SMTP_CLIENT_EOFFER);
@@ -399,6 +450,7 @@ main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_unasked),
 		cmocka_unit_test(test_amid_content),
+		cmocka_unit_test(test_too_early),
 		cmocka_unit_test(test_host_ends),
 		cmocka_unit_test(test_back_pressure),
 		cmocka_unit_test(test_limits_extension),

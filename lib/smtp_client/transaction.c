@@ -213,10 +213,12 @@ smtp_client_send(struct smtp_client *c, const struct smtp_client_message *m)
 	c->stuff = (struct smtp_client_stuff){ 0 };
 	smtp_client_check_message(c);
 	c->sent = c->answered = next_command(c, NR_RSET);
-	if (someone_is_left(c))
+	if (someone_is_left(c)) {
 		send_commands(c);
-	else
+		c->unsent = buf_len(&c->out);
+	} else {
 		finish(c);
+	}
 	return 0;
 }
 

@@ -195,10 +195,17 @@ replace_contexts(struct tls_server *t, struct tls_certificates *set)
 	}
 }
 
-SSL_CTX *
-tls_server_context(struct tls_server *t, enum tls_service service)
+enum tls_start
+io_stream_starttls(struct io_stream *s, struct tls_server *t, enum tls_service service)
 {
-	return t->contexts[service];
+	SSL *ssl;
+
+	if (t->contexts[service] == NULL)
+		return TLS_START_UNAVAILABLE;
+	if ((ssl = SSL_new(t->contexts[service])) == NULL)
+		return TLS_START_UNAVAILABLE;
+	SSL_set_accept_state(ssl);
+	return tls_stream_start(s, ssl);
 }
 
 /* --- what keys tells -----------------------------------------------------------------------------
@@ -286,17 +293,14 @@ on_timer(void *arg)
 void
 tls_preload(void)
 {
-	unsigned char seed[1];
 	SSL_CTX *ctx;
 
-	/* The system's openssl.cnf must not change what is promised here. */
-	if (!OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_SSL_STRINGS, NULL))
-		fatal("cannot start OpenSSL");
+	tls_openssl_start();
 	tls_provider_load();
 	if (context_set < 0)
 		context_set = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, drop_set);
 	ctx = SSL_CTX_new_ex(NULL, TLS_PROPERTIES, TLS_server_method());
-	if (context_set < 0 || ctx == NULL || RAND_bytes(seed, sizeof(seed)) != 1)
+	if (context_set < 0 || ctx == NULL)
 		fatal("cannot use OpenSSL");
 	SSL_CTX_free(ctx);
 }

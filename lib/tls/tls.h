@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * TLS for streams, server role. No private key is in this process: certificates come over the
- * "keys" channel, and each handshake's signature is asked for there by a synchronous call of at
- * most TLS_SIGN_MS; when it does not come the handshake fails, nothing else does.
+ * TLS for streams, server role; the client's is in tls/tls_client.h. No private key is in this
+ * process: certificates come over the "keys" channel, and each handshake's signature is asked for
+ * there by a synchronous call of at most TLS_SIGN_MS; when it does not come the handshake fails,
+ * nothing else does.
  *
  * TLS 1.2 and 1.3, ECDHE with AEAD ciphers only; no finite-field DH, compression, renegotiation or
  * early data. Sessions are resumed by tickets only, whose keys come from keys, too; a session of

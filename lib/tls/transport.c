@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* A stream's bytes through an SSL. */
 #include <openssl/err.h>
+#include <openssl/rand.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/xalloc.h"
 #include "io/stream_priv.h"
 #include "tls/tls_priv.h"
@@ -31,6 +34,11 @@ tls_result(struct tls_stream *t, int r)
 		break;
 	}
 	e = ERR_peek_error();
+	if (ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+		t->error = X509_verify_cert_error_string(SSL_get_verify_result(t->ssl));
+		ERR_clear_error();
+		return IO_T_FAILED;
+	}
 	t->error = e != 0 ? ERR_reason_error_string(e) : NULL;
 	if (t->error == NULL)
 		t->error = "connection lost";
@@ -114,22 +122,27 @@ static const struct io_transport tls_transport = {
 	.free = tls_free,
 };
 
-enum tls_start
-io_stream_starttls(struct io_stream *s, struct tls_server *server, enum tls_service service)
+void
+tls_openssl_start(void)
 {
-	SSL_CTX *ctx = tls_server_context(server, service);
-	struct tls_stream *t;
+	unsigned char seed[1];
+
+	if (!OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_SSL_STRINGS, NULL) ||
+	    RAND_bytes(seed, sizeof(seed)) != 1)
+		fatal("cannot start OpenSSL");
+}
+
+enum tls_start
+tls_stream_start(struct io_stream *s, SSL *ssl)
+{
+	struct tls_stream *t = xcalloc(1, sizeof(*t));
 	enum io_upgrade r;
 
-	if (ctx == NULL)
-		return TLS_START_UNAVAILABLE;
-	t = xcalloc(1, sizeof(*t));
-	t->ssl = SSL_new(ctx);
-	if (t->ssl == NULL || !SSL_set_fd(t->ssl, io_stream_fd(s))) {
+	t->ssl = ssl;
+	if (!SSL_set_fd(ssl, io_stream_fd(s))) {
 		tls_free(t);
 		return TLS_START_UNAVAILABLE;
 	}
-	SSL_set_accept_state(t->ssl);
 	r = io_stream_upgrade(s, &tls_transport, t, TLS_HANDSHAKE_MS);
 	if (r == IO_UPGRADE_OK)
 		return TLS_START_OK;

@@ -287,7 +287,7 @@ class Mailbox:
 class Queued:
     def __init__(self, meta):
         """The envelope: docs/formats.md, "The queue"."""
-        if meta[0] != 1:
+        if meta[0] not in (1, 2):
             raise Damage(f"envelope of version {meta[0]}")
         deliveries, self.number, _, recipients = struct.unpack_from("<IQQI", meta, 4)
         at = 32
@@ -297,8 +297,11 @@ class Queued:
         for _ in range(recipients):
             n = struct.unpack_from("<H", meta, at)[0]
             self.recipients.append(meta[at + 2:at + 2 + n].decode())
-            at = skip_text(meta, skip_text(meta, at)) + 1
-            at += 2 + 4 * struct.unpack_from("<H", meta, at)[0]
+            at = skip_text(meta, skip_text(meta, at))
+            if meta[0] == 1:
+                at += 3 + 4 * struct.unpack_from("<H", meta, at + 1)[0]
+            else:
+                at = skip_text(meta, at) + 4
         at += 4 + struct.unpack_from("<I", meta, at)[0]
         self.accounts = [struct.unpack_from("<I", meta, at + 8 * i)[0] for i in range(deliveries)]
         at += 8 * deliveries
@@ -329,7 +332,8 @@ class Queue:
                 if r.kill:
                     self.messages.pop(number, None)
                 elif number in self.messages:
-                    self.messages[number].states = r.meta[8:]
+                    queued = self.messages[number]
+                    queued.states = r.meta[8:8 + len(queued.accounts)]
 
     def tokens(self):
         """token -> the accounts that still wait for it."""

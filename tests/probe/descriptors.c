@@ -26,6 +26,7 @@ static const struct {
 	{ "accounts", FILES },
 	{ "auth", COMMON },
 	{ "smtpd", NETWORK },
+	{ "delivery", COMMON | KIND_TCP },
 	{ "queue", FILES },
 	{ "imapd", NETWORK },
 	{ "mailbox", FILES },

@@ -310,7 +310,10 @@ main(int argc, char **argv)
 		return usage();
 	status_field(t.pid, "PPid", parent, sizeof(parent));
 	t.parent = (pid_t)atoi(parent);
-	t.except = strcmp(t.daemon, "resolver") == 0 ? PROBE_NOT_DNS : 0;
+	if (strcmp(t.daemon, "resolver") == 0)
+		t.except = PROBE_NOT_DNS;
+	else if (strcmp(t.daemon, "delivery") == 0)
+		t.except = PROBE_NOT_CONNECT;
 	t.nfds = descriptors_read(t.pid, t.daemon, t.fds, FDS_MAX);
 	check_status(&t);
 	check_own_uid(&t);

@@ -4,8 +4,8 @@ from harness import *
 
 OPTIONS = {}
 PROBE = os.path.join(OUT, "probe")
-DAEMONS = ("control", "logger", "keys", "resolver", "accounts", "auth", "smtpd", "queue", "imapd",
-           "mailbox")
+DAEMONS = ("control", "logger", "keys", "resolver", "accounts", "auth", "smtpd", "queue",
+           "delivery", "imapd", "mailbox")
 
 
 def status_of(pid):

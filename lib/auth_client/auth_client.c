@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC */
-#include "imapd/auth_pool.h"
+#include "auth_client/auth_client.h"
 
 #include <stdlib.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/map.h"
 #include "base/xalloc.h"
+#include "tls/tls.h"
 
 struct worker {
 	TAILQ_ENTRY(worker) entry;
@@ -18,7 +21,8 @@ struct worker {
 
 struct auth_exchange {
 	struct worker *worker;
-	struct client *client;
+	const struct auth_client_ops *ops;
+	void *arg;
 	uint64_t id;
 };
 
@@ -27,16 +31,23 @@ struct auth_pool {
 	TAILQ_HEAD(, worker) workers;
 };
 
-/* The exchange ends: its client, once. */
-static struct client *
+/* Before its end is told: the client's next steps may change the map. */
+static struct auth_exchange
 exchange_end(struct auth_exchange *x)
 {
-	struct client *c = x->client;
+	struct auth_exchange ended = *x;
 
 	map_del(x->worker->exchanges, x->id);
-	c->exchange = NULL;
 	free(x);
-	return c;
+	return ended;
+}
+
+static void
+refuse(struct auth_exchange *x, enum ipc_result result, struct str login)
+{
+	struct auth_exchange ended = exchange_end(x);
+
+	ended.ops->refused(ended.arg, result, login);
 }
 
 static void
@@ -47,8 +58,7 @@ worker_free(struct worker *w)
 
 	TAILQ_REMOVE(&w->pool->workers, w, entry);
 	while ((x = map_next(w->exchanges, &it, NULL)) != NULL) {
-		/* The client's next steps may change the map. */
-		client_auth_refused(exchange_end(x), IPC_TEMP, STR(""));
+		refuse(x, IPC_TEMP, STR(""));
 		it = 0;
 	}
 	ipc_channel_free(&w->channel);
@@ -77,7 +87,7 @@ on_challenge(
 
 	(void)ch, (void)fd;
 	if (x != NULL)
-		client_auth_challenge(x->client, m->challenge);
+		x->ops->challenge(x->arg, m->challenge);
 }
 
 static void
@@ -90,20 +100,22 @@ on_failed(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_auth_
 
 	(void)ch, (void)fd;
 	if (x != NULL)
-		client_auth_refused(exchange_end(x), result, m->login);
+		refuse(x, result, m->login);
 }
 
 static void
 on_ok(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_auth_ok *m, int fd)
 {
 	struct worker *w = arg;
-	struct auth_exchange *x = map_get(w->exchanges, id);
+	struct auth_exchange *x = map_get(w->exchanges, id), ended;
 
 	(void)ch;
-	if (x != NULL)
-		client_auth_ok(exchange_end(x), m->account, m->login, fd);
-	else
+	if (x == NULL) {
 		close(fd);
+		return;
+	}
+	ended = exchange_end(x);
+	ended.ops->ok(ended.arg, m->account, m->login, fd);
 }
 
 static void
@@ -140,7 +152,8 @@ least_busy(struct auth_pool *p)
 }
 
 struct auth_exchange *
-auth_start(struct auth_pool *p, struct client *c, const struct imap_pre_auth *auth)
+auth_start(struct auth_pool *p, const struct auth_client_ops *cops, void *arg,
+    const struct auth_request *request)
 {
 	struct worker *w = least_busy(p);
 	struct tls_bindings b;
@@ -148,19 +161,19 @@ auth_start(struct auth_pool *p, struct client *c, const struct imap_pre_auth *au
 
 	if (w == NULL)
 		return NULL;
-	tls_stream_bindings(c->stream, &b);
+	tls_stream_bindings(request->stream, &b);
 	x = xcalloc(1, sizeof(*x));
-	*x = (struct auth_exchange){ .worker = w, .client = c, .id = ++w->last_id };
+	*x = (struct auth_exchange){ .worker = w, .ops = cops, .arg = arg, .id = ++w->last_id };
 	map_put(w->exchanges, x->id, x);
 	ipc_send_auth_start(w->channel, x->id,
-	    &(struct ipc_auth_start){ .service = STR("imap"),
-		.mechanism = auth->mechanism,
-		.client_address = str_of(c->address),
+	    &(struct ipc_auth_start){ .service = request->service,
+		.mechanism = request->mechanism,
+		.client_address = str_of(request->client_address),
 		.tls_exporter = b.exporter,
 		.tls_unique = b.unique,
 		.tls_server_end_point = b.end_point,
-		.has_initial = auth->has_initial,
-		.initial = auth->has_initial ? auth->data : STR("") });
+		.has_initial = request->has_initial,
+		.initial = request->has_initial ? request->initial : STR("") });
 	return x;
 }
 

@@ -1,0 +1,1 @@
+auth_client_needs := tls ipc io base
