@@ -92,9 +92,9 @@ def wait_until(what, seconds, check):
         time.sleep(0.01)
 
 
-def greets(port, first=None):
+def greets(port, first=None, address="127.0.0.1"):
     try:
-        with socket.create_connection(("127.0.0.1", port), 1) as s:
+        with socket.create_connection((address, port), 1) as s:
             s.settimeout(2)
             return first is None or s.recv(64).startswith(first)
     except OSError:
@@ -257,6 +257,88 @@ virtual_minimum_uid = 1
                 return f.read()
         except OSError:
             return ""
+
+
+class Exim(Server):
+    """Debian's Exim as a server that keeps what it gets in one Maildir. It looks its own user up by
+    name: in a mount namespace of its own that user is there."""
+
+    def __init__(self, folder, address, port):
+        super().__init__(folder)
+        self.address, self.smtp_port = address, port
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.makedirs(self.folder)
+        cert, key = make_certificate(self.folder)
+        for name in ("spool", "log", "mail"):
+            os.makedirs(os.path.join(self.folder, name))
+            shutil.chown(os.path.join(self.folder, name), MAIL_USER)
+        shutil.chown(key, MAIL_USER)
+        for name in ("passwd", "group"):
+            with open("/etc/" + name) as f:
+                text = f.read()
+            number = uid_of(MAIL_USER) if name == "passwd" else gid_of(MAIL_USER)
+            self.write(name, text + (f"Debian-exim:x:{number}:{gid_of(MAIL_USER)}::/:/bin/false\n"
+                                     if name == "passwd" else f"Debian-exim:x:{number}:\n"))
+        self.conf = self.write("exim.conf", f"""\
+primary_hostname = exim.example.net
+spool_directory = {self.folder}/spool
+log_file_path = {self.folder}/log/%slog
+pid_file_path = {self.folder}/exim.pid
+exim_path = {PEERS}/usr/sbin/exim4
+local_interfaces = {address}
+daemon_smtp_ports = {port}
+tls_advertise_hosts = *
+tls_certificate = {cert}
+tls_privatekey = {key}
+acl_smtp_rcpt = acl_rcpt
+acl_smtp_data = acl_data
+keep_environment =
+message_size_limit = 100M
+begin acl
+acl_rcpt:
+  deny local_parts = nobody
+       message = no such mailbox here
+  accept
+acl_data:
+  accept
+begin routers
+all:
+  driver = accept
+  transport = keep
+begin transports
+keep:
+  driver = appendfile
+  directory = {self.folder}/mail/box
+  maildir_format
+  create_directory
+  user = {MAIL_USER}
+  group = {gid_of(MAIL_USER)}
+""")
+        os.chmod(self.conf, 0o644)
+        self.wrap = ["unshare", "--mount", "sh", "-c",
+                     f'mount --bind "{self.folder}/passwd" /etc/passwd && '
+                     f'mount --bind "{self.folder}/group" /etc/group && exec "$@"', "sh"]
+
+    def start(self):
+        self.proc = subprocess.Popen(
+            self.wrap + [PEERS + "/usr/sbin/exim4", "-bdf", "-C", self.conf],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=open(self.folder + "/stderr", "w"))
+        wait_until("Exim greets", 10,
+                   lambda: greets(self.smtp_port, b"220", self.address) or self.proc.poll())
+
+    def maildir(self):
+        return os.path.join(self.folder, "mail", "box")
+
+    def log(self):
+        text = ""
+        for name in ("log/mainlog", "log/paniclog", "stderr"):
+            try:
+                with open(os.path.join(self.folder, name)) as f:
+                    text += f.read()
+            except OSError:
+                pass
+        return text
 
 
 class Dovecot(Server):
