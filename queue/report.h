@@ -33,7 +33,7 @@ struct report_item {
 struct report_input {
 	enum dsn_kind kind; /* all items are of this kind */
 	const struct envelope *envelope;
-	const struct report_item *items; /* at least one */
+	const struct report_item *items; /* one to DSN_RECIPIENTS_MAX */
 	size_t count;
 	/* The message as it was accepted (prepend and received bytes) from its start: all of it if it
 	 * is not above DSN_FULL_MAX, else at least DSN_HEADER_MAX bytes. */
@@ -48,7 +48,7 @@ struct report_input {
 /*
  * Appends the notification to out, header and body as they are to be stored: the queue adds nothing
  * to it and sends it to envelope->reverse_path with the null reverse-path and NOTIFY=NEVER.
- * 0, or a DSN_ERR_*.
+ * A RET=FULL counts for failures (rfc3461:4.3). 0, or a DSN_ERR_*.
  */
 int report_build(const struct report_input *in, struct buf *out, struct dsn_result *result);
 

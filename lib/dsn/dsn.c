@@ -15,7 +15,7 @@ enum {
 	QUOTE_MAX = 600,    /* of another server's words in the text for users */
 	SUBJECT_MAX = 200,  /* of the message's subject there */
 	ADDRESS_MAX = 800,  /* of an address, escaped */
-	TEXT_MAX = 4194304, /* the text for users of 1000 recipients, both languages */
+	TEXT_MAX = 6291456, /* the text for users of 1000 recipients, both languages */
 	BOUNDARY_SIZE = 32,
 };
 
@@ -113,14 +113,26 @@ text_said(struct buf *t, const struct dsn_recipient *r, bool german)
 	return text_words(t, label, r->remote_reply);
 }
 
+/* The address, and the one that led to it: the sender may not know the first. */
+static int
+text_address(struct buf *t, const struct dsn_recipient *r, bool german)
+{
+	if (buf_puts(t, "\n  ") != 0 || dsn_text_clean(r->address, true, ADDRESS_MAX, t) != 0)
+		return BUF_LIMIT;
+	if (r->written_to.n > 0 &&
+	    (buf_puts(t, german ? "\n  (Sie schrieben an " : "\n  (you wrote to ") != 0 ||
+		dsn_text_clean(r->written_to, true, ADDRESS_MAX, t) != 0 || buf_puts(t, ")") != 0))
+		return BUF_LIMIT;
+	return buf_puts(t, "\n");
+}
+
 static int
 text_recipient(const struct work *w, struct buf *t, const struct dsn_recipient *r, bool german)
 {
 	const char *english, *deutsch;
 	int rc;
 
-	if (buf_puts(t, "\n  ") != 0 || dsn_text_clean(r->address, true, ADDRESS_MAX, t) != 0 ||
-	    buf_puts(t, "\n") != 0)
+	if (text_address(t, r, german) != 0)
 		return BUF_LIMIT;
 	if (kinds[w->in->kind].class == '2')
 		return 0;

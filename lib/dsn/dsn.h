@@ -27,7 +27,7 @@ enum {
 	DSN_HEADER_MAX = 65536, /* of the returned header; real ones are below 20 KB */
 	DSN_RECIPIENTS_MAX = 1000,
 	/* A buffer with this limit takes any notification for 1000 recipients. */
-	DSN_MESSAGE_MAX = 8388608,
+	DSN_MESSAGE_MAX = 12582912,
 };
 
 enum {
@@ -44,6 +44,7 @@ struct dsn_recipient {
 	struct str reason;       /* our own words when there is no reply, or empty */
 	int64_t last_attempt;    /* seconds since 1970, 0: none */
 	int64_t retry_until;     /* for DSN_DELAYED, 0: unknown */
+	struct str written_to;   /* the address the sender wrote to if it leads here, or empty */
 };
 
 struct dsn_input {

@@ -126,7 +126,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	in.envid = take_str(&f);
 	for (size_t i = 0; i < in.recipient_count; i++)
 		r[i] = (struct dsn_recipient){ take_str(&f), take_str(&f), take_str(&f),
-			take_str(&f), take_str(&f), take_str(&f), bits, bits };
+			take_str(&f), take_str(&f), take_str(&f), bits, bits,
+			str_from(data, size < 300 ? size : 300) };
 	buf_init(&message, 1 << 22);
 	for (int i = 0; i < (bits & 4 ? 3 : 1); i++)
 		buf_put(&message, f.p, f.n);

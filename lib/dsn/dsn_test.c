@@ -367,6 +367,7 @@ test_largest(void **state)
 	for (size_t i = 0; i < N(many); i++) {
 		many[i] = recipient();
 		many[i].address = str_from(words, 254);
+		many[i].written_to = str_from(words, 254);
 		many[i].remote_reply = str_from(words, sizeof(words));
 	}
 	in.recipient_count = N(many);
@@ -375,6 +376,19 @@ test_largest(void **state)
 	in.original_size = sizeof(message);
 	build(&in);
 	assert_true(result.full);
+}
+
+/* The sender knows an address that leads elsewhere: it stands beside the other, in both languages. */
+static void
+test_written_to(void **state)
+{
+	struct dsn_recipient r = recipient();
+	struct dsn_input in = input(DSN_FAILED, &r);
+
+	(void)state;
+	r.written_to = STR("info@here.test\r\nX: y");
+	has(build(&in), "bob@there.test\r\n  (you wrote to info@here.test X: y)\r\n");
+	has((const char *)buf_data(&out), "\r\n  (Sie schrieben an info@here.test X: y)\r\n");
 }
 
 static void
@@ -421,6 +435,7 @@ main(void)
 		cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_largest),
+		cmocka_unit_test(test_written_to),
 		cmocka_unit_test(test_explain),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
