@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -17,6 +18,9 @@
 #include "accounts/service.h"
 #include "base/log.h"
 #include "command/command.h"
+#include "srs/srs.h"
+
+#define A "a@example.test"
 
 enum { ASKED_MAX = 32 };
 
@@ -661,6 +665,53 @@ test_targets(void **state)
 	assert_int_equal(sender(9, "a@example.test"), IPC_DENIED);
 }
 
+/* What comes back to a rewritten reverse-path goes to the first sender, here or elsewhere. */
+static void
+test_rewritten(void **state)
+{
+	static const struct {
+		int days; /* since it was made */
+		const char *sender;
+		enum ipc_result want;
+		unsigned n;
+		const char *remote;
+	} cases[] = {
+		{ 0, "Some.One@other.test", IPC_OK, 0, "Some.One@other.test|" },
+		{ SRS_AGE_DAYS, "x@other.test", IPC_OK, 0, "x@other.test|" },
+		{ SRS_AGE_DAYS + 1, "x@other.test", IPC_NO, 0, "" },
+		{ 0, "a@example.test", IPC_OK, 1, "" },
+		{ 0, "nobody@example.test", IPC_NO, 0, "" },
+	};
+	const uint8_t *key = (const uint8_t *)store_forward_key(store).p;
+	uint32_t today = srs_day((uint64_t)time(NULL) * 1000);
+	char address[ADDRESS_TEXT_SIZE], *tag;
+
+	(void)state;
+	connect_peer(IPC_CH_accounts_queue, &queue);
+	assert_int_equal(command(CMD_user_add, A, NULL, "long enough"), IPC_OK);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_true(srs_make(key, today - (uint32_t)cases[i].days, str_of(cases[i].sender),
+				STR("example.test"), address) > 0);
+		expand(address);
+		if (got.result != cases[i].want || got.n != cases[i].n ||
+		    strcmp(got.text, cases[i].remote) != 0)
+			fail_msg("case %zu: got %d %u %s", i, got.result, got.n, got.text);
+		assert_false(got.list);
+		assert_int_equal(look_up(address), cases[i].want);
+		assert_int_equal(got.elsewhere, cases[i].remote[0] != 0);
+		assert_int_equal(sender(1, address), IPC_DENIED);
+	}
+	/* forged, and of a domain that is not ours */
+	assert_true(srs_make(key, today, STR("x@other.test"), STR("example.test"), address) > 0);
+	tag = address + strlen("SRS0=");
+	*tag = *tag == 'A' ? 'B' : 'A';
+	expand(address);
+	assert_int_equal(got.result, IPC_NO);
+	assert_true(srs_make(key, today, STR("x@other.test"), STR("foreign.test"), address) > 0);
+	expand(address);
+	assert_int_equal(got.result, IPC_NOT_LOCAL);
+}
+
 static void
 submission(uint32_t account, uint64_t generation)
 {
@@ -690,8 +741,6 @@ is_key(size_t i, struct str password)
 	scram_keys_make(password, got.salt, &keys);
 	return memcmp(&keys, &got.keys[i], sizeof(keys)) == 0;
 }
-
-#define A "a@example.test"
 
 /* The salt is there for everybody and says nothing about who is there. */
 static void
@@ -968,6 +1017,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lists, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_targets, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rewritten, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_salts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_app_passwords, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_scram_main, setup, teardown),

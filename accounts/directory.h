@@ -36,8 +36,9 @@ struct account {
 struct resolved {
 	unsigned n, remotes;
 	uint32_t accounts[ALIAS_TARGETS_MAX]; /* active ones */
-	/* On other servers; borrowed until the next directory_apply. */
+	/* On other servers; borrowed until the next directory_apply, or from `rewritten`: do not copy. */
 	struct str remote[ALIAS_TARGETS_MAX];
+	char rewritten[ADDRESS_TEXT_SIZE];
 	bool list; /* an alias with more than one target is among what was walked through */
 };
 
@@ -72,6 +73,12 @@ bool directory_taken(const struct directory *d, struct str address);
  */
 enum ipc_result directory_resolve(
     const struct directory *d, struct str address, struct resolved *out);
+/*
+ * The same, and besides: a reverse-path that queue rewrote for forwarded mail (lib/srs) stands for the
+ * sender it was made from. IPC_NO when it is forged or too old.
+ */
+enum ipc_result directory_resolve_all(const struct directory *d, struct str key, uint64_t now_ms,
+    struct str address, struct resolved *out);
 /*
  * May this account send as this address? IPC_OK: the address is the account's own, falls to it as
  * postmaster or abuse, is an alias that stands for this account alone, one it has the right to, or

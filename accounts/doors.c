@@ -30,7 +30,7 @@ on_address_expand(
 	enum ipc_result r;
 
 	(void)fd;
-	r = directory_resolve(store_directory(peer->s->store), m->address, &found);
+	r = service_resolve(peer->s, m->address, &found);
 	buf_init(&accounts, sizeof(found.accounts));
 	buf_init(&remote, (size_t)ALIAS_TARGETS_MAX * ADDRESS_TEXT_SIZE);
 	if (r == IPC_OK) {

@@ -4,6 +4,7 @@
 
 #include "accounts/directory_priv.h"
 #include "base/map.h"
+#include "srs/srs.h"
 
 enum walk_mode {
 	WALK_MAIL,  /* who gets the mail */
@@ -185,6 +186,32 @@ directory_resolve(const struct directory *d, struct str address, struct resolved
 	if (w.suspended)
 		return IPC_SUSPENDED;
 	return w.unknown ? IPC_NO : IPC_TEMP;
+}
+
+/* A rewritten reverse-path's first sender: one of ours by its name, others as they are. */
+static enum ipc_result
+resolve_sender(const struct directory *d, struct resolved *out)
+{
+	struct str sender = str_of(out->rewritten);
+	enum ipc_result r = directory_resolve(d, sender, out);
+
+	if (r != IPC_NOT_LOCAL)
+		return r;
+	out->remote[out->remotes++] = sender;
+	return IPC_OK;
+}
+
+enum ipc_result
+directory_resolve_all(const struct directory *d, struct str key, uint64_t now_ms,
+    struct str address, struct resolved *out)
+{
+	enum ipc_result r = directory_resolve(d, address, out);
+	int n;
+
+	if (r != IPC_NO)
+		return r; /* a name that there is, or none of our domains */
+	n = srs_parse((const uint8_t *)key.p, srs_day(now_ms), address, out->rewritten);
+	return n > 0 ? resolve_sender(d, out) : IPC_NO;
 }
 
 /* ---- senders ----------------------------------------------------------------------------------

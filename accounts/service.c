@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "accounts/service_priv.h"
@@ -109,6 +110,16 @@ service_pending(const struct service *s)
 /* ---- look-ups ---------------------------------------------------------------------------------
  */
 
+enum ipc_result
+service_resolve(struct service *s, struct str address, struct resolved *out)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return directory_resolve_all(store_directory(s->store), store_forward_key(s->store),
+	    (uint64_t)now.tv_sec * 1000, address, out);
+}
+
 void
 service_put_accounts(struct buf *out, const struct resolved *found)
 {
@@ -126,7 +137,7 @@ on_address_lookup(
 	enum ipc_result r;
 
 	(void)fd;
-	r = directory_resolve(store_directory(peer->s->store), m->address, &found);
+	r = service_resolve(peer->s, m->address, &found);
 	buf_init(&accounts, sizeof(found.accounts));
 	if (r == IPC_OK)
 		service_put_accounts(&accounts, &found);

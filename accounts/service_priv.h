@@ -50,6 +50,8 @@ struct pending *service_request(struct service *s, enum pending_kind kind,
     enum service_request what, uint32_t account, struct peer *peer, uint64_t their_id);
 /* on_close of every peer. */
 void service_on_close(void *arg, struct ipc_channel *ch);
+/* directory_resolve_all with the store's key, now. */
+enum ipc_result service_resolve(struct service *s, struct str address, struct resolved *out);
 /* The numbers of the accounts, as address_is and address_targets carry them. */
 void service_put_accounts(struct buf *out, const struct resolved *found);
 
