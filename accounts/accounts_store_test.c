@@ -426,6 +426,43 @@ test_rights_hold_names(void **state)
 	assert_int_equal(store_alias_remove(store, STR("c+list@example.test"), &say), IPC_DENIED);
 }
 
+/* Rows of a backup that somebody changed: no more keys than there is room for in a message. */
+static void
+test_keys_bound(void **state)
+{
+	struct directory *d = directory_new(STR("example.test"));
+	struct record_keys k = { .name = STR("x") };
+	struct buf account, row;
+
+	(void)state;
+	buf_init(&account, 256);
+	buf_init(&row, 65536);
+	assert_int_equal(
+	    record_put_account(&account, &(struct record_account){ .state = ACCOUNT_ACTIVE,
+					     .address = STR("a@example.test") }),
+	    0);
+	assert_int_equal(
+	    directory_apply(d, STR("u/00000001"), str_from(buf_data(&account), buf_len(&account))),
+	    0);
+	for (int i = 1; i <= APP_PASSWORDS_MAX + 1; i++) {
+		assert_int_equal(record_put_keys(&row, &k), 0);
+		assert_int_equal(
+		    directory_apply(d, STR("y/00000001"), str_from(buf_data(&row), buf_len(&row))),
+		    i <= APP_PASSWORDS_MAX ? 0 : -1);
+	}
+	buf_clear(&row);
+	k.name = STR("");
+	for (int i = 1; i <= 2; i++) {
+		assert_int_equal(record_put_keys(&row, &k), 0);
+		assert_int_equal(
+		    directory_apply(d, STR("y/00000001"), str_from(buf_data(&row), buf_len(&row))),
+		    i == 1 ? 0 : -1);
+	}
+	buf_free(&account);
+	buf_free(&row);
+	directory_free(&d);
+}
+
 static void
 test_forward_key(void **state)
 {
@@ -738,6 +775,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_forwards, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_senders, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rights_hold_names, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_keys_bound, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_forward_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_users, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_numbers_run_out, setup, teardown),

@@ -9,23 +9,13 @@
 #include <string.h>
 #include <time.h>
 
-#include "accounts/import.h"
-#include "accounts/service_priv.h"
+#include "accounts/admin_priv.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "command/command.h"
 
-struct request {
-	struct peer *peer;
-	uint64_t id;
-	const char *const *args;
-	int nargs;
-	struct str secret;
-	struct buf say; /* the sentence for the administrator */
-};
-
-static void
-answer(struct request *q, enum ipc_result r)
+void
+admin_answer(struct request *q, enum ipc_result r)
 {
 	command_end(q->peer->ch, q->id, r, "%.*s", (int)buf_len(&q->say),
 	    buf_len(&q->say) ? (const char *)buf_data(&q->say) : "");
@@ -38,7 +28,7 @@ ask_master(struct request *q, enum pending_kind kind, enum service_request what,
 	if (service_request(q->peer->s, kind, what, account, q->peer, q->id))
 		return;
 	(void)buf_puts(&q->say, "too busy to tell master; restart or try again");
-	answer(q, IPC_TEMP);
+	admin_answer(q, IPC_TEMP);
 }
 
 /* The account's sessions end, of both kinds. */
@@ -120,13 +110,13 @@ user_add(struct request *q)
 	if (r == IPC_OK)
 		r = store_user_number(store, &account, &q->say);
 	if (r != IPC_OK) {
-		answer(q, r);
+		admin_answer(q, r);
 		return;
 	}
 	p = service_request(q->peer->s, PENDING_USER_ADD, SERVICE_CREATE, account, q->peer, q->id);
 	if (p == NULL) {
 		(void)buf_puts(&q->say, "too busy; try again");
-		answer(q, IPC_TEMP);
+		admin_answer(q, IPC_TEMP);
 		return;
 	}
 	p->address = xstrdup(q->args[0]);
@@ -148,7 +138,7 @@ user_passwd(struct request *q)
 		    q->peer->s->store, str_of(q->args[0]), &h.password, &account, &q->say);
 	sodium_memzero(&h, sizeof(h));
 	if (r != IPC_OK)
-		answer(q, r);
+		admin_answer(q, r);
 	else
 		kick(q, account);
 }
@@ -161,7 +151,7 @@ user_state(struct request *q, enum account_state state)
 	    store_user_state(q->peer->s->store, str_of(q->args[0]), state, &account, &q->say);
 
 	if (r != IPC_OK || state == ACCOUNT_ACTIVE)
-		answer(q, r);
+		admin_answer(q, r);
 	else
 		kick(q, account);
 }
@@ -186,7 +176,7 @@ user_remove(struct request *q)
 	    store_user_remove(q->peer->s->store, str_of(q->args[0]), &account, &q->say);
 
 	if (r != IPC_OK) {
-		answer(q, r);
+		admin_answer(q, r);
 		return;
 	}
 	doors_kick(q->peer->s, account);
@@ -234,284 +224,6 @@ admin_done(struct service *s, struct pending *p, enum ipc_result result)
 	buf_free(&say);
 }
 
-/* ---- lists ------------------------------------------------------------------------------------
- */
-
-static void
-row(struct request *q, size_t n, const char *const cells[])
-{
-	command_row(q->peer->ch, q->id, n, cells);
-}
-
-static int
-list_user(void *arg, struct str key, struct str value)
-{
-	char address[ADDRESS_TEXT_SIZE], number[16];
-	struct record_account a;
-	uint32_t id;
-
-	if (!record_id(key, &id) || record_get_account(value, &a) != 0)
-		return 0;
-	(void)snprintf(address, sizeof(address), "%.*s", STRF(a.address));
-	(void)snprintf(number, sizeof(number), "%u", id);
-	row(arg, 3,
-	    (const char *[]){
-		address, number, a.state == ACCOUNT_ACTIVE ? "active" : "suspended" });
-	return 0;
-}
-
-struct domain_count {
-	struct str domain;
-	unsigned n;
-};
-
-static int
-count_user(void *arg, struct str key, struct str value)
-{
-	struct domain_count *c = arg;
-	struct record_account a;
-
-	(void)key;
-	if (record_get_account(value, &a) == 0 && a.address.n > c->domain.n &&
-	    a.address.p[a.address.n - c->domain.n - 1] == '@' &&
-	    str_eq_nocase(
-		str_from(a.address.p + a.address.n - c->domain.n, c->domain.n), c->domain))
-		c->n++;
-	return 0;
-}
-
-static int
-list_domain(void *arg, struct str key, struct str value)
-{
-	struct request *q = arg;
-	struct domain_count c = { .domain = str_from(key.p + 2, key.n - 2) };
-	char domain[ADDRESS_TEXT_SIZE], number[16];
-
-	(void)value;
-	(void)snprintf(domain, sizeof(domain), "%.*s", STRF(c.domain));
-	(void)store_rows(q->peer->s->store, 'u', count_user, &c);
-	(void)snprintf(number, sizeof(number), "%u", c.n);
-	row(q, 2, (const char *[]){ domain, number });
-	return 0;
-}
-
-/* Texts, each ended by NUL, as one with blanks between them; the caller frees it. */
-static char *
-spaced(struct str texts)
-{
-	char *out = xmalloc(texts.n + 1);
-
-	memcpy(out, texts.p, texts.n);
-	out[texts.n] = 0;
-	for (size_t i = 0; i + 1 < texts.n; i++)
-		if (out[i] == 0)
-			out[i] = ' ';
-	return out;
-}
-
-static const struct account *
-account_of_row(struct request *q, struct str key)
-{
-	uint32_t id;
-
-	return record_id(key, &id) ? directory_by_id(store_directory(q->peer->s->store), id) : NULL;
-}
-
-static int
-list_alias(void *arg, struct str key, struct str value)
-{
-	char address[ADDRESS_TEXT_SIZE], *targets = spaced(value);
-
-	(void)snprintf(address, sizeof(address), "%.*s", (int)key.n - 2, key.p + 2);
-	row(arg, 2, (const char *[]){ address, targets });
-	free(targets);
-	return 0;
-}
-
-static int
-export_row(void *arg, struct str key, struct str value)
-{
-	struct buf k, v;
-
-	buf_init(&k, IMPORT_LINE_MAX);
-	buf_init(&v, IMPORT_LINE_MAX);
-	if (import_put_hex(&k, key) == 0 && buf_putc(&k, 0) == 0 &&
-	    import_put_hex(&v, value) == 0 && buf_putc(&v, 0) == 0)
-		row(arg, 2,
-		    (const char *[]){ (const char *)buf_data(&k), (const char *)buf_data(&v) });
-	buf_free_secret(&k);
-	buf_free_secret(&v);
-	return 0;
-}
-
-static void
-list(struct request *q, int letter, int (*fn)(void *, struct str, struct str))
-{
-	int rc = store_rows(q->peer->s->store, letter, fn, q);
-
-	if (rc != 0)
-		(void)buf_puts(&q->say, "the store could not be read");
-	answer(q, rc == 0 ? IPC_OK : IPC_TEMP);
-}
-
-static void
-user_list(struct request *q)
-{
-	list(q, 'u', list_user);
-}
-
-static void
-domain_list(struct request *q)
-{
-	list(q, 'd', list_domain);
-}
-
-static void
-alias_list(struct request *q)
-{
-	list(q, 'l', list_alias);
-}
-
-static void
-accounts_export(struct request *q)
-{
-	list(q, 0, export_row);
-}
-
-/* ---- domains and aliases ----------------------------------------------------------------------
- */
-
-static void
-domain_add(struct request *q)
-{
-	answer(q, store_domain_add(q->peer->s->store, str_of(q->args[0]), &q->say));
-}
-
-static void
-domain_remove(struct request *q)
-{
-	answer(q, store_domain_remove(q->peer->s->store, str_of(q->args[0]), &q->say));
-}
-
-/* An address and its targets: all arguments but the first. */
-static void
-with_targets(struct request *q,
-    enum ipc_result (*change)(struct store *, struct str, struct str, struct buf *))
-{
-	struct buf targets;
-	int rc = 0;
-
-	buf_init(&targets, COMMAND_ARGS_MAX * ADDRESS_TEXT_SIZE);
-	for (int i = 1; i < q->nargs && rc == 0; i++)
-		rc = buf_put(&targets, q->args[i], strlen(q->args[i]) + 1);
-	if (rc != 0) {
-		(void)buf_puts(&q->say, "that is too long");
-		answer(q, IPC_INVALID);
-	} else {
-		answer(q, change(q->peer->s->store, str_of(q->args[0]),
-			      str_from(buf_data(&targets), buf_len(&targets)), &q->say));
-	}
-	buf_free(&targets);
-}
-
-static void
-alias_add(struct request *q)
-{
-	with_targets(q, store_alias_add);
-}
-
-static void
-alias_remove(struct request *q)
-{
-	answer(q, store_alias_remove(q->peer->s->store, str_of(q->args[0]), &q->say));
-}
-
-/* ---- forwards and rights to send --------------------------------------------------------------
- */
-
-static void
-forward_add(struct request *q)
-{
-	with_targets(q, store_forward_add);
-}
-
-static void
-forward_keep(struct request *q)
-{
-	bool yes = strcmp(q->args[1], "yes") == 0;
-
-	if (!yes && strcmp(q->args[1], "no") != 0) {
-		(void)buf_puts(&q->say, "say yes or no");
-		answer(q, IPC_INVALID);
-		return;
-	}
-	answer(q, store_forward_keep(q->peer->s->store, str_of(q->args[0]), yes, &q->say));
-}
-
-static void
-forward_remove(struct request *q)
-{
-	answer(q, store_forward_remove(q->peer->s->store, str_of(q->args[0]),
-		      str_of(q->nargs > 1 ? q->args[1] : ""), &q->say));
-}
-
-static int
-list_forward(void *arg, struct str key, struct str value)
-{
-	struct request *q = arg;
-	struct record_forward f;
-	const struct account *a = account_of_row(q, key);
-	char *targets;
-
-	if (a == NULL || record_get_forward(value, &f) != 0)
-		return 0;
-	targets = spaced(f.targets);
-	row(q, 3, (const char *[]){ a->address, f.keep ? "yes" : "no", targets });
-	free(targets);
-	return 0;
-}
-
-static void
-forward_list(struct request *q)
-{
-	list(q, 'w', list_forward);
-}
-
-static void
-send_as_add(struct request *q)
-{
-	answer(q,
-	    store_send_as_add(q->peer->s->store, str_of(q->args[0]), str_of(q->args[1]), &q->say));
-}
-
-static void
-send_as_remove(struct request *q)
-{
-	answer(q, store_send_as_remove(
-		      q->peer->s->store, str_of(q->args[0]), str_of(q->args[1]), &q->say));
-}
-
-static int
-list_send_as(void *arg, struct str key, struct str value)
-{
-	struct request *q = arg;
-	const struct account *a = account_of_row(q, key);
-	char *addresses;
-
-	if (a == NULL)
-		return 0;
-	addresses = spaced(value);
-	row(q, 2, (const char *[]){ a->address, addresses });
-	free(addresses);
-	return 0;
-}
-
-static void
-send_as_list(struct request *q)
-{
-	list(q, 'x', list_send_as);
-}
-
 /* ---- app passwords ----------------------------------------------------------------------------
  */
 
@@ -556,11 +268,11 @@ app_password_add(struct request *q)
 	if (r == IPC_OK) {
 		log_info(NULL, "app password added account=%u name=\"%s\"", account,
 		    LOGS(str_of(q->args[1])));
-		row(q, 3, (const char *[]){ q->args[0], q->args[1], password });
+		admin_row(q, 3, (const char *[]){ q->args[0], q->args[1], password });
 	}
 	sodium_memzero(password, sizeof(password));
 	sodium_memzero(&keys, sizeof(keys));
-	answer(q, r);
+	admin_answer(q, r);
 }
 
 static void
@@ -571,7 +283,7 @@ app_password_remove(struct request *q)
 	    q->peer->s->store, str_of(q->args[0]), str_of(q->args[1]), &account, &q->say);
 
 	if (r != IPC_OK) {
-		answer(q, r);
+		admin_answer(q, r);
 		return;
 	}
 	log_info(
@@ -583,7 +295,7 @@ static int
 list_keys(void *arg, struct str key, struct str value)
 {
 	struct request *q = arg;
-	const struct account *a = account_of_row(q, key);
+	const struct account *a = admin_account_of(q, key);
 	char name[APP_NAME_MAX + 1], created[32];
 	struct record_keys k;
 	struct tm tm;
@@ -599,7 +311,7 @@ list_keys(void *arg, struct str key, struct str value)
 			continue;
 		(void)strftime(created, sizeof(created), "%Y-%m-%dT%H:%M:%SZ", &tm);
 		(void)snprintf(name, sizeof(name), "%.*s", STRF(k.name));
-		row(q, 3, (const char *[]){ a->address, name, created });
+		admin_row(q, 3, (const char *[]){ a->address, name, created });
 	}
 	return 0;
 }
@@ -610,10 +322,10 @@ app_password_list(struct request *q)
 	if (q->nargs > 0 &&
 	    !directory_by_name(store_directory(q->peer->s->store), str_of(q->args[0]))) {
 		(void)buf_puts(&q->say, "there is no such user");
-		answer(q, IPC_NO);
+		admin_answer(q, IPC_NO);
 		return;
 	}
-	list(q, 'y', list_keys);
+	admin_list(q, 'y', list_keys);
 }
 
 /* ---- dispatch ---------------------------------------------------------------------------------
@@ -621,7 +333,7 @@ app_password_list(struct request *q)
 
 static void (*const verbs[CMD__MAX])(struct request *q) = {
 	[CMD_user_add] = user_add,
-	[CMD_user_list] = user_list,
+	[CMD_user_list] = admin_user_list,
 	[CMD_user_remove] = user_remove,
 	[CMD_user_passwd] = user_passwd,
 	[CMD_user_suspend] = user_suspend,
@@ -629,20 +341,20 @@ static void (*const verbs[CMD__MAX])(struct request *q) = {
 	[CMD_app_password_add] = app_password_add,
 	[CMD_app_password_list] = app_password_list,
 	[CMD_app_password_remove] = app_password_remove,
-	[CMD_domain_add] = domain_add,
-	[CMD_domain_list] = domain_list,
-	[CMD_domain_remove] = domain_remove,
-	[CMD_alias_add] = alias_add,
-	[CMD_alias_list] = alias_list,
-	[CMD_alias_remove] = alias_remove,
-	[CMD_forward_add] = forward_add,
-	[CMD_forward_keep] = forward_keep,
-	[CMD_forward_list] = forward_list,
-	[CMD_forward_remove] = forward_remove,
-	[CMD_send_as_add] = send_as_add,
-	[CMD_send_as_list] = send_as_list,
-	[CMD_send_as_remove] = send_as_remove,
-	[CMD_accounts_export] = accounts_export,
+	[CMD_domain_add] = admin_domain_add,
+	[CMD_domain_list] = admin_domain_list,
+	[CMD_domain_remove] = admin_domain_remove,
+	[CMD_alias_add] = admin_alias_add,
+	[CMD_alias_list] = admin_alias_list,
+	[CMD_alias_remove] = admin_alias_remove,
+	[CMD_forward_add] = admin_forward_add,
+	[CMD_forward_keep] = admin_forward_keep,
+	[CMD_forward_list] = admin_forward_list,
+	[CMD_forward_remove] = admin_forward_remove,
+	[CMD_send_as_add] = admin_send_as_add,
+	[CMD_send_as_list] = admin_send_as_list,
+	[CMD_send_as_remove] = admin_send_as_remove,
+	[CMD_accounts_export] = admin_accounts_export,
 };
 
 void

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: ISC */
+/* Commands for names and rights, and all lists. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "accounts/admin_priv.h"
+#include "accounts/import.h"
+#include "base/xalloc.h"
+#include "command/command.h"
+
+/* ---- lists ------------------------------------------------------------------------------------
+ */
+
+void
+admin_row(struct request *q, size_t n, const char *const cells[])
+{
+	command_row(q->peer->ch, q->id, n, cells);
+}
+
+static int
+list_user(void *arg, struct str key, struct str value)
+{
+	char address[ADDRESS_TEXT_SIZE], number[16];
+	struct record_account a;
+	uint32_t id;
+
+	if (!record_id(key, &id) || record_get_account(value, &a) != 0)
+		return 0;
+	(void)snprintf(address, sizeof(address), "%.*s", STRF(a.address));
+	(void)snprintf(number, sizeof(number), "%u", id);
+	admin_row(arg, 3,
+	    (const char *[]){
+		address, number, a.state == ACCOUNT_ACTIVE ? "active" : "suspended" });
+	return 0;
+}
+
+struct domain_count {
+	struct str domain;
+	unsigned n;
+};
+
+static int
+count_user(void *arg, struct str key, struct str value)
+{
+	struct domain_count *c = arg;
+	struct record_account a;
+
+	(void)key;
+	if (record_get_account(value, &a) == 0 && a.address.n > c->domain.n &&
+	    a.address.p[a.address.n - c->domain.n - 1] == '@' &&
+	    str_eq_nocase(
+		str_from(a.address.p + a.address.n - c->domain.n, c->domain.n), c->domain))
+		c->n++;
+	return 0;
+}
+
+static int
+list_domain(void *arg, struct str key, struct str value)
+{
+	struct request *q = arg;
+	struct domain_count c = { .domain = str_from(key.p + 2, key.n - 2) };
+	char domain[ADDRESS_TEXT_SIZE], number[16];
+
+	(void)value;
+	(void)snprintf(domain, sizeof(domain), "%.*s", STRF(c.domain));
+	(void)store_rows(q->peer->s->store, 'u', count_user, &c);
+	(void)snprintf(number, sizeof(number), "%u", c.n);
+	admin_row(q, 2, (const char *[]){ domain, number });
+	return 0;
+}
+
+/* Texts, each ended by NUL, as one with blanks between them; the caller frees it. */
+static char *
+spaced(struct str texts)
+{
+	char *out = xmalloc(texts.n + 1);
+
+	memcpy(out, texts.p, texts.n);
+	out[texts.n] = 0;
+	for (size_t i = 0; i + 1 < texts.n; i++)
+		if (out[i] == 0)
+			out[i] = ' ';
+	return out;
+}
+
+const struct account *
+admin_account_of(struct request *q, struct str key)
+{
+	uint32_t id;
+
+	return record_id(key, &id) ? directory_by_id(store_directory(q->peer->s->store), id) : NULL;
+}
+
+static int
+list_alias(void *arg, struct str key, struct str value)
+{
+	char address[ADDRESS_TEXT_SIZE], *targets = spaced(value);
+
+	(void)snprintf(address, sizeof(address), "%.*s", (int)key.n - 2, key.p + 2);
+	admin_row(arg, 2, (const char *[]){ address, targets });
+	free(targets);
+	return 0;
+}
+
+static int
+export_row(void *arg, struct str key, struct str value)
+{
+	struct buf k, v;
+
+	buf_init(&k, IMPORT_LINE_MAX);
+	buf_init(&v, IMPORT_LINE_MAX);
+	if (import_put_hex(&k, key) == 0 && buf_putc(&k, 0) == 0 &&
+	    import_put_hex(&v, value) == 0 && buf_putc(&v, 0) == 0)
+		admin_row(arg, 2,
+		    (const char *[]){ (const char *)buf_data(&k), (const char *)buf_data(&v) });
+	buf_free_secret(&k);
+	buf_free_secret(&v);
+	return 0;
+}
+
+void
+admin_list(struct request *q, int letter, int (*fn)(void *, struct str, struct str))
+{
+	int rc = store_rows(q->peer->s->store, letter, fn, q);
+
+	if (rc != 0)
+		(void)buf_puts(&q->say, "the store could not be read");
+	admin_answer(q, rc == 0 ? IPC_OK : IPC_TEMP);
+}
+
+void
+admin_user_list(struct request *q)
+{
+	admin_list(q, 'u', list_user);
+}
+
+void
+admin_domain_list(struct request *q)
+{
+	admin_list(q, 'd', list_domain);
+}
+
+void
+admin_alias_list(struct request *q)
+{
+	admin_list(q, 'l', list_alias);
+}
+
+void
+admin_accounts_export(struct request *q)
+{
+	admin_list(q, 0, export_row);
+}
+
+/* ---- domains and aliases ----------------------------------------------------------------------
+ */
+
+void
+admin_domain_add(struct request *q)
+{
+	admin_answer(q, store_domain_add(q->peer->s->store, str_of(q->args[0]), &q->say));
+}
+
+void
+admin_domain_remove(struct request *q)
+{
+	admin_answer(q, store_domain_remove(q->peer->s->store, str_of(q->args[0]), &q->say));
+}
+
+/* An address and its targets: all arguments but the first. */
+static void
+with_targets(struct request *q,
+    enum ipc_result (*change)(struct store *, struct str, struct str, struct buf *))
+{
+	struct buf targets;
+	int rc = 0;
+
+	buf_init(&targets, COMMAND_ARGS_MAX * ADDRESS_TEXT_SIZE);
+	for (int i = 1; i < q->nargs && rc == 0; i++)
+		rc = buf_put(&targets, q->args[i], strlen(q->args[i]) + 1);
+	if (rc != 0) {
+		(void)buf_puts(&q->say, "that is too long");
+		admin_answer(q, IPC_INVALID);
+	} else {
+		admin_answer(q, change(q->peer->s->store, str_of(q->args[0]),
+				    str_from(buf_data(&targets), buf_len(&targets)), &q->say));
+	}
+	buf_free(&targets);
+}
+
+void
+admin_alias_add(struct request *q)
+{
+	with_targets(q, store_alias_add);
+}
+
+void
+admin_alias_remove(struct request *q)
+{
+	admin_answer(q, store_alias_remove(q->peer->s->store, str_of(q->args[0]), &q->say));
+}
+
+/* ---- forwards and rights to send --------------------------------------------------------------
+ */
+
+void
+admin_forward_add(struct request *q)
+{
+	with_targets(q, store_forward_add);
+}
+
+void
+admin_forward_keep(struct request *q)
+{
+	bool yes = strcmp(q->args[1], "yes") == 0;
+
+	if (!yes && strcmp(q->args[1], "no") != 0) {
+		(void)buf_puts(&q->say, "say yes or no");
+		admin_answer(q, IPC_INVALID);
+		return;
+	}
+	admin_answer(q, store_forward_keep(q->peer->s->store, str_of(q->args[0]), yes, &q->say));
+}
+
+void
+admin_forward_remove(struct request *q)
+{
+	admin_answer(q, store_forward_remove(q->peer->s->store, str_of(q->args[0]),
+			    str_of(q->nargs > 1 ? q->args[1] : ""), &q->say));
+}
+
+static int
+list_forward(void *arg, struct str key, struct str value)
+{
+	struct request *q = arg;
+	struct record_forward f;
+	const struct account *a = admin_account_of(q, key);
+	char *targets;
+
+	if (a == NULL || record_get_forward(value, &f) != 0)
+		return 0;
+	targets = spaced(f.targets);
+	admin_row(q, 3, (const char *[]){ a->address, f.keep ? "yes" : "no", targets });
+	free(targets);
+	return 0;
+}
+
+void
+admin_forward_list(struct request *q)
+{
+	admin_list(q, 'w', list_forward);
+}
+
+void
+admin_send_as_add(struct request *q)
+{
+	admin_answer(q,
+	    store_send_as_add(q->peer->s->store, str_of(q->args[0]), str_of(q->args[1]), &q->say));
+}
+
+void
+admin_send_as_remove(struct request *q)
+{
+	admin_answer(q, store_send_as_remove(
+			    q->peer->s->store, str_of(q->args[0]), str_of(q->args[1]), &q->say));
+}
+
+static int
+list_send_as(void *arg, struct str key, struct str value)
+{
+	struct request *q = arg;
+	const struct account *a = admin_account_of(q, key);
+	char *addresses;
+
+	if (a == NULL)
+		return 0;
+	addresses = spaced(value);
+	admin_row(q, 2, (const char *[]){ a->address, addresses });
+	free(addresses);
+	return 0;
+}
+
+void
+admin_send_as_list(struct request *q)
+{
+	admin_list(q, 'x', list_send_as);
+}
