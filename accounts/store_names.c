@@ -63,24 +63,34 @@ found(struct use *use, struct str key)
 	return 1;
 }
 
+/* Which alias or forward does not allow a change ("the alias a@x.test"), and why. */
+struct trouble {
+	char who[ADDRESS_TEXT_SIZE + 32];
+	const char *why;
+};
+
 /* The row with this key gets `value` in memory, where nobody looks meanwhile; then what was there
  * comes back. IPC_OK: all aliases and forwards are sound with it. */
 static enum ipc_result
-try_row(struct store *s, struct str key, struct str value, struct directory_fault *fault)
+try_row(struct store *s, struct str key, struct str value, struct trouble *t)
 {
+	struct directory_fault fault = { "the list", "of targets", "is too long" };
 	struct buf old;
-	bool is_new;
-	bool sound;
+	bool is_new, sound;
 
 	buf_init(&old, DB_VALUE_MAX);
 	is_new = db_get(s->db, key, &old) != 0;
-	*fault = (struct directory_fault){ "the list", "of targets", "is too long" };
 	sound = directory_apply(s->directory, key, value) == 0;
 	if (sound) {
-		sound = directory_sound(s->directory, fault);
+		sound = directory_sound(s->directory, &fault);
+		if (!sound) /* before it is gone again */
+			(void)snprintf(t->who, sizeof(t->who), "%s %s", fault.what, fault.who);
 		if (directory_apply(s->directory, key, is_new ? gone : store_text_of(&old)) != 0)
 			fatal("store lost a row key=%s", LOGS(key));
+	} else {
+		(void)snprintf(t->who, sizeof(t->who), "%s %s", fault.what, fault.who);
 	}
+	t->why = fault.why;
 	buf_free(&old);
 	return sound ? IPC_OK : IPC_INVALID;
 }
@@ -88,12 +98,12 @@ try_row(struct store *s, struct str key, struct str value, struct directory_faul
 static enum ipc_result
 put_row(struct store *s, struct str key, struct str value, struct buf *say)
 {
-	struct directory_fault fault;
-	enum ipc_result r = try_row(s, key, value, &fault);
+	struct trouble t;
+	enum ipc_result r = try_row(s, key, value, &t);
 
 	if (r == IPC_OK)
 		return store_commit(s, &(struct change){ key, value }, 1, true, say);
-	(void)buf_printf(say, "with it %s %s %s", fault.what, fault.who, fault.why);
+	(void)buf_printf(say, "with it %s %s", t.who, t.why);
 	return r;
 }
 
@@ -349,7 +359,7 @@ enum ipc_result
 store_alias_remove(struct store *s, struct str address, struct buf *say)
 {
 	char text[ADDRESS_TEXT_SIZE], row[RECORD_KEY_SIZE];
-	struct directory_fault fault;
+	struct trouble t;
 	struct address a;
 	enum ipc_result r;
 	struct str key;
@@ -360,9 +370,8 @@ store_alias_remove(struct store *s, struct str address, struct buf *say)
 		(void)buf_puts(say, "there is no such alias");
 		return IPC_NO;
 	}
-	if (try_row(s, record_key(row, 'l', key), gone, &fault) != IPC_OK) {
-		(void)buf_printf(
-		    say, "%s %s has it as a target; remove that first", fault.what, fault.who);
+	if (try_row(s, record_key(row, 'l', key), gone, &t) != IPC_OK) {
+		(void)buf_printf(say, "%s has it as a target; remove that first", t.who);
 		return IPC_DENIED;
 	}
 	if ((r = store_not_used(s, key, NULL, say)) != IPC_OK)

@@ -287,7 +287,7 @@ test_damaged_final(void **state)
 {
 	struct client c = { .header = "n,,", .name = LOGIN, .password = PASSWORD "0" };
 	struct exchange_input in = server(PLAIN_SCRAM, false);
-	char text[CLIENT_TEXT], damaged[CLIENT_TEXT];
+	char text[CLIENT_TEXT], damaged[CLIENT_TEXT + 8];
 	size_t n;
 
 	(void)state;
