@@ -21,8 +21,9 @@
 
 #include "auth_client/auth_client.h"
 #include "tls/fake_keys.h"
+#include "tls/test_peer.h"
 
-enum { WORKERS = 2, TEXT_MAX = 1 << 16 };
+enum { WORKERS = 2 };
 
 /* What a fake auth process has seen, and what it answers at once. */
 enum answer { ANSWER_LATER, ANSWER_OK, ANSWER_NO, ANSWER_TEMP, ANSWER_CHALLENGE };
@@ -38,36 +39,11 @@ struct fake_auth {
 	int mailbox; /* our end, after ANSWER_OK */
 };
 
-struct peer {
-	int fd;
-	SSL *ssl;
-	char text[TEXT_MAX];
-	size_t n;
-	bool eof;
-};
-
-static struct io_loop *loop;
-static struct io_timer *guard;
 static struct settings *settings;
 static struct imapd *d;
 static struct fake_auth auth[WORKERS];
 static pid_t keys;
-static SSL_CTX *client_ctx;
 static struct peer peers[4];
-
-static void
-stop_loop(void *arg)
-{
-	(void)arg;
-	io_loop_stop(loop);
-}
-
-static void
-run(uint64_t ms)
-{
-	io_timer_set(guard, ms);
-	io_loop_run(loop);
-}
 
 /* --- auth ---------------------------------------------------------------------------------------
  */
@@ -189,84 +165,8 @@ static void
 peer_open(struct peer *p, bool implicit_tls, uint32_t address)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(address) };
-	int sv[2];
 
-	*p = (struct peer){ .fd = -1 };
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv), 0);
-	p->fd = sv[1];
-	imapd_accept(d, implicit_tls, sv[0], (struct sockaddr *)&sa, sizeof(sa));
-}
-
-static bool
-peer_tls(struct peer *p)
-{
-	p->ssl = SSL_new(client_ctx);
-	SSL_set_fd(p->ssl, p->fd);
-	SSL_set_connect_state(p->ssl);
-	for (int i = 0; i < 400; i++) {
-		int r = SSL_do_handshake(p->ssl), e = SSL_get_error(p->ssl, r);
-
-		if (r == 1)
-			return true;
-		if (e != SSL_ERROR_WANT_READ && e != SSL_ERROR_WANT_WRITE)
-			return false;
-		run(2);
-	}
-	return false;
-}
-
-static void
-peer_send(struct peer *p, const char *text)
-{
-	size_t n;
-
-	if (p->ssl != NULL)
-		assert_int_equal(SSL_write_ex(p->ssl, text, strlen(text), &n), 1);
-	else
-		assert_int_equal(send(p->fd, text, strlen(text), 0), strlen(text));
-}
-
-/* Reads what is there; the text starts anew. */
-static size_t
-peer_read(struct peer *p)
-{
-	ERR_clear_error();
-	for (p->n = 0; p->n < TEXT_MAX - 1;) {
-		size_t room = TEXT_MAX - 1 - p->n;
-		int n = p->ssl != NULL ? SSL_read(p->ssl, p->text + p->n, (int)room)
-				       : (int)recv(p->fd, p->text + p->n, room, 0);
-
-		if (n <= 0) {
-			p->eof = p->ssl != NULL ? SSL_get_error(p->ssl, n) != SSL_ERROR_WANT_READ
-						: n == 0 || errno != EAGAIN;
-			break;
-		}
-		p->n += (size_t)n;
-	}
-	p->text[p->n] = '\0';
-	return p->n;
-}
-
-/* Sends, lets the daemon work, and expects want in the reply. */
-static void
-dialog(struct peer *p, const char *text, const char *want)
-{
-	if (text != NULL)
-		peer_send(p, text);
-	run(15);
-	peer_read(p);
-	if (strstr(p->text, want) == NULL)
-		fail_msg("sent \"%s\": want \"%s\", got \"%s\"", text, want, p->text);
-}
-
-static void
-peer_close(struct peer *p)
-{
-	SSL_free(p->ssl);
-	p->ssl = NULL;
-	if (p->fd >= 0)
-		close(p->fd);
-	p->fd = -1;
+	imapd_accept(d, implicit_tls, peer_pair(p), (struct sockaddr *)&sa, sizeof(sa));
 }
 
 static void
@@ -791,15 +691,9 @@ main(void)
 
 	tls_preload();
 	fake_keys_setup();
-	client_ctx = SSL_CTX_new(TLS_client_method());
-	SSL_CTX_set_mode(
-	    client_ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	loop = io_loop_new();
-	guard = io_timer_new(loop, stop_loop, NULL);
+	peer_setup();
 	r = cmocka_run_group_tests(tests, NULL, NULL);
-	io_timer_free(&guard);
-	io_loop_free(&loop);
-	SSL_CTX_free(client_ctx);
+	peer_teardown();
 	fake_keys_teardown();
 	return r;
 }

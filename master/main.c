@@ -43,6 +43,7 @@ static const struct {
 	{ PROC_delivery, -1 },
 	{ PROC_control, -1 },
 	{ PROC_smtpd, SET_smtpd_workers },
+	{ PROC_submission, -1 },
 	{ PROC_imapd, SET_imapd_workers },
 };
 

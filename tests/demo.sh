@@ -95,6 +95,7 @@ $(printf '%s\n' "$text" | tr -d '\r' | sed 's/^/    /')
 Settings for a mail program on this machine:
 
     incoming  IMAP   127.0.0.1 port $((base + 993)) TLS, or port $((base + 143)) STARTTLS
+    outgoing SMTP    127.0.0.1 port $((base + 465)) TLS, or port $((base + 587)) STARTTLS, with the same login
     SMTP in          127.0.0.1 port $((base + 25)) (mail to $user; no login, no relaying)
     user             $user
     password         $password

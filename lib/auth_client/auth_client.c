@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "auth_client/auth_client.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 #include <unistd.h>
@@ -9,6 +10,28 @@
 #include "base/map.h"
 #include "base/xalloc.h"
 #include "tls/tls.h"
+
+static const struct {
+	const char *name;
+	bool plus;
+} mechanisms[] = {
+#define AUTH_MECHANISM(name, plus) { name, plus },
+#include "auth_client/mechanisms.h"
+#undef AUTH_MECHANISM
+};
+
+const char *
+auth_mechanisms(char out[AUTH_MECHANISMS_MAX], bool plus)
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < sizeof(mechanisms) / sizeof(mechanisms[0]); i++)
+		if (plus || !mechanisms[i].plus)
+			n += (size_t)snprintf(out + n, AUTH_MECHANISMS_MAX - n, "%s%s",
+			    n > 0 ? " " : "", mechanisms[i].name);
+	return out;
+}
 
 struct worker {
 	TAILQ_ENTRY(worker) entry;

@@ -10,6 +10,11 @@
 #include "io/io.h"
 #include "ipc/ipc.h"
 
+enum { AUTH_MECHANISMS_MAX = 128 }; /* the names of all, with spaces between */
+/* The SASL mechanisms that auth knows, best first, separated by spaces. plus: also those that need
+ * a channel binding. Returns out. */
+const char *auth_mechanisms(char out[AUTH_MECHANISMS_MAX], bool plus);
+
 struct auth_pool;
 struct auth_exchange;
 

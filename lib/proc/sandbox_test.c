@@ -47,7 +47,7 @@ struct house {
 };
 
 static const char *const programs[] = { "control", "logger", "keys", "resolver", "accounts", "auth",
-	"smtpd", "queue", "delivery", "imapd", "mailbox" };
+	"smtpd", "queue", "delivery", "submission", "imapd", "mailbox" };
 enum { NPROGRAMS = sizeof(programs) / sizeof(programs[0]) };
 
 static int
@@ -501,7 +501,7 @@ test_calls_allowed(void **state)
 		const char *program;
 		unsigned most;
 	} want[] = { { "keys", 25 }, { "control", 40 }, { "smtpd", 40 }, { "imapd", 40 },
-		{ "auth", 40 }, { "resolver", 50 }, { "delivery", 40 }, { "logger", 60 },
+		{ "auth", 40 }, { "resolver", 50 }, { "delivery", 40 }, { "submission", 40 }, { "logger", 60 },
 		{ "queue", 60 }, { "mailbox", 60 }, { "accounts", 75 } };
 	struct house *h = *state;
 

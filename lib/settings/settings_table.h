@@ -19,7 +19,7 @@ SETTING(general_domain, general, domain, DOMAIN, NONE, "", 0, 253,
     SP_MASTER | SP_ACCOUNTS | SP_SMTPD, RESTART,
     "First mail domain; created in the accounts when the instance starts for the first time.")
 SETTING(general_hostname, general, hostname, DOMAIN, NONE, "", 0, 253,
-    SP_MASTER | SP_SMTPD | SP_IMAPD | SP_MAILBOX | SP_QUEUE | SP_AUTH | SP_KEYS | SP_DELIVERY,
+    SP_MASTER | SP_SMTPD | SP_SUBMISSION | SP_IMAPD | SP_MAILBOX | SP_QUEUE | SP_AUTH | SP_KEYS | SP_DELIVERY,
     RESTART,
     "Name of this host in greetings, Received fields and certificates.")
 SETTING(general_listen, general, listen, ADDRS, NONE, "127.0.0.1", 1, 16,
@@ -36,7 +36,8 @@ SETTING(general_mailbox_uid_count, general, mailbox-uid-count, U64, COUNT, 34000
     SP_MASTER | SP_ACCOUNTS, RESTART,
     "How many mailbox user numbers there are, and so how many accounts may ever be made.")
 SETTING(general_message_size, general, message-size, U64, BYTES, 52428800, 65536, 1073741824,
-    SP_SMTPD | SP_QUEUE | SP_IMAPD | SP_MAILBOX, RELOAD, "Largest message that is taken.")
+    SP_SMTPD | SP_SUBMISSION | SP_QUEUE | SP_IMAPD | SP_MAILBOX, RELOAD,
+    "Largest message that is taken.")
 
 SETTING(log_debug, log, debug, BOOL, NONE, 0, 0, 1, SP_ALL, RELOAD,
     "Also write lines that only help to find faults.")
@@ -77,6 +78,30 @@ SETTING(smtpd_data_timeout, smtpd, data-timeout, U64, SECONDS, 180, 5, 3600, SP_
     "Longest wait for more of a message (rfc5321:4.5.3.2.5).")
 SETTING(smtpd_session_timeout, smtpd, session-timeout, U64, SECONDS, 7200, 60, 86400, SP_SMTPD,
     RELOAD, "Longest time of a session, whatever it does.")
+
+SETTING(submission_max_connections, submission, max-connections, U64, COUNT, 1000, 1, 20000,
+    SP_SUBMISSION, RELOAD, "Sessions at one time; further clients get 421.")
+SETTING(submission_max_connections_per_address, submission, max-connections-per-address, U64,
+    COUNT, 100, 1, 20000, SP_SUBMISSION, RELOAD,
+    "Sessions at one time from one address (IPv6: one /64).")
+SETTING(submission_max_recipients, submission, max-recipients, U64, COUNT, 100, 100, 1000,
+    SP_SUBMISSION, RELOAD, "Recipients of one message; further ones get 452.")
+SETTING(submission_messages_per_hour, submission, messages-per-hour, U64, COUNT, 500, 0,
+    1000000, SP_SUBMISSION, RELOAD,
+    "Messages that one account may send within an hour; further ones get 451. 0: any number.")
+SETTING(submission_recipients_per_hour, submission, recipients-per-hour, U64, COUNT, 2000, 0,
+    10000000, SP_SUBMISSION, RELOAD,
+    "Recipients that one account may send to within an hour. 0: any number.")
+SETTING(submission_login_timeout, submission, login-timeout, U64, SECONDS, 60, 5, 600,
+    SP_SUBMISSION, RELOAD, "Time until a session must have logged in.")
+SETTING(submission_max_login_failures, submission, max-login-failures, U64, COUNT, 5, 1, 100,
+    SP_SUBMISSION, RELOAD, "Refused logins after which a session ends.")
+SETTING(submission_command_timeout, submission, command-timeout, U64, SECONDS, 300, 5, 3600,
+    SP_SUBMISSION, RELOAD, "Longest wait for a command.")
+SETTING(submission_data_timeout, submission, data-timeout, U64, SECONDS, 180, 5, 3600,
+    SP_SUBMISSION, RELOAD, "Longest wait for more of a message.")
+SETTING(submission_session_timeout, submission, session-timeout, U64, SECONDS, 7200, 60, 86400,
+    SP_SUBMISSION, RELOAD, "Longest time of a session, whatever it does.")
 
 SETTING(imapd_workers, imapd, workers, U64, COUNT, 1, 1, 8, SP_MASTER, RESTART,
     "Processes that serve ports 143 and 993.")

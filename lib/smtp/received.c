@@ -37,13 +37,15 @@ put_word(struct field *f, const char *word)
 	f->column += n;
 }
 
-/* "(rdns [ip])" as one word or two; literals as in rfc5321:4.1.3. */
+/* "from helo (rdns [ip])", the last as one word or two; literals as in rfc5321:4.1.3. */
 static void
 put_client(struct field *f, const struct smtp_received *r)
 {
 	const char *tag = strchr(r->ip, ':') != NULL ? "IPv6:" : "";
 	char word[512];
 
+	put_word(f, "from");
+	put_word(f, *r->helo != '\0' ? r->helo : "unknown");
 	if (*r->rdns != '\0') {
 		snprintf(word, sizeof(word), "(%s", r->rdns);
 		put_word(f, word);
@@ -52,33 +54,32 @@ put_client(struct field *f, const struct smtp_received *r)
 	put_word(f, word);
 }
 
-/* rfc3848 and rfc6531:4.3 */
+/* rfc3848 and rfc6531:4.3; out takes the longest, "UTF8SMTPSA". */
 static const char *
-with(const struct smtp_received *r)
+with(const struct smtp_received *r, char out[16])
 {
-	bool tls = *r->tls != '\0';
+	const char *tls = *r->tls != '\0' ? "S" : "", *auth = r->authenticated ? "A" : "";
 
-	if (r->smtputf8)
-		return tls ? "UTF8SMTPS" : "UTF8SMTP";
-	if (!r->esmtp)
-		return "SMTP";
-	return tls ? "ESMTPS" : "ESMTP";
+	if (r->smtputf8 || r->esmtp)
+		snprintf(out, 16, "%s%s%s", r->smtputf8 ? "UTF8SMTP" : "ESMTP", tls, auth);
+	else
+		snprintf(out, 16, "SMTP");
+	return out;
 }
 
 int
 smtp_received_print(struct buf *out, const struct smtp_received *r)
 {
-	char date[MAIL_RFC5322_TIME_SIZE], word[512];
+	char date[MAIL_RFC5322_TIME_SIZE], word[512], protocol[16];
 	struct field f = { out, 0, 0 };
 
 	put_word(&f, "Received:");
-	put_word(&f, "from");
-	put_word(&f, *r->helo != '\0' ? r->helo : "unknown");
-	put_client(&f, r);
+	if (r->ip != NULL)
+		put_client(&f, r);
 	put_word(&f, "by");
 	put_word(&f, r->by);
 	put_word(&f, "with");
-	put_word(&f, with(r));
+	put_word(&f, with(r, protocol));
 	if (*r->tls != '\0') {
 		snprintf(word, sizeof(word), "(%s)", r->tls);
 		put_word(&f, word);

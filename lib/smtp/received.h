@@ -11,11 +11,12 @@
 
 /* All strings are borrowed; what a peer may have chosen is written escaped in any case. */
 struct smtp_received {
+	/* NULL ip: where it came from is not told (helo and rdns may be NULL then, too). */
+	const char *ip;   /* "192.0.2.1" or "2001:db8::1" */
 	const char *helo; /* as the engine gives it */
 	const char *rdns; /* forward-confirmed name of the client, "" when there is none */
-	const char *ip;   /* "192.0.2.1" or "2001:db8::1" */
 	const char *by;   /* our host name */
-	bool esmtp, smtputf8;
+	bool esmtp, smtputf8, authenticated;
 	const char *tls; /* "TLSv1.3 TLS_AES_256_GCM_SHA384", "" without TLS */
 	const char *id;
 	const char *only_rcpt; /* the recipient when there is exactly one, else NULL: with several

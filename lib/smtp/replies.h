@@ -39,6 +39,11 @@ SMTP_REPLY(TOO_MANY_COMMANDS, 421, "4.7.0",
     "Zu viele Befehle ohne eine Nachricht, die Verbindung wird geschlossen")
 SMTP_REPLY(TROUBLE, 451, "4.3.0", "Internal trouble of this mail server, please try again later",
     "Interne Stoerung dieses Mailservers, bitte spaeter erneut versuchen")
+SMTP_REPLY(LOGIN_ENDED, 421, "4.3.2", "This login has ended, please connect again",
+    "Diese Anmeldung ist beendet, bitte erneut verbinden")
+SMTP_REPLY(SENDING_LIMIT, 451, "4.7.0",
+    "This account has sent very much mail within an hour, please try again later",
+    "Dieses Konto hat in einer Stunde sehr viel Mail gesendet, bitte spaeter erneut versuchen")
 SMTP_REPLY(QUEUE_FULL, 452, "4.3.1", "This mail server is short of storage, try again later",
     "Auf diesem Mailserver ist der Speicher knapp, bitte spaeter erneut versuchen")
 SMTP_REPLY(TOO_MANY_RECIPIENTS, 452, "4.5.3",

@@ -258,15 +258,16 @@ static void
 set_deadline(struct smtp_conn *c)
 {
 	const struct smtp_host *d = c->host;
-	uint64_t age = io_now_ms(d->loop) - c->started_ms, ms;
+	uint64_t age = io_now_ms(d->loop) - c->started_ms, ms, most;
 
 	if (smtp_session_waiting(c->engine)) {
 		io_stream_deadline(c->stream, SMTP_HOST_ANSWER_MS);
 		return;
 	}
+	most = c->session_ms != 0 ? c->session_ms : d->session_ms;
 	ms = smtp_session_in_content(c->engine) ? d->data_ms : d->command_ms;
-	if (age + ms > d->session_ms)
-		ms = age < d->session_ms ? d->session_ms - age : 1;
+	if (age + ms > most)
+		ms = age < most ? most - age : 1;
 	io_stream_deadline(c->stream, ms);
 }
 

@@ -264,7 +264,7 @@ on_close(void *arg, struct ipc_channel *ch)
 
 	(void)ch;
 	smtp_link_close(l);
-	if (l->on_lost)
+	if (l->owner)
 		l->on_lost(l);
 }
 
@@ -312,7 +312,7 @@ smtp_link_close(struct smtp_link *l)
 	ipc_channel_free(&l->ch);
 	unthrottle_all(l);
 	while (it = 0, (c = map_next(l->messages, &it, NULL)) != NULL)
-		if (transaction_failed(c, IPC_TEMP) && l->on_lost == NULL)
+		if (transaction_failed(c, IPC_TEMP) && l->owner == NULL)
 			smtp_conn_pump(c);
 }
 

@@ -47,14 +47,15 @@ struct smtp_conn;
 /* The client end of a queue_accept channel, with the transactions that use it. */
 struct smtp_link {
 	struct smtp_host *host;
-	struct ipc_channel *ch; /* NULL: away */
-	uint8_t room;           /* enum ipc_result: what queue would say to a new message */
-	struct map *messages;   /* transaction -> struct smtp_conn */
-	uint64_t last_id;       /* never used twice on a channel; door_ask takes from it, too */
+	struct ipc_channel *ch;  /* NULL: away */
+	uint8_t room;            /* enum ipc_result: what queue would say to a new message */
+	struct map *messages;    /* transaction -> struct smtp_conn */
+	uint64_t last_id;        /* never used twice on a channel; door_ask takes from it, too */
+	struct smtp_conn *owner; /* of a link that one session has for itself, else NULL */
 	/* Optional: queue answers a door_ask. */
 	void (*on_answer)(struct smtp_link *l, uint64_t id, enum ipc_result result);
-	/* Optional, for the link of one session, which may be freed by it: the channel is gone. The
-	 * transaction has failed, but the session was not pumped. */
+	/* With an owner, who may be freed by it: the channel is gone. The transaction has failed,
+	 * but the session was not pumped. */
 	void (*on_lost)(struct smtp_link *l);
 };
 
@@ -77,6 +78,7 @@ struct smtp_conn {
 	char client[64]; /* address as text */
 	char id[SMTP_HOST_ID_MAX + 1];
 	uint64_t started_ms;
+	uint64_t session_ms; /* how long it may be altogether; 0: as the host says */
 
 	uint64_t message; /* transaction at queue; 0: none */
 	bool began;       /* queue knows of the transaction */

@@ -36,6 +36,7 @@ enum {
 /* X(name, session id context, ALPN protocol or "" when none is registered) */
 #define TLS_SERVICES(X) \
 	X(SMTP, "smtp", "") \
+	X(SUBMISSION, "submission", "") \
 	X(IMAP, "imap", "imap")
 
 enum tls_service {

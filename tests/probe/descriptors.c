@@ -28,6 +28,7 @@ static const struct {
 	{ "smtpd", NETWORK },
 	{ "delivery", COMMON | KIND_TCP },
 	{ "queue", FILES },
+	{ "submission", NETWORK },
 	{ "imapd", NETWORK },
 	{ "mailbox", FILES },
 };

@@ -3,8 +3,8 @@
 from harness import *
 
 OPTIONS = {}
-DAEMONS = ("logger", "keys", "resolver", "accounts", "auth", "queue", "control", "smtpd", "imapd",
-           "mailbox")
+DAEMONS = ("logger", "keys", "resolver", "accounts", "auth", "queue", "control", "smtpd",
+           "submission", "delivery", "imapd", "mailbox")
 
 
 def works(m):

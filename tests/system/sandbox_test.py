@@ -5,7 +5,7 @@ from harness import *
 OPTIONS = {}
 PROBE = os.path.join(OUT, "probe")
 DAEMONS = ("control", "logger", "keys", "resolver", "accounts", "auth", "smtpd", "queue",
-           "delivery", "imapd", "mailbox")
+           "delivery", "submission", "imapd", "mailbox")
 
 
 def status_of(pid):

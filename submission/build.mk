@@ -1,0 +1,1 @@
+submission_needs := smtp_host auth_client smtp mail tls daemon settings proc ipc io base
