@@ -90,11 +90,11 @@ void
 login_offer(struct session *s)
 {
 	struct tls_bindings b;
-	bool plus;
+	bool bound;
 
 	tls_stream_bindings(s->conn.stream, &b);
-	plus = b.exporter.n > 0 || b.unique.n > 0 || b.end_point.n > 0;
-	smtp_session_offer_auth(s->conn.engine, auth_mechanisms(s->mechanisms, plus));
+	bound = b.exporter.n > 0 || b.unique.n > 0 || b.end_point.n > 0;
+	smtp_session_offer_auth(s->conn.engine, auth_mechanisms(s->mechanisms, bound));
 }
 
 void

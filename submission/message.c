@@ -116,16 +116,84 @@ recipient_known(struct session *s, enum ipc_result result)
 
 /* --- the content ------------------------------------------------------------------------------- */
 
+/* Nothing more is owed: the message is stored or refused. */
+static void
+decide(struct session *s)
+{
+	struct smtp_conn *c = &s->conn;
+	enum smtp_reply_id verdict = s->verdict;
+
+	c->holds = false;
+	if (verdict == SMTP_OK) {
+		smtp_conn_commit(c);
+		return;
+	}
+	smtp_conn_reset(c); /* queue forgets what it has of it */
+	smtp_conn_refuse(c, verdict, "login", str_of(s->login));
+}
+
+/* Asks about the next address of the header; the last answer decides, if the end has come. */
+static void
+ask_next(struct session *s)
+{
+	while (s->verdict == SMTP_OK && s->next_sender < s->header.senders) {
+		if (ask(s, ASKING_HEADER, str_of(s->header.sender[s->next_sender++])))
+			return;
+		s->verdict = SMTP_TROUBLE;
+	}
+	if (s->conn.holds)
+		decide(s);
+}
+
+static void
+header_over(struct session *s)
+{
+	s->verdict = s->header.refusal;
+	ask_next(s);
+}
+
+static void
+header_known(struct session *s, enum ipc_result result)
+{
+	if (result != IPC_OK)
+		s->verdict = result == IPC_TEMP ? SMTP_TROUBLE : SMTP_NOT_YOUR_ADDRESS;
+	ask_next(s);
+}
+
+static void
+look(struct session *s)
+{
+	if (s->looking)
+		return;
+	smtp_submitted_init(&s->header, smtp_session_mail(s->conn.engine)->smtputf8);
+	s->looking = true;
+	s->next_sender = 0;
+	s->verdict = SMTP_OK;
+}
+
 void
 message_content(struct smtp_conn *c, struct str run)
 {
-	smtp_conn_content(c, run);
+	struct session *s = session_of(c);
+
+	look(s);
+	if (smtp_submitted_content(&s->header, run))
+		header_over(s);
+	if (s->verdict == SMTP_OK) /* otherwise nobody needs the rest */
+		smtp_conn_content(c, run);
 }
 
 void
 message_end(struct smtp_conn *c)
 {
-	smtp_conn_commit(c);
+	struct session *s = session_of(c);
+
+	look(s);
+	c->holds = true;
+	if (smtp_submitted_end(&s->header))
+		header_over(s);
+	else if (s->asking == ASKING_NOTHING)
+		decide(s);
 }
 
 void
@@ -135,6 +203,10 @@ message_reset(struct smtp_conn *c)
 
 	s->asking = ASKING_NOTHING;
 	s->asked = NULL;
+	if (s->looking)
+		smtp_submitted_free(&s->header);
+	s->looking = false;
+	s->verdict = SMTP_OK;
 }
 
 void
@@ -162,11 +234,12 @@ message_prepend(struct smtp_conn *c, struct buf *out)
 				     .id = id,
 				     .only_rcpt = c->recipients == 1 ? only : NULL,
 				     .time = time(NULL) });
+	smtp_submitted_complete(&session_of(c)->header, out, time(NULL), id);
 }
 
 /* --- the door ---------------------------------------------------------------------------------- */
 
-/* An answer, or IPC_TEMP when none will come. The engine has its answer then. */
+/* An answer, or IPC_TEMP when none will come. */
 static void
 answered(struct session *s, enum ipc_result result)
 {
@@ -177,6 +250,8 @@ answered(struct session *s, enum ipc_result result)
 		sender_known(s, result);
 	else if (asking == ASKING_RECIPIENT)
 		recipient_known(s, result);
+	else if (asking == ASKING_HEADER)
+		header_known(s, result);
 }
 
 void
@@ -187,7 +262,8 @@ message_answer(struct smtp_link *l, uint64_t id, enum ipc_result result)
 	if (s->asking == ASKING_NOTHING || id != s->question)
 		return;
 	answered(s, result);
-	smtp_conn_pump(&s->conn);
+	if (!smtp_session_waiting(s->conn.engine))
+		smtp_conn_pump(&s->conn);
 }
 
 /* Queue was restarted, or the account was locked or got a new password: whoever it is, the login

@@ -3,6 +3,7 @@
 #ifndef POSTERN_SUBMISSION_SESSION_H
 #define POSTERN_SUBMISSION_SESSION_H
 
+#include "smtp/submitted.h"
 #include "submission/submission.h"
 
 /* What queue is being asked by door_ask. */
@@ -21,6 +22,10 @@ struct session {
 	char login[512], mechanism[SMTP_MECHANISM_MAX + 1];
 	char mechanisms[AUTH_MECHANISMS_MAX]; /* offered */
 
+	struct smtp_submitted header; /* from the first content to the end of the transaction */
+	bool looking;                 /* header is in use */
+	unsigned next_sender;         /* of the header: the first not asked about */
+	enum smtp_reply_id verdict;   /* SMTP_OK, or why the message is refused at its end */
 	enum asking asking;
 	uint64_t question; /* the door_ask that is out */
 	struct smtp_recipient *asked;

@@ -240,6 +240,8 @@ peer_open(struct peer *p, bool implicit_tls)
 	smtp_conn_new(&d->host, peer_pair(p), (struct sockaddr *)&sa, implicit_tls);
 }
 
+#define MESSAGE "From: alice@a.test\r\n\r\n.\r\n"
+#define ENVELOPE "MAIL FROM:<alice@a.test>\r\nRCPT TO:<b@x.test>\r\nDATA\r\n"
 #define LOGIN "AUTH PLAIN AGFsaWNlAHB3\r\n"
 
 static void
@@ -288,6 +290,8 @@ test_message(void **state)
 	assert_non_null(strstr(t.prepend, "ESMTPSA"));
 	assert_null(strstr(t.prepend, "192.0.2.77"));
 	assert_null(strstr(t.prepend, "127.0.0.1"));
+	assert_non_null(strstr(t.prepend, "\nDate: "));
+	assert_non_null(strstr(t.prepend, "\nMessage-ID: <"));
 	dialog(p, "MAIL FROM:<>\r\n", "250 "); /* a receipt */
 	dialog(p, "QUIT\r\n", "221 ");
 }
@@ -304,7 +308,7 @@ test_starttls(void **state)
 	dialog(p, LOGIN, "538 ");
 	dialog(p, "STARTTLS\r\n", "220 2.0.0");
 	assert_true(peer_tls(p));
-	dialog(p, "EHLO c\r\n", "250-AUTH PLAIN LOGIN");
+	dialog(p, "EHLO c\r\n", "250-AUTH PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS\r\n");
 	dialog(p, LOGIN, "235 ");
 	assert_int_equal(t.started, 1);
 }
@@ -377,15 +381,79 @@ test_door_lost(void **state)
 	t.mute = false; /* while the message is being stored */
 	t.mute_commit = true;
 	log_in(&p[2]);
-	peer_send(&p[2], "MAIL FROM:<alice@a.test>\r\nRCPT TO:<b@x.test>\r\nDATA\r\n");
+	peer_send(&p[2], ENVELOPE);
 	dialog(&p[2], NULL, "354 ");
-	peer_send(&p[2], "A: b\r\n\r\n.\r\n");
+	peer_send(&p[2], MESSAGE);
 	run(15);
 	assert_int_equal(t.committed, 1);
 	ipc_channel_free(&t.door);
 	dialog(&p[2], NULL, "451 4.3.0");
 	assert_non_null(strstr(p[2].text, "421 4.3.2"));
 	assert_int_equal(d->host.count, 0);
+}
+
+/* Whom the header names must belong to the login; nothing of a refused message stays in queue. */
+static void
+test_header(void **state)
+{
+	static const struct {
+		const char *header, *want;
+	} cases[] = {
+		{ "From: alice@a.test\r\nSender: alice@a.test\r\n", "250 " },
+		{ "From: bob@a.test\r\n", "550 5.7.1" },
+		{ "From: alice@a.test, bob@a.test\r\nSender: alice@a.test\r\n", "550 5.7.1" },
+		{ "From: alice@a.test\r\nSender: bob@a.test\r\n", "550 5.7.1" },
+		{ "From: alice@a.test\r\nFrom: alice@a.test\r\n", "550 5.6.0" },
+		{ "Subject: x\r\n", "550 5.6.0" },
+		{ "From: alice@a.test\r\nDate: Sat, 28 Nov 2026 12:00:00 +0000\r\n"
+		  "Message-ID: <1@a.test>\r\n",
+		    "250 " },
+	};
+	struct peer *p = &peers[0];
+	unsigned good = 0;
+
+	(void)state;
+	log_in(p);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		bool accepted = cases[i].want[0] == '2';
+
+		dialog(p, ENVELOPE, "354 ");
+		peer_send(p, cases[i].header);
+		dialog(p, "\r\nbody\r\n.\r\n", cases[i].want);
+		good += accepted;
+		assert_int_equal(t.committed, good);
+		assert_int_equal(t.begun, t.committed + t.aborted);
+	}
+	assert_null(strstr(t.prepend, "Date: "));
+	assert_null(strstr(t.prepend, "Message-ID: "));
+}
+
+/* Queue answers after all of the message has come. */
+static void
+test_header_late(void **state)
+{
+	struct peer *p = &peers[0];
+
+	(void)state;
+	log_in(p);
+	for (int good = 0; good < 2; good++) {
+		t.mute = false;
+		dialog(p, ENVELOPE, "354 ");
+		t.mute = true;
+		dialog(p, MESSAGE, "");
+		assert_int_equal(p->n, 0);
+		assert_int_equal(t.committed, 0);
+		ipc_send_door_answer(t.door, t.asked,
+		    &(struct ipc_door_answer){ .result = good ? IPC_OK : IPC_TEMP });
+		dialog(p, NULL, good ? "250 2.0.0" : "451 4.3.0");
+	}
+	t.mute = false;
+	dialog(p, ENVELOPE, "354 ");
+	t.mute = true;
+	dialog(p, MESSAGE, "");
+	ipc_channel_free(&t.door);
+	dialog(p, NULL, "451 4.3.0");
+	assert_non_null(strstr(p->text, "421 4.3.2"));
 }
 
 static void
@@ -396,14 +464,14 @@ test_queue_says_no(void **state)
 	(void)state;
 	log_in(p);
 	t.result = IPC_DENIED;
-	dialog(p, "MAIL FROM:<alice@a.test>\r\nRCPT TO:<b@x.test>\r\nDATA\r\n", "354 ");
-	dialog(p, "A: b\r\n\r\n.\r\n", "550 5.7.1");
+	dialog(p, ENVELOPE, "354 ");
+	dialog(p, MESSAGE, "550 5.7.1");
 	t.result = IPC_FULL;
-	dialog(p, "MAIL FROM:<alice@a.test>\r\nRCPT TO:<b@x.test>\r\nDATA\r\n", "354 ");
-	dialog(p, "A: b\r\n\r\n.\r\n", "452 4.3.1");
+	dialog(p, ENVELOPE, "354 ");
+	dialog(p, MESSAGE, "452 4.3.1");
 	ipc_send_queue_room(t.door, 0, &(struct ipc_queue_room){ .result = IPC_FULL });
 	run(5);
-	dialog(p, "MAIL FROM:<alice@a.test>\r\nRCPT TO:<b@x.test>\r\nDATA\r\n", "452 4.3.1");
+	dialog(p, ENVELOPE, "452 4.3.1");
 }
 
 static void
@@ -415,8 +483,8 @@ test_sending_limit(void **state)
 	set(SET_submission_messages_per_hour, "2");
 	log_in(p);
 	for (int i = 0; i < 2; i++) {
-		dialog(p, "MAIL FROM:<alice@a.test>\r\nRCPT TO:<b@x.test>\r\nDATA\r\n", "354 ");
-		dialog(p, "A: b\r\n\r\n.\r\n", "250 2.0.0");
+		dialog(p, ENVELOPE, "354 ");
+		dialog(p, MESSAGE, "250 2.0.0");
 	}
 	dialog(p, "MAIL FROM:<alice@a.test>\r\n", "451 4.7.0");
 	set(SET_submission_messages_per_hour, "0");
@@ -504,6 +572,8 @@ main(void)
 		T(test_failures),
 		T(test_cancel),
 		T(test_door_lost),
+		T(test_header),
+		T(test_header_late),
 		T(test_queue_says_no),
 		T(test_sending_limit),
 		T(test_login_time),

@@ -13,21 +13,21 @@
 
 static const struct {
 	const char *name;
-	bool plus;
+	bool bound;
 } mechanisms[] = {
-#define AUTH_MECHANISM(name, plus) { name, plus },
-#include "auth_client/mechanisms.h"
-#undef AUTH_MECHANISM
+#define SASL_MECHANISM(name, bound) { name, bound },
+#include "scram/mechanisms.h"
+#undef SASL_MECHANISM
 };
 
 const char *
-auth_mechanisms(char out[AUTH_MECHANISMS_MAX], bool plus)
+auth_mechanisms(char out[AUTH_MECHANISMS_MAX], bool bound)
 {
 	size_t n = 0;
 
 	out[0] = '\0';
 	for (size_t i = 0; i < sizeof(mechanisms) / sizeof(mechanisms[0]); i++)
-		if (plus || !mechanisms[i].plus)
+		if (bound || !mechanisms[i].bound)
 			n += (size_t)snprintf(out + n, AUTH_MECHANISMS_MAX - n, "%s%s",
 			    n > 0 ? " " : "", mechanisms[i].name);
 	return out;

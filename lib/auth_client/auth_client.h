@@ -11,9 +11,9 @@
 #include "ipc/ipc.h"
 
 enum { AUTH_MECHANISMS_MAX = 128 }; /* the names of all, with spaces between */
-/* The SASL mechanisms that auth knows, best first, separated by spaces. plus: also those that need
- * a channel binding. Returns out. */
-const char *auth_mechanisms(char out[AUTH_MECHANISMS_MAX], bool plus);
+/* The SASL mechanisms that auth knows, separated by spaces; bound: also those that need a channel
+ * binding. Returns out. */
+const char *auth_mechanisms(char out[AUTH_MECHANISMS_MAX], bool bound);
 
 struct auth_pool;
 struct auth_exchange;

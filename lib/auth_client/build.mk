@@ -1,1 +1,1 @@
-auth_client_needs := tls ipc io base
+auth_client_needs := scram tls ipc io base

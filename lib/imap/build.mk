@@ -1,1 +1,1 @@
-imap_needs := mail base
+imap_needs := scram mail base

@@ -81,10 +81,9 @@ static const struct {
 	const char *name;
 	bool bound; /* needs a channel binding */
 } mechanisms[] = {
-	{ "PLAIN", false },
-	{ "LOGIN", false },
-	{ "SCRAM-SHA-256", false },
-	{ "SCRAM-SHA-256-PLUS", true },
+#define SASL_MECHANISM(name, bound) { name, bound },
+#include "scram/mechanisms.h"
+#undef SASL_MECHANISM
 };
 
 static bool
