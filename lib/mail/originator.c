@@ -176,6 +176,24 @@ read_quoted(struct reader *r, struct str s, size_t *i)
 	return (*i)++ < s.n;
 }
 
+/* At the parenthesis *i: the same with a comment, which some show and others do not. */
+static bool
+read_comment(struct reader *r, struct str s, size_t *i)
+{
+	size_t from = *i;
+
+	while (*i < s.n) {
+		char c = s.p[(*i)++];
+
+		buf_putc(&r->plain, c);
+		if (c == ')')
+			return true;
+		if (strchr("<>\\\"", c) != NULL || (c == '(' && *i != from + 1))
+			return false;
+	}
+	return false;
+}
+
 /* Atoms, quoted strings and dots (rfc5322:4.1 obs-phrase; everybody sends "John Q. Public"). */
 static bool
 read_phrase(struct reader *r, struct str s)
@@ -186,8 +204,8 @@ read_phrase(struct reader *r, struct str s)
 	while (i < s.n) {
 		char c = s.p[i];
 
-		if (c == '"') {
-			if (!read_quoted(r, s, &i))
+		if (c == '"' || c == '(') {
+			if (!(c == '"' ? read_quoted : read_comment)(r, s, &i))
 				return false;
 			continue;
 		}
@@ -203,17 +221,14 @@ read_phrase(struct reader *r, struct str s)
 static bool
 read_rest(struct reader *r, struct str s)
 {
+	size_t i = 0;
+
 	s = str_trim(s);
 	if (s.n == 0)
 		return true;
-	if (s.n < 2 || s.p[0] != '(' || s.p[s.n - 1] != ')')
-		return false;
 	buf_clear(&r->plain);
-	for (size_t i = 1; i < s.n - 1; i++) {
-		if (strchr("()<>\\\"", s.p[i]) != NULL)
-			return false;
-		buf_putc(&r->plain, s.p[i]);
-	}
+	if (s.p[0] != '(' || !read_comment(r, s, &i) || i != s.n)
+		return false;
 	return read_shown(r);
 }
 
@@ -242,8 +257,8 @@ read_mailbox(struct reader *r, struct str s)
 	size_t open, close;
 
 	s = str_trim(s);
-	open = find_outside(s, "<(");
-	if (open == s.n || s.p[open] == '(') { /* address (name) */
+	open = find_outside(s, "<");
+	if (open == s.n) { /* address (name) */
 		size_t end = find_outside(s, " \t(");
 
 		return read_address(r, str_from(s.p, end)) &&

@@ -5,9 +5,9 @@
  * all mail programs read alike, so that the address that is checked is the address that is shown.
  *
  * Taken: mailboxes (rfc5322:3.4) separated by commas, each "address", "name <address>",
- * "address (name)" or "name <address> (name)". Not taken, although rfc5322 or rfc6854 has it:
- * groups, routes, comments in other places or nested, white space inside an address, quoted local
- * parts, empty places in a list. The name may have encoded words in charsets we know; line ends,
+ * "address (name)" or "name <address> (name)"; a name may have comments. Not taken, although
+ * rfc5322 or rfc6854 has it: groups, routes, comments in other places or nested, white space inside
+ * an address, quoted local parts, empty places in a list. The name may have encoded words in charsets we know; line ends,
  * control characters and those that change the direction of text are refused in any disguise.
  */
 #ifndef POSTERN_MAIL_ORIGINATOR_H

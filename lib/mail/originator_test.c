@@ -43,6 +43,10 @@ static const struct {
 	{ "\"Anna @ home\" <me@own.test>", 1, "me@own.test " },
 	{ "\"anna@home\" <me@own.test>", 1, "me@own.test " },
 
+	{ "Me (at work) <me@own.test>", 1, "me@own.test " },
+	{ "(Me) <me@own.test>", 1, "me@own.test " },
+	{ "\"Me (x\" (y) <me@own.test> (z)", 1, "me@own.test " },
+
 	/* what a name shows is told, in every disguise */
 	{ "\"boss@bank.test\" <me@own.test>", 1, "[boss@bank.test] me@own.test " },
 	{ "\"Boss <boss@bank.test>\" <me@own.test>", 1, "[boss@bank.test] me@own.test " },
@@ -52,6 +56,7 @@ static const struct {
 	    "[boss@bank.test] me@own.test " },
 	{ "\"=?utf-8?q?boss=40bank.test?=\" <me@own.test>", 1, "[boss@bank.test] me@own.test " },
 	{ "me@own.test (boss@bank.test)", 1, "me@own.test [boss@bank.test] " },
+	{ "Me (boss@bank.test) <me@own.test>", 1, "[boss@bank.test] me@own.test " },
 	{ "boss\357\274\240bank.test <me@own.test>", 1, "[boss@bank.test] me@own.test " },
 	{ "boss\357\271\253bank\357\274\216test <me@own.test>", 1,
 	    "[boss@bank.test] me@own.test " },
@@ -84,7 +89,13 @@ static const struct {
 	{ "me@own.test (a (b))", 0, NULL },
 	{ "me@own.test (a) b (c)", 0, NULL },
 	{ "me@own.test (a\\)", 0, NULL },
-	{ "Me (boss) <me@own.test>", 0, NULL },
+	{ "Me (a (b)) <me@own.test>", 0, NULL },
+	{ "Me (<boss@bank.test>) <me@own.test>", 0, NULL },
+	{ "Me (open <me@own.test>", 0, NULL },
+	{ "Me (a\\) <boss@bank.test>) <me@own.test>", 0, NULL },
+	{ "Me (a\"b) \" <boss@bank.test>) <me@own.test>", 0, NULL },
+	{ "me@own.test (a) (b)", 0, NULL },
+	{ "me@own.test (a (b)", 0, NULL },
 	{ "me(x)@own.test", 0, NULL },
 	{ "me @own.test", 0, NULL },
 	{ "me@ own.test", 0, NULL },
