@@ -56,10 +56,10 @@ store_commit(struct store *s, const struct change *c, size_t n, bool need_space,
 	if (rc != 0)
 		return store_trouble(s, rc, say);
 	rc = write_changes(txn, c, n);
-	if (rc != 0)
-		db_abort(&txn);
-	else
+	if (rc == 0)
 		rc = db_commit(&txn);
+	else if (db_abort(&txn) != 0)
+		rc = DBE_BROKEN;
 	if (rc != 0)
 		return store_trouble(s, rc, say);
 	s->changes++;

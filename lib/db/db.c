@@ -241,7 +241,7 @@ check_format(struct db *db, uint32_t format, struct buf *why)
 		if (rc == 0)
 			rc = db_commit(&txn);
 		else if (txn)
-			db_abort(&txn);
+			(void)db_abort(&txn);
 	} else if (rc == 0) {
 		rc = DBE_CORRUPT;
 	}
@@ -327,7 +327,7 @@ db_close(struct db **dbp)
 	if (db->open) {
 		struct db_txn *txn = db->open;
 
-		db_abort(&txn);
+		(void)db_abort(&txn);
 	}
 	if (db->env && !db->broken)
 		(void)db->env->txn_checkpoint(db->env, 0, 0, 0);
@@ -448,10 +448,14 @@ db_commit(struct db_txn **txnp)
 	*txnp = NULL;
 	db->open = NULL;
 	rc = map_error(db, txn->txn->commit(txn->txn, DB_TXN_SYNC));
-	if (rc == 0)
+	if (rc == 0) {
 		db->format = txn->format;
-	else
-		db->broken = true; /* may be in the log or not: only recovery can tell */
+	} else {
+		/* May be in the log or not, whatever the reason (a full disk, too): only recovery
+		 * can tell. */
+		db->broken = true;
+		rc = rc == DBE_CORRUPT ? DBE_CORRUPT : DBE_BROKEN;
+	}
 	free(txn);
 	/* a failed checkpoint is tried again after the next commit; the log has everything */
 	if (rc == 0)
@@ -459,18 +463,21 @@ db_commit(struct db_txn **txnp)
 	return rc;
 }
 
-void
+int
 db_abort(struct db_txn **txnp)
 {
 	struct db_txn *txn = *txnp;
+	struct db *db;
 
 	if (txn == NULL)
-		return;
+		return 0;
 	*txnp = NULL;
-	txn->db->open = NULL;
+	db = txn->db;
+	db->open = NULL;
 	if (txn->txn->abort(txn->txn) != 0)
-		txn->db->broken = true;
+		db->broken = true;
 	free(txn);
+	return db->broken ? DBE_BROKEN : 0;
 }
 
 /* ---- reading ----------------------------------------------------------------------------------

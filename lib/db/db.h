@@ -65,11 +65,12 @@ int db_put(struct db_txn *txn, struct str key, struct str value);
 int db_del(struct db_txn *txn, struct str key);
 int db_set_format(struct db_txn *txn, uint32_t format);
 /*
- * On stable storage when this returns 0; on failure nothing of it is kept. Ends the transaction
- * in any case.
+ * On stable storage when this returns 0. Otherwise DBE_BROKEN or DBE_CORRUPT: whether it was kept is
+ * known after the store was closed and opened again. Ends the transaction in any case.
  */
 int db_commit(struct db_txn **txn);
-void db_abort(struct db_txn **txn);
+/* 0, or DBE_BROKEN: it could not be undone. */
+int db_abort(struct db_txn **txn);
 
 /* Sees the open transaction's changes. The value is appended to *value. */
 int db_get(struct db *db, struct str key, struct buf *value);

@@ -243,7 +243,7 @@ class Told(threading.Thread):
                 try:
                     for uid, text in self.house.m.messages(user).items():
                         token = reader.token_of(text.replace(b"\r\n", b"\n"))
-                        self.told.setdefault((account, uid), (token, self.house.faults.clock()))
+                        self.told.setdefault((account, uid), (token, self.house.clock()))
                 except Exception:  # it is being stopped or killed
                     pass
                 self.stop.wait(0.05)

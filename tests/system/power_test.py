@@ -3,6 +3,7 @@
 from harness import *
 
 sys.path.insert(0, os.path.join(TOP, "tests", "crash"))
+import image  # noqa: E402
 import inject  # noqa: E402
 import orders  # noqa: E402
 import power  # noqa: E402
@@ -10,6 +11,7 @@ import power  # noqa: E402
 OPTIONS = None
 RUNS = 20 if LONG else 1
 CUTS, STARTS = (1000, 50) if LONG else (150, 10)
+COPIES = 100 if LONG else 6
 
 
 def ready():
@@ -51,6 +53,21 @@ def test_failed_sync_and_power_cut(_):
     print(f"#! {hits} failed syncs, {sum(d['read'] for d in done)} disks read, "
           f"{sum(d['started'] for d in done)} started, every promise kept")
     assert hits * 10 >= len(done) * 8, done
+
+
+def test_copied_images(_):
+    """The image of the file system, copied while the instance works on it."""
+    if os.geteuid() != 0:
+        raise Skip("needs a mount namespace")
+    orders.own_mounts()
+    for _ in range(10 if LONG else 1):
+        seed = random.randrange(1 << 31)
+        print(f"#! seed {seed} (again: tests/crash/image.py --seed {seed} --copies {COPIES})",
+              flush=True)
+        done = image.copies(seed, COPIES, comment)
+        print(f"#! {done['copies']} images recovered, {done['messages']} messages with 250, "
+              f"{done['promises']} looked for, none lost, none twice")
+        assert done["copies"] == COPIES
 
 
 def test_the_replay_knows_what_is_certain(_):
