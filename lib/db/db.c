@@ -31,6 +31,7 @@ struct db {
 	struct db_txn *open;
 	char why[256];
 	uint32_t format;
+	uint32_t log_file; /* number of the newest log file whose name is on stable storage */
 	int dir, lock;
 	bool broken, reserved;
 };
@@ -186,6 +187,30 @@ open_data(struct db *db)
 	return rc;
 }
 
+/*
+ * The engine syncs files, but not the directory: without this a new log file, with commits in it,
+ * could be gone after a power cut. Called before a commit is answered and before a checkpoint
+ * removes older log files. 0 or an errno.
+ */
+static int
+sync_names(struct db *db)
+{
+	DB_LOG_STAT *st;
+	int rc = db->env->log_stat(db->env, &st, 0);
+	uint32_t newest;
+
+	if (rc != 0)
+		return rc;
+	newest = st->st_cur_file;
+	free(st);
+	if (newest == db->log_file)
+		return 0;
+	if (fsync(db->dir) != 0)
+		return errno;
+	db->log_file = newest;
+	return 0;
+}
+
 static void
 close_engine(struct db *db)
 {
@@ -204,6 +229,8 @@ open_engine(struct db *db)
 
 	if (rc == 0)
 		rc = open_data(db);
+	if (rc == 0)
+		rc = sync_names(db);
 	if (rc != 0)
 		close_engine(db);
 	return rc;
@@ -447,7 +474,10 @@ db_commit(struct db_txn **txnp)
 
 	*txnp = NULL;
 	db->open = NULL;
-	rc = map_error(db, txn->txn->commit(txn->txn, DB_TXN_SYNC));
+	rc = txn->txn->commit(txn->txn, DB_TXN_SYNC);
+	if (rc == 0)
+		rc = sync_names(db);
+	rc = map_error(db, rc);
 	if (rc == 0) {
 		db->format = txn->format;
 	} else {

@@ -35,14 +35,19 @@ enum { KILL_ROUNDS = 30 };
 
 /* The engine's syncs come here: they fail with this errno; 0: they work. */
 static int failing_sync;
+static unsigned directory_syncs;
 
 int
 fsync(int fd)
 {
+	struct stat st;
+
 	if (failing_sync != 0) {
 		errno = failing_sync;
 		return -1;
 	}
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+		directory_syncs++;
 	return (int)syscall(SYS_fsync, fd);
 }
 
@@ -198,6 +203,25 @@ test_failing_sync(void **state)
 		assert_int_equal(put_one(db, "before", "2"), 0);
 		db_close(&db);
 	}
+}
+
+/* The name of a new log file is on stable storage before the commit that is in it is answered. */
+static void
+test_log_name_is_synced(void **state)
+{
+	struct db *db = open_ok(1);
+	static char value[DB_VALUE_MAX];
+	unsigned before = 0;
+
+	(void)state;
+	memset(value, 'v', sizeof(value) - 1);
+	for (int n = 0; access("log.0000000002", F_OK) != 0; n++) {
+		assert_true(n < 100);
+		before = directory_syncs;
+		assert_int_equal(put_one(db, "key", value), 0);
+	}
+	assert_int_equal(directory_syncs, before + 1);
+	db_close(&db);
 }
 
 static void
@@ -481,6 +505,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_basics, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failing_sync, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_log_name_is_synced, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_format, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_strange_files, setup, teardown),

@@ -60,6 +60,7 @@ class House:
         self.clocks = {}        # token (-token: expunged, @address) -> when it was promised
         self.doubtful = {}      # refused after the final dot, in this scenario: token -> users
         self.accounts = {}      # address -> "there", "gone", "unknown"
+        self.aliases = {}       # address -> when it was promised
 
     def close(self):
         self.m.destroy()
@@ -219,9 +220,13 @@ class House:
         for address, state in self.accounts.items():
             assert state == "unknown" or (address in listed) == (state == "there"), (
                 f"{address} should be {state}")
+        if self.aliases:
+            listed = wait_until("the list of aliases", BACK_S * SLOW, lambda: self.listed("alias"))
+            lost = [a for a in self.aliases if a not in listed]
+            assert not lost, f"aliases are lost: {lost}"
 
-    def listed(self):
-        done = self.m.cli("user", "list", check=False)
+    def listed(self, what="user"):
+        done = self.m.cli(what, "list", check=False)
         return done.stdout if done.returncode == 0 else None
 
 
@@ -280,6 +285,15 @@ def accounts(house):
         house.clocks["@" + old[0]] = house.clock()
 
 
+def bulk(house):
+    """More than a log file of the database: it begins another and removes the old one."""
+    targets = [f"{'t' * 50}{n}@{'d' * 60}.example.net" for n in range(60)]
+    for _ in range(220):
+        address = f"{house.token()}@{DOMAIN}"
+        if house.m.cli("alias", "add", address, *targets, check=False).returncode == 0:
+            house.aliases[address] = house.clock()
+
+
 def recovery(house):
     """Everything is killed while mail is on its way, and starts again."""
     house.send(SMALL, USERS)
@@ -310,12 +324,13 @@ def stop(house):
 
 def turnover(house):
     """More than a segment: the queue begins another, empties the old one and keeps it."""
-    for _ in range(150):
+    for _ in range(180):
         if house.send(INLINE, USERS[:1]) != 250:
             break
 
 
-SCENARIOS = {f.__name__: f for f in (mail, imap, accounts, recovery, stop, turnover)}
+SCENARIOS = {f.__name__: f for f in (mail, imap, accounts, bulk, recovery, stop,
+                                         turnover)}
 
 
 # --- the runs --------------------------------------------------------------------------------------
@@ -365,7 +380,7 @@ def plan(names):
 
 
 # Calls of one kind in one scenario: of very many alike, this many spread over them.
-CALLS_MAX = {"turnover": 12}
+CALLS_MAX = {"turnover": 12, "bulk": 12}
 
 
 def run_one(house, name, program, kind, at, fault):

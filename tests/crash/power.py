@@ -6,7 +6,7 @@ A real instance works under faults.so, which records the order of its writes, ch
 and syncs. Then disks are made as they may look after a power cut at any point of that:
 
 - a write is certain when its file was synced after it; before that each 512-byte sector of it is
-  there or not;
+  there or not (each page of 4096 bytes of the accounts' data.db: see docs/durability.md);
 - a name made, changed or removed is certain when its directory was synced after it; before that it
   is there or not, whatever became of others;
 - after a sync that failed, what was written before it never becomes certain by a later sync.
@@ -32,17 +32,18 @@ from harness import SLOW, USER, Instance, wait_until  # noqa: E402
 from inject import (INLINE, LARGE, SMALL, USERS, House)  # noqa: E402
 
 STORES = ["queue", "mail", "accounts"]
-SECTOR = 512
+SECTOR, PAGE = 512, 4096
 LOG_BYTES = 1 << 30  # sparse: costs what is recorded
 O_TRUNC = os.O_TRUNC
 NEVER = 1 << 62
 
 
 class Object:
-    """A file or directory as it was at the beginning; directories hold name -> Object."""
+    """A file or directory as it was at the beginning; directories hold name -> Object. sector: what
+    of a write is there as a whole or not at all."""
 
-    def __init__(self, data=b"", names=None):
-        self.data, self.names = data, names
+    def __init__(self, data=b"", names=None, sector=SECTOR):
+        self.data, self.names, self.sector = data, names, sector
 
 
 class Op:
@@ -70,7 +71,7 @@ class Recording:
             one = Object(names={n: self.load(os.path.join(path, n)) for n in os.listdir(path)})
         else:
             with open(path, "rb") as f:
-                one = Object(f.read())
+                one = Object(f.read(), sector=sector_of(os.path.basename(path)))
         self.by_inode[st.st_ino] = one
         self.owner[one] = (st.st_uid, st.st_gid, st.st_mode & 0o7777)
         return one
@@ -102,7 +103,7 @@ class Recording:
 
     def on_open(self, e, folder, now):
         if e.created or (e.result == orders.UNKNOWN and e.name not in now[folder]):
-            one = Object()
+            one = Object(sector=sector_of(e.name))
             if e.other:
                 self.by_inode[e.other] = one
             self.owner[one] = self.owner[folder][:2] + (0o600,)
@@ -204,6 +205,10 @@ class Recording:
         os.chmod(path, mode)
 
 
+def sector_of(name):
+    return PAGE if name == "data.db" else SECTOR
+
+
 def resize(data, size):
     if size < len(data):
         del data[size:]
@@ -219,10 +224,10 @@ def write(data, op, sure, rng, mode):
     if mode == "none":
         return
     # All of it, none, up to somewhere, or any sectors: disks do each of these.
-    style, at = rng.randrange(4), 0
+    style, at, sector = rng.randrange(4), 0, op.obj.sector
     until = rng.randrange(len(op.data) + 1)
     while at < len(op.data):
-        n = min(SECTOR - (op.offset + at) % SECTOR, len(op.data) - at)
+        n = min(sector - (op.offset + at) % sector, len(op.data) - at)
         if style == 0 or (style == 1 and at < until) or (style == 2 and rng.random() < 0.5):
             resize(data, max(len(data), op.offset + at + n))
             data[op.offset + at:op.offset + at + n] = op.data[at:at + n]
@@ -273,6 +278,8 @@ def load(house, rng, steps):
             inject.stop(house)
         elif what < 0.8:
             inject.turnover(house)
+        else:
+            inject.bulk(house)
     house.settle()
 
 
@@ -398,6 +405,7 @@ class Restarted(House):
         self.removed = {t for t in before.removed if before.clocks.get("-" + t, NEVER) <= cut}
         self.maybe_removed = set(before.maybe_removed)
         self.uids, self.clocks, self.doubtful = {}, {}, {}
+        self.aliases = {a: at for a, at in before.aliases.items() if at <= cut}
         self.accounts = {a: s if before.clocks.get("@" + a, NEVER) <= cut else "unknown"
                          for a, s in before.accounts.items()}
 

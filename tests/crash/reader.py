@@ -284,11 +284,16 @@ class Mailbox:
         return found
 
 
+REMOTE, NOBODY = 0xFFFFFFFF, 0xFFFFFFFE  # instead of an account
+PENDING = 0
+
+
 class Queued:
     def __init__(self, meta):
-        """The envelope: docs/formats.md, "The queue"."""
-        if meta[0] not in (1, 2):
-            raise Damage(f"envelope of version {meta[0]}")
+        """The envelope: queue/envelope.h, which docs/formats.md names."""
+        version = meta[0]
+        if version not in (1, 2):
+            raise Damage(f"envelope of version {version}")
         deliveries, self.number, _, recipients = struct.unpack_from("<IQQI", meta, 4)
         at = 32
         for _ in range(4):
@@ -298,12 +303,14 @@ class Queued:
             n = struct.unpack_from("<H", meta, at)[0]
             self.recipients.append(meta[at + 2:at + 2 + n].decode())
             at = skip_text(meta, skip_text(meta, at))
-            if meta[0] == 1:
+            if version == 1:
                 at += 3 + 4 * struct.unpack_from("<H", meta, at + 1)[0]
             else:
                 at = skip_text(meta, at) + 4
         at += 4 + struct.unpack_from("<I", meta, at)[0]
-        self.accounts = [struct.unpack_from("<I", meta, at + 8 * i)[0] for i in range(deliveries)]
+        targets = [struct.unpack_from("<II", meta, at + 8 * i) for i in range(deliveries)]
+        self.accounts = [a for a, _ in targets]
+        self.addresses = [self.recipients[i] for _, i in targets]
         at += 8 * deliveries
         self.states = meta[at:at + deliveries]
         if len(self.states) != deliveries or at + deliveries != len(meta):
@@ -336,10 +343,12 @@ class Queue:
                     queued.states = r.meta[8:8 + len(queued.accounts)]
 
     def tokens(self):
-        """token -> the accounts that still wait for it."""
+        """token -> the accounts (for remote ones: addresses) that still wait for it."""
         found = {}
         for queued in self.messages.values():
-            waiting = [a for a, s in zip(queued.accounts, queued.states) if s == 0]
+            waiting = [address if account == REMOTE else account for account, address, state
+                       in zip(queued.accounts, queued.addresses, queued.states)
+                       if state == PENDING]
             if not waiting:
                 continue
             data = self.journal.content(queued.record)

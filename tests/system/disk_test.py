@@ -35,11 +35,14 @@ def small_disk(**options):
     home = tempfile.mkdtemp(prefix="postern-disk-")
     run("mount", "-t", "tmpfs", "-o", "size=96m,mode=711", "tmpfs", home)
     m = Instance(home=home, **options)
+    m.output = home + ".output"  # of the next start: elsewhere, or it could not say "ready"
     try:
         yield m, home
     finally:
         m.destroy()
         run("umount", "-l", home, check=False)
+        if os.path.exists(m.output):
+            os.unlink(m.output)
 
 
 def fill(home):

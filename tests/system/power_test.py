@@ -10,8 +10,8 @@ import power  # noqa: E402
 
 OPTIONS = None
 RUNS = 20 if LONG else 1
-CUTS, STARTS = (1000, 50) if LONG else (150, 10)
-COPIES = 100 if LONG else 6
+CUTS, STARTS = (1000, 50) if LONG else (120, 8)
+COPIES = 100 if LONG else 5
 
 
 def ready():
@@ -42,7 +42,7 @@ def test_failed_sync_and_power_cut(_):
     ready()
     orders.own_mounts()
     rng, done = random.Random(random.randrange(1 << 31)), []
-    for _ in range(40 if LONG else 3):
+    for _ in range(40 if LONG else 2):
         seed = rng.randrange(1 << 31)
         fault = (rng.choice(("queue", "queue", "mailbox")), "sync", rng.randrange(1, 25),
                  rng.choice(("EIO", "ENOSPC", "EDQUOT")))
