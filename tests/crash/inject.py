@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-"""inject.py [--seed S] [--sample N] [--part I/N] [--only SCENARIO]: every call that writes, syncs or changes a
+"""inject.py [--seed S] [--sample N] [--quick] [--part I/N] [--only SCENARIO]: every call that writes, syncs or changes a
 directory in queue, mailbox, accounts, logger and master fails once in each way it can (EIO, ENOSPC,
 EDQUOT, EINTR, half a write), or is the last one that its process makes.
 
@@ -332,6 +332,8 @@ def turnover(house):
 SCENARIOS = {f.__name__: f for f in (mail, imap, accounts, bulk, recovery, stop,
                                          turnover)}
 
+QUICK = [name for name in SCENARIOS if name not in ("bulk", "turnover")]
+
 
 # --- the runs --------------------------------------------------------------------------------------
 def quiet(house, until=lambda: False, seconds=QUIET_S):
@@ -443,6 +445,7 @@ def main():
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--sample", type=int, default=0, help="0: all")
     parser.add_argument("--only", choices=SCENARIOS)
+    parser.add_argument("--quick", action="store_true", help="without the two long scenarios")
     parser.add_argument("--part", default="1/1", help="the I-th of N parts of the whole")
     parser.add_argument("--one", nargs=5, metavar=("SCENARIO", "PROGRAM", "KIND", "AT", "FAULT"))
     args = parser.parse_args()
@@ -450,7 +453,7 @@ def main():
     if args.one:
         todo = [(*args.one[:3], int(args.one[3]), args.one[4])]
     else:
-        todo = list(plan([args.only] if args.only else SCENARIOS))
+        todo = list(plan([args.only] if args.only else QUICK if args.quick else SCENARIOS))
         print(f"seed {args.seed}: {len(todo)} faults", flush=True)
         part, parts = map(int, args.part.split("/"))
         todo = [one for one in sample(todo, args.sample or len(todo), args.seed)
