@@ -11,7 +11,6 @@ import collections
 import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -22,7 +21,6 @@ sys.path[:0] = [os.path.join(os.path.dirname(HERE), "system"), HERE]
 import inject  # noqa: E402
 import orders  # noqa: E402
 import power  # noqa: E402
-import reader  # noqa: E402
 from harness import Instance, Skip, need, run  # noqa: E402
 from inject import USERS  # noqa: E402
 

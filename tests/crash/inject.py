@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-"""inject.py [--seed S] [--sample N] [--quick] [--part I/N] [--only SCENARIO]: every call that writes, syncs or changes a
-directory in queue, mailbox, accounts, logger and master fails once in each way it can (EIO, ENOSPC,
-EDQUOT, EINTR, half a write), or is the last one that its process makes.
+"""inject.py [--seed S] [--sample N] [--quick] [--part I/N] [--only SCENARIO]: every call that
+writes, syncs or changes a directory in queue, mailbox, accounts, logger and master fails once in
+each way it can (EIO, ENOSPC, EDQUOT, EINTR, half a write), or is the last one that its process makes.
 
 A scenario is first run without a fault, to count its calls, then once for each call and fault (or a
 sample, chosen by the seed). After each: the fault is over, mail must flow again by itself, and the
