@@ -634,6 +634,22 @@ test_targets(void **state)
 	assert_int_equal(command(CMD_alias_add, "one@example.test", "y@other.test", NULL), IPC_OK);
 	expand("one@example.test");
 	assert_false(got.list);
+	/* which one stands in the way is said */
+	assert_int_equal(
+	    command(CMD_forward_add, "b@example.test", "a@example.test", NULL), IPC_OK);
+	assert_int_equal(
+	    command(CMD_forward_add, "a@example.test", "b@example.test", NULL), IPC_INVALID);
+	assert_non_null(strstr(got.text, "the forward of "));
+	assert_non_null(strstr(got.text, "@example.test leads in a circle"));
+	assert_int_equal(
+	    command(CMD_alias_add, "two@example.test", "one@example.test", NULL), IPC_OK);
+	assert_int_equal(command(CMD_alias_remove, "one@example.test", NULL, NULL), IPC_DENIED);
+	assert_string_equal(
+	    got.text, "the alias two@example.test has it as a target; remove that first");
+	assert_int_equal(command(CMD_user_remove, "a@example.test", NULL, NULL), IPC_DENIED);
+	assert_string_equal(
+	    got.text, "the forward of b@example.test points to it; remove that first");
+	assert_int_equal(command(CMD_forward_remove, "b@example.test", NULL, NULL), IPC_OK);
 	assert_int_equal(command(CMD_forward_remove, "a@example.test", NULL, NULL), IPC_OK);
 	expand("a@example.test");
 	assert_int_equal(got.n, 1);

@@ -463,6 +463,43 @@ test_keys_bound(void **state)
 	directory_free(&d);
 }
 
+/* T222: rows that no command of ours lets in: ten levels of ten, each naming all of the next. */
+static void
+test_bomb(void **state)
+{
+	struct directory *d = directory_new(STR("example.test"));
+	struct directory_fault fault;
+	struct timespec a, b;
+	struct resolved r;
+	struct buf row;
+	char key[64];
+
+	(void)state;
+	assert_int_equal(
+	    directory_apply(d, STR("d/example.test"), str_from("\0\0\0\0\0\0\0\0", 8)), 0);
+	buf_init(&row, 4096);
+	for (int level = 0; level < 10; level++)
+		for (int i = 0; i < 10; i++) {
+			buf_clear(&row);
+			for (int k = 0; k < 10; k++) {
+				assert_int_equal(
+				    buf_printf(&row, "a%d-%d@example.test", level + 1, k), 0);
+				assert_int_equal(buf_putc(&row, 0), 0);
+			}
+			(void)snprintf(key, sizeof(key), "l/a%d-%d@example.test", level, i);
+			assert_int_equal(directory_apply(d, str_of(key),
+					     str_from(buf_data(&row), buf_len(&row))),
+			    0);
+		}
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	assert_int_equal(directory_resolve(d, STR("a0-0@example.test"), &r), IPC_TEMP);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	assert_true((b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000 < 500);
+	assert_false(directory_sound(d, &fault));
+	buf_free(&row);
+	directory_free(&d);
+}
+
 static void
 test_forward_key(void **state)
 {
@@ -776,6 +813,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_senders, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rights_hold_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_keys_bound, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bomb, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_forward_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_users, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_numbers_run_out, setup, teardown),

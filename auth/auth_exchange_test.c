@@ -156,6 +156,31 @@ test_exchanges(void **state)
 	buf_free(&out.challenge);
 }
 
+/* What others announce is what this knows. */
+static void
+test_announced(void **state)
+{
+	static const char *const names[] = {
+#define SASL_MECHANISM(name, bound) name,
+#include "scram/mechanisms.h"
+#undef SASL_MECHANISM
+	};
+	struct exchange_output out;
+
+	(void)state;
+	buf_init(&out.challenge, EXCHANGE_OUTPUT_MAX);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct exchange_input in = { .service = "smtp",
+			.hostname = "mail.example.test",
+			.mechanism = names[i],
+			.check = check };
+
+		if (exchange_run(&in, &out) != EXCHANGE_CHALLENGE)
+			fail_msg("%s is not known", names[i]);
+	}
+	buf_free(&out.challenge);
+}
+
 static void
 test_trouble(void **state)
 {
@@ -425,6 +450,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exchanges),
+		cmocka_unit_test(test_announced),
 		cmocka_unit_test(test_trouble),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_verify),
