@@ -1,2 +1,2 @@
-queue_needs := daemon journal command settings dsn smtp mail ipc io base proc
-queue_ldlibs :=
+queue_needs := daemon journal command settings dsn srs smtp mail ipc io base proc
+queue_ldlibs := -lsodium

@@ -21,6 +21,7 @@
 #include "base/map.h"
 #include "base/xalloc.h"
 #include "queue/queue_priv.h"
+#include "queue/trace.h"
 
 enum {
 	/* One batch: what a mailbox process may have to keep in memory before its sync. */
@@ -95,9 +96,13 @@ list_remove(struct mailbox *mb, struct delivery *d)
 static void
 back_to_waiting(struct mailbox *mb, struct delivery *d)
 {
-	d->phase = PHASE_WAIT;
 	mb->sent--;
 	mb->sent_bytes -= d->message->size;
+	if (d->message->flags & MESSAGE_HELD) {
+		d->phase = PHASE_NONE;
+		return;
+	}
+	d->phase = PHASE_WAIT;
 	mb->waiting++;
 }
 
@@ -107,7 +112,7 @@ settle(struct mailbox *mb, struct delivery *d, enum delivery_state state)
 	if (d->phase == PHASE_SENT) {
 		mb->sent--;
 		mb->sent_bytes -= d->message->size;
-	} else {
+	} else if (d->phase == PHASE_WAIT) {
 		mb->waiting--;
 	}
 	d->phase = PHASE_SETTLED;
@@ -115,14 +120,42 @@ settle(struct mailbox *mb, struct delivery *d, enum delivery_state state)
 	queue_busy(mb->deliverer->queue);
 }
 
+/* It ends for good; the sender is told. */
 static void
-park(struct mailbox *mb, struct delivery *d, const char *why)
+fail(struct mailbox *mb, struct delivery *d, const char *status, const char *why)
 {
+	struct queue *q = mb->deliverer->queue;
+	struct answer a = {
+		.result = IPC_NO,
+		.time_ms = queue_now(q),
+		.enhanced = str_of(status),
+		.text = str_of(why),
+	};
+	bool told = !d->message->removed && queue_tells(q, d, DSN_FAILED);
 	char id[QUEUE_ID_SIZE];
 
-	log_error(queue_id_print(id, d->message->number),
-	    "event=failed account=%u reason=\"%s\" action=kept", mb->account, why);
-	settle(mb, d, DELIVERY_FAILED);
+	log_warn(queue_id_print(id, d->message->number),
+	    "event=%s delivery=%u account=%u status=%s text=\"%s\"", told ? "failed" : "dropped",
+	    (unsigned)(d - d->message->delivery), mb->account, status, why);
+	spool_note(q->spool, d, &a, 0);
+	settle(mb, d, told ? DELIVERY_FAILED : DELIVERY_DONE);
+}
+
+/* It has failed for now; perhaps too often. false: it has ended. */
+static bool
+try_again(struct mailbox *mb, struct delivery *d, const char *why)
+{
+	struct queue *q = mb->deliverer->queue;
+	uint64_t now = queue_now(q), arrival = d->message->arrival_ms;
+	struct answer a = { .result = IPC_TEMP, .time_ms = now, .text = str_of(why) };
+
+	d->tries += d->tries < UINT16_MAX;
+	if (now >= arrival && now - arrival >= q->options.expire_after_ms) {
+		queue_expire(q, d, &a);
+		return false;
+	}
+	spool_note(q->spool, d, &a, 0);
+	return true;
 }
 
 /* --- opening and closing ----------------------------------------------------------------------- */
@@ -262,18 +295,25 @@ static void
 send_begin(struct mailbox *mb, struct delivery *d, const struct envelope *e, uint64_t content)
 {
 	uint64_t number = delivery_number(d);
+	uint32_t index = (uint32_t)(d - d->message->delivery);
+	struct buf field;
 	char id[QUEUE_ID_SIZE];
 
+	buf_init(&field, TRACE_FIELD_MAX);
+	trace_field(e, index, &field);
+	d->tell = report_wanted(e, index, DSN_DELIVERED);
 	ipc_send_deliver_begin(mb->ch, number,
 	    &(struct ipc_deliver_begin){
 		.number = number,
 		.floor = delivery_number(TAILQ_FIRST(&mb->list)),
 		.queue_id = str_of(queue_id_print(id, d->message->number)),
 		.reverse_path = e->reverse_path,
-		.recipient = envelope_address(e, (uint32_t)(d - d->message->delivery)),
+		.recipient = envelope_address(e, index),
 		.arrival_ms = d->message->arrival_ms,
-		.size = e->prepend.n + content,
+		.size = buf_len(&field) + e->prepend.n + content,
 	    });
+	send_bytes(mb, number, buf_data(&field), buf_len(&field));
+	buf_free(&field);
 	send_bytes(mb, number, e->prepend.p, e->prepend.n);
 	d->phase = PHASE_SENT;
 	d->message->attempts++;
@@ -291,7 +331,7 @@ unreadable(struct mailbox *mb, struct delivery *d, int r)
 	char id[QUEUE_ID_SIZE];
 
 	if (r == JOURNAL_DAMAGED || r == JOURNAL_GONE) {
-		park(mb, d, "damaged on disk");
+		fail(mb, d, "5.3.0", "damaged on disk");
 		return;
 	}
 	/* Stays waiting until the next round. */
@@ -340,7 +380,7 @@ send_piece(struct mailbox *mb)
 	if (got <= 0 || ((uint64_t)got == left && s->crc != s->want_crc)) {
 		/* The mailbox must not get the rest: the channel ends in the middle of it. */
 		back_off(mb, "content cannot be read");
-		park(mb, d, "damaged on disk");
+		fail(mb, d, "5.3.0", "damaged on disk");
 		return;
 	}
 	send_bytes(mb, delivery_number(d), piece, (size_t)got);
@@ -482,18 +522,21 @@ answer(struct mailbox *mb, struct delivery *d, enum ipc_result result)
 
 	switch (result) {
 	case IPC_OK:
-		settle(mb, d, DELIVERY_DONE);
+		settle(mb, d, d->tell ? DELIVERY_DELIVERED : DELIVERY_DONE);
 		break;
 	case IPC_NO:
 	case IPC_INVALID:
 	case IPC_DENIED:
-		park(mb, d, "refused by the mailbox");
+		fail(mb, d, "5.2.0", "refused by the mailbox");
 		break;
 	default:
 		log_warn(queue_id_print(id, d->message->number),
 		    "event=deferred account=%u result=%d", mb->account, (int)result);
 		back_to_waiting(mb, d);
-		if (!io_timer_pending(mb->retry))
+		if (try_again(mb, d,
+			result == IPC_FULL ? "the mailbox is full"
+					   : "the mailbox is not available") &&
+		    !io_timer_pending(mb->retry))
 			io_timer_set(mb->retry, next_wait(mb));
 		break;
 	}
@@ -588,13 +631,57 @@ deliverer_message(struct deliverer *o, struct message *m)
 			continue;
 		mb = mailbox_get(o, d->target);
 		d->mailbox = mb;
-		d->phase = PHASE_WAIT;
-		mb->waiting++;
+		d->phase = m->flags & MESSAGE_HELD ? PHASE_NONE : PHASE_WAIT;
+		mb->waiting += d->phase == PHASE_WAIT;
 		TAILQ_INSERT_TAIL(&mb->list, d, link);
 		if (mb->next == NULL)
 			mb->next = d;
 		pump(mb);
 	}
+}
+
+/* It stays in the list: its number must not fall below the floor. */
+void
+deliverer_hold(struct deliverer *o, struct delivery *d)
+{
+	(void)o;
+	if (d->phase != PHASE_WAIT)
+		return;
+	d->phase = PHASE_NONE;
+	d->mailbox->waiting--;
+}
+
+void
+deliverer_release(struct deliverer *o, struct delivery *d)
+{
+	struct mailbox *mb = d->mailbox;
+
+	(void)o;
+	if (d->phase != PHASE_NONE)
+		return;
+	d->phase = PHASE_WAIT;
+	mb->waiting++;
+	mb->next = TAILQ_FIRST(&mb->list);
+	pump(mb);
+}
+
+void
+deliverer_settle(struct deliverer *o, struct delivery *d, enum delivery_state state)
+{
+	(void)o;
+	settle(d->mailbox, d, state);
+}
+
+void
+deliverer_retry(struct deliverer *o, struct delivery *d)
+{
+	struct mailbox *mb = d->mailbox;
+
+	(void)o;
+	if (mb->state == MB_BACKOFF)
+		io_timer_set(mb->watch, 0);
+	else if (mb->state == MB_OPEN)
+		io_timer_set(mb->retry, 0);
 }
 
 void
@@ -619,7 +706,7 @@ account_gone(struct mailbox *mb)
 	mailbox_close(mb);
 	TAILQ_FOREACH(d, &mb->list, link)
 		if (d->phase == PHASE_WAIT)
-			park(mb, d, "no such account");
+			fail(mb, d, "5.1.1", "there is no such account any more");
 	mb->next = NULL;
 }
 

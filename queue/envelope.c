@@ -246,6 +246,12 @@ envelope_writer_target(const struct envelope_writer *w, uint32_t delivery)
 	return target_at(w, delivery)->target;
 }
 
+uint32_t
+envelope_writer_recipient_of(const struct envelope_writer *w, uint32_t delivery)
+{
+	return target_at(w, delivery)->recipient;
+}
+
 enum delivery_state
 envelope_writer_state(const struct envelope_writer *w, uint32_t delivery)
 {

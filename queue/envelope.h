@@ -106,6 +106,7 @@ int envelope_delivery(
     struct envelope_writer *w, uint32_t recipient, uint32_t target, enum delivery_state state);
 uint32_t envelope_deliveries(const struct envelope_writer *w);
 uint32_t envelope_writer_target(const struct envelope_writer *w, uint32_t delivery);
+uint32_t envelope_writer_recipient_of(const struct envelope_writer *w, uint32_t delivery);
 enum delivery_state envelope_writer_state(const struct envelope_writer *w, uint32_t delivery);
 struct str envelope_writer_address(const struct envelope_writer *w, uint32_t delivery);
 /* The whole meta in w->bytes. 0, or -1: over a limit. */

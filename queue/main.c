@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* queue: keeps accepted messages until they are delivered. */
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -20,7 +21,7 @@ options(struct daemon *d)
 {
 	const struct settings *st = daemon_settings(d);
 
-	return (struct queue_options){
+	struct queue_options o = {
 	    .spool.limits =
 		{
 		    .max_messages = settings_u64(st, SET_queue_max_messages),
@@ -31,9 +32,19 @@ options(struct daemon *d)
 	    .retry_min_ms = settings_u64(st, SET_queue_retry_min) * 1000,
 	    .retry_max_ms = settings_u64(st, SET_queue_retry_max) * 1000,
 	    .mailboxes_max = (unsigned)settings_u64(st, SET_queue_max_deliveries),
+	    .remote_retry_min_ms = settings_u64(st, SET_queue_remote_retry_min) * 1000,
+	    .remote_retry_max_ms = settings_u64(st, SET_queue_remote_retry_max) * 1000,
+	    .jobs_max = (unsigned)settings_u64(st, SET_queue_max_jobs),
+	    .per_destination_max = (unsigned)settings_u64(st, SET_queue_max_jobs_per_domain),
+	    .warn_after_ms = settings_u64(st, SET_queue_warn_after) * 1000,
+	    .expire_after_ms = settings_u64(st, SET_queue_expire_after) * 1000,
 	    .open_mailbox = open_mailbox,
 	    .arg = d,
 	};
+
+	snprintf(o.hostname, sizeof(o.hostname), "%s", settings_text(st, SET_general_hostname));
+	snprintf(o.smarthost, sizeof(o.smarthost), "%s", settings_text(st, SET_delivery_smarthost));
+	return o;
 }
 
 static void
@@ -55,6 +66,10 @@ on_peer(struct daemon *d, enum ipc_channel_kind kind, enum ipc_side side, const 
 	(void)instance;
 	if (queue && side == IPC_SERVER && kind == IPC_CH_queue_accept)
 		queue_accept_peer(queue, fd);
+	else if (queue && side == IPC_CLIENT && kind == IPC_CH_accounts_queue)
+		queue_accounts_peer(queue, fd);
+	else if (queue && side == IPC_CLIENT && kind == IPC_CH_delivery)
+		queue_delivery_peer(queue, fd);
 	else if (queue && side == IPC_SERVER && kind == IPC_CH_admin)
 		queue_admin_peer(queue, fd);
 	else

@@ -2,6 +2,7 @@
 #include "queue/queue.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "base/xalloc.h"
@@ -20,7 +21,10 @@ on_message(void *arg, struct message *m)
 {
 	struct queue *q = arg;
 
+	age_message(q->age, m);
 	deliverer_message(q->deliverer, m);
+	remote_message(q->remote, m);
+	owed_message(q->owed, m);
 }
 
 static void
@@ -28,40 +32,88 @@ on_settled(void *arg, struct delivery *d)
 {
 	struct queue *q = arg;
 
-	deliverer_settled(q->deliverer, d);
+	if (d->target < TARGET_NOBODY)
+		deliverer_settled(q->deliverer, d);
+	if (d->state != DELIVERY_DONE)
+		owed_add(q->owed, d->message);
 }
 
 static struct destination *
 on_destination(void *arg, struct str address)
 {
-	(void)arg;
-	(void)address;
-	return NULL;
+	struct queue *q = arg;
+
+	return remote_destination(q->remote, address);
 }
 
 static void
 on_destination_done(void *arg, struct destination *to)
 {
-	(void)arg;
-	(void)to;
+	struct queue *q = arg;
+
+	if (q->remote)
+		remote_destination_done(q->remote, to);
 }
 
 static void
 on_gone(void *arg, struct message *m)
 {
-	(void)arg;
-	(void)m;
+	struct queue *q = arg;
+
+	if (q->age)
+		age_gone(q->age, m);
+	if (q->owed)
+		owed_gone(q->owed, m);
+}
+
+static void
+on_committed(void *arg)
+{
+	struct queue *q = arg;
+
+	if (q->remote)
+		remote_committed(q->remote);
 }
 
 static void
 on_stored(void *arg, void *cookie, int result, const struct message *m)
 {
 	struct queue *q = arg;
+	struct stored_cookie *c = cookie;
 
-	accept_stored(q->accept, cookie, result, m);
+	c->stored(q, c, result, m);
+}
+
+bool
+queue_tells(struct queue *q, const struct delivery *d, enum dsn_kind kind)
+{
+	struct journal_record r;
+	struct envelope e;
+
+	/* What cannot be read is kept: somebody has to look at it. */
+	return spool_read(q->spool, d->message, &e, &r, NULL) != 0 ||
+	       report_wanted(&e, (uint32_t)(d - d->message->delivery), kind);
 }
 
 /* --- time -------------------------------------------------------------------------------------- */
+uint64_t
+queue_now(const struct queue *q)
+{
+	struct timespec ts;
+
+	if (q->options.now_ms)
+		return q->options.now_ms(q->options.arg);
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+void
+queue_time_passed(struct queue *q)
+{
+	age_time_passed(q->age);
+	remote_time_passed(q->remote);
+}
+
 static void
 on_tick(void *arg)
 {
@@ -96,6 +148,8 @@ after_turn(void *arg)
 {
 	struct queue *q = arg;
 
+	if (remote_commit_wanted(q->remote))
+		spool_commit(q->spool);
 	spool_turn(q->spool);
 	accept_room(q->accept);
 	if (spool_dirty(q->spool) && !io_timer_pending(q->done_timer))
@@ -115,6 +169,7 @@ queue_new(struct io_loop *loop, int dirfd, const struct queue_options *o, struct
 		.on_gone = on_gone,
 		.destination = on_destination,
 		.destination_done = on_destination_done,
+		.on_committed = on_committed,
 		.arg = q,
 	};
 	int r;
@@ -122,11 +177,17 @@ queue_new(struct io_loop *loop, int dirfd, const struct queue_options *o, struct
 	*out = NULL;
 	q->loop = loop;
 	q->options = *o;
+	LIST_INIT(&q->redirections);
+	q->remote = remote_new(q);
 	r = spool_open(dirfd, &o->spool, &ops, &q->spool);
 	if (r != 0) {
+		remote_free(&q->remote);
 		free(q);
 		return r;
 	}
+	q->ask = ask_new(q);
+	q->owed = owed_new(q);
+	q->age = age_new(q);
 	q->done_timer = io_timer_new(loop, on_done_timer, q);
 	q->tick = io_timer_new(loop, on_tick, q);
 	q->accept = accept_new(q);
@@ -149,8 +210,13 @@ queue_free(struct queue **qp)
 	spool_commit(q->spool);
 	ipc_flush_all();
 	admin_free(&q->admin);
+	queue_redirections_end(q);
+	owed_free(&q->owed);
 	accept_free(&q->accept);
+	ask_free(&q->ask);
 	deliverer_free(&q->deliverer);
+	age_free(&q->age);
+	remote_free(&q->remote);
 	spool_close(&q->spool);
 	io_timer_free(&q->done_timer);
 	io_timer_free(&q->tick);
@@ -164,6 +230,18 @@ queue_set_options(struct queue *q, const struct queue_options *o)
 {
 	q->options = *o;
 	spool_set_limits(q->spool, &o->spool.limits);
+}
+
+void
+queue_accounts_peer(struct queue *q, int fd)
+{
+	ask_peer(q->ask, fd);
+}
+
+void
+queue_delivery_peer(struct queue *q, int fd)
+{
+	remote_peer(q->remote, fd);
 }
 
 void

@@ -28,6 +28,9 @@ report_wanted(const struct envelope *e, uint32_t delivery, enum dsn_kind kind)
 
 	if (!envelope_recipient_at(e, &c, envelope_recipient_of(e, delivery), &r))
 		return false;
+	/* A list has told of its own success; its members' is not the sender's affair. */
+	if ((r.flags & RECIPIENT_LIST) && kind != DSN_EXPANDED)
+		r.notify = envelope_list_notify(r.notify);
 	return dsn_wanted(kind, r.notify, e->reverse_path.n == 0);
 }
 

@@ -795,6 +795,8 @@ spool_commit(struct spool *s)
 	fresh_done(s, r);
 	if (r == JOURNAL_FAILED)
 		fatal("the queue's journal failed; starting again");
+	if (r == 0)
+		s->ops.on_committed(s->ops.arg);
 }
 
 void

@@ -65,6 +65,7 @@ struct delivery {
 	uint8_t state;     /* enum delivery_state */
 	uint8_t phase : 4; /* enum delivery_phase */
 	bool durable : 1;  /* state is on disk */
+	bool tell : 1;     /* local, on its way: success is to be told */
 };
 TAILQ_HEAD(delivery_list, delivery);
 
@@ -80,7 +81,8 @@ struct message {
 	uint16_t attempts; /* since this process began */
 	uint8_t flags;     /* MESSAGE_* */
 	bool dirty : 1;
-	bool owed : 1; /* the reporter knows of it */
+	bool owed : 1;    /* the reporter knows of it */
+	bool removed : 1; /* by an administrator; what is on its way ends without a report */
 	struct delivery delivery[];
 };
 STAILQ_HEAD(message_list, message);
@@ -105,6 +107,8 @@ struct spool_ops {
 	/* This delivery's end is on stable storage; when it was the message's last one, neither is
 	 * valid after the call. */
 	void (*on_settled)(void *arg, struct delivery *d);
+	/* A commit was good: all that was said before it is on stable storage. */
+	void (*on_committed)(void *arg);
 	/* The message leaves the spool: nothing may point to it any more. */
 	void (*on_gone)(void *arg, struct message *m);
 	/* The answer to spool_add: JOURNAL_OK (m is valid) or why not. */

@@ -105,6 +105,12 @@ on_gone(void *arg, struct message *m)
 }
 
 static void
+on_committed(void *arg)
+{
+	(void)arg;
+}
+
+static void
 on_stored(void *arg, void *cookie, int result, const struct message *m)
 {
 	struct world *w = arg;
@@ -133,6 +139,7 @@ open_spool(struct world *w)
 		.on_settled = on_settled,
 		.on_stored = on_stored,
 		.on_gone = on_gone,
+		.on_committed = on_committed,
 		.destination = on_destination,
 		.destination_done = on_destination_done,
 		.arg = w,

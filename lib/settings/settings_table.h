@@ -134,6 +134,18 @@ SETTING(queue_retry_min, queue, retry-min, U64, SECONDS, 1, 1, 3600, SP_QUEUE, R
     "First wait after a delivery that failed for now; doubled each time.")
 SETTING(queue_retry_max, queue, retry-max, U64, SECONDS, 900, 1, 86400, SP_QUEUE, RELOAD,
     "Longest wait between two tries.")
+SETTING(queue_remote_retry_min, queue, remote-retry-min, U64, SECONDS, 300, 1, 86400, SP_QUEUE,
+    RELOAD, "First wait after another server did not take a message for now; doubled each time.")
+SETTING(queue_remote_retry_max, queue, remote-retry-max, U64, SECONDS, 3600, 1, 86400, SP_QUEUE,
+    RELOAD, "Longest wait between two tries with another server; each wait varies by a quarter.")
+SETTING(queue_max_jobs, queue, max-jobs, U64, COUNT, 500, 4, 1000, SP_QUEUE, RELOAD,
+    "Transactions with other servers at one time; domains that did not answer get at most half.")
+SETTING(queue_max_jobs_per_domain, queue, max-jobs-per-domain, U64, COUNT, 20, 1, 1000, SP_QUEUE,
+    RELOAD, "Transactions with one domain (or the smarthost) at one time.")
+SETTING(queue_warn_after, queue, warn-after, U64, SECONDS, 14400, 0, 31536000, SP_QUEUE, RELOAD,
+    "Age at which the sender of a message that waits is told of the delay; 0: never.")
+SETTING(queue_expire_after, queue, expire-after, U64, SECONDS, 432000, 1, 31536000, SP_QUEUE,
+    RELOAD, "Age at which a message that still waits is returned to its sender.")
 
 SETTING(delivery_port, delivery, port, U64, COUNT, 25, 1, 65535, SP_DELIVERY, RESTART,
     "Port of other domains' mail servers. For tests: the world's servers listen on 25.")
@@ -148,7 +160,8 @@ SETTING(delivery_idle_time, delivery, idle-time, U64, SECONDS, 5, 0, 300, SP_DEL
     "How long a connection is kept for the next message to the same destination; 0: not at all.")
 SETTING(delivery_max_messages, delivery, max-messages, U64, COUNT, 100, 1, 10000, SP_DELIVERY,
     RELOAD, "Messages over one connection.")
-SETTING(delivery_smarthost, delivery, smarthost, HOST, NONE, "", 0, 300, SP_DELIVERY, RESTART,
+SETTING(delivery_smarthost, delivery, smarthost, HOST, NONE, "", 0, 300,
+    SP_DELIVERY | SP_QUEUE, RESTART,
     "Send all mail through this server: HOST, HOST:PORT, [ADDRESS] or [ADDRESS]:PORT. It may have a private address. TLS is mandatory and verified against its name: from the start on port 465, else by STARTTLS. Without PORT: 587.")
 SETTING(delivery_smarthost_user, delivery, smarthost-user, STRING, NONE, "", 0, 255, SP_DELIVERY,
     RESTART, "Name for the login at the smarthost (AUTH PLAIN or LOGIN); when empty, none is made.")
