@@ -76,10 +76,8 @@ forget_idle(struct budgets *b, uint64_t now_ms)
 
 	while ((one = map_next(b->accounts, &it, &key)) != NULL) {
 		refill(b, one, now_ms);
-		if (one->used[MESSAGES] > 0 || one->used[RECIPIENTS] > 0)
-			continue;
-		free(map_del(b->accounts, key));
-		it = 0;
+		if (one->used[MESSAGES] <= 0 && one->used[RECIPIENTS] <= 0)
+			free(map_del(b->accounts, key));
 	}
 }
 
@@ -117,4 +115,14 @@ budgets_take(struct budgets *b, uint32_t account, unsigned recipients, uint64_t 
 
 	one->used[MESSAGES] += 1;
 	one->used[RECIPIENTS] += recipients;
+}
+
+void
+budgets_give_back(struct budgets *b, uint32_t account, unsigned recipients, uint64_t now_ms)
+{
+	struct budget *one = budget_of(b, account, now_ms);
+
+	one->used[MESSAGES] -= 1;
+	one->used[RECIPIENTS] -= recipients;
+	refill(b, one, now_ms); /* not below nothing */
 }

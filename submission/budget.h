@@ -17,7 +17,10 @@ void budgets_free(struct budgets **b);
 void budgets_set(struct budgets *b, uint64_t messages, uint64_t recipients);
 /* May it send one more message, and that to so many recipients? Nothing is taken. */
 bool budgets_allow(struct budgets *b, uint32_t account, unsigned recipients, uint64_t now_ms);
-/* A message was accepted. */
+/* A message goes to queue: before it is known whether queue takes it, so that sessions side by side
+ * cannot all pass on the last of a budget. */
 void budgets_take(struct budgets *b, uint32_t account, unsigned recipients, uint64_t now_ms);
+/* Queue did not take it. */
+void budgets_give_back(struct budgets *b, uint32_t account, unsigned recipients, uint64_t now_ms);
 
 #endif

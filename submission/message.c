@@ -124,7 +124,12 @@ decide(struct session *s)
 	enum smtp_reply_id verdict = s->verdict;
 
 	c->holds = false;
+	/* Once more: other sessions of the account may have used it up meanwhile. */
+	if (verdict == SMTP_OK && !within_budget(s, c->recipients))
+		verdict = SMTP_SENDING_LIMIT;
 	if (verdict == SMTP_OK) {
+		s->taken = c->recipients;
+		budgets_take(s->d->budgets, s->account, s->taken, io_now_ms(c->host->loop));
 		smtp_conn_commit(c);
 		return;
 	}
@@ -203,6 +208,10 @@ message_reset(struct smtp_conn *c)
 
 	s->asking = ASKING_NOTHING;
 	s->asked = NULL;
+	/* Of a client that has left nobody knows whether its message was stored. */
+	if (s->taken > 0 && c->ended == NULL)
+		budgets_give_back(s->d->budgets, s->account, s->taken, io_now_ms(c->host->loop));
+	s->taken = 0;
 	if (s->looking)
 		smtp_submitted_free(&s->header);
 	s->looking = false;
@@ -212,9 +221,7 @@ message_reset(struct smtp_conn *c)
 void
 message_stored(struct smtp_conn *c)
 {
-	struct session *s = session_of(c);
-
-	budgets_take(s->d->budgets, s->account, c->recipients, io_now_ms(c->host->loop));
+	session_of(c)->taken = 0;
 }
 
 /* Where the user was when he wrote is nobody's business: no address, no host name. */

@@ -26,6 +26,7 @@ struct session {
 	bool looking;                 /* header is in use */
 	unsigned next_sender;         /* of the header: the first not asked about */
 	enum smtp_reply_id verdict;   /* SMTP_OK, or why the message is refused at its end */
+	unsigned taken;               /* recipients taken from the budget; the commit is out */
 	enum asking asking;
 	uint64_t question; /* the door_ask that is out */
 	struct smtp_recipient *asked;

@@ -29,6 +29,9 @@ static struct {
 	char service[16];
 	/* queue */
 	struct ipc_channel *door;
+	struct ipc_channel *older[PEERS]; /* doors of sessions before, if they are kept */
+	unsigned kept;
+	bool keep;
 	bool mute;       /* door_ask is not answered */
 	unsigned result; /* of commits */
 	bool mute_commit;
@@ -113,6 +116,9 @@ on_door_close(void *arg, struct ipc_channel *ch)
 	(void)arg;
 	if (ch == t.door)
 		ipc_channel_free(&t.door);
+	for (unsigned i = 0; i < t.kept; i++)
+		if (ch == t.older[i])
+			ipc_channel_free(&t.older[i]);
 }
 
 static unsigned
@@ -154,7 +160,10 @@ on_start(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_auth_s
 		return;
 	}
 	assert_int_equal(ipc_pair(sv), 0);
-	ipc_channel_free(&t.door);
+	if (t.keep && t.door != NULL)
+		t.older[t.kept++] = t.door;
+	else
+		ipc_channel_free(&t.door);
 	t.door = ipc_channel_new(loop, sv[0], IPC_CH_queue_accept, IPC_SERVER, &door_ops, NULL);
 	ipc_send_auth_ok(
 	    ch, id, &(struct ipc_auth_ok){ .account = 7, .login = STR("alice@a.test") }, sv[1]);
@@ -228,6 +237,8 @@ teardown(void **state)
 	run(5);
 	ipc_channel_free(&t.auth);
 	ipc_channel_free(&t.door);
+	for (unsigned i = 0; i < t.kept; i++)
+		ipc_channel_free(&t.older[i]);
 	return 0;
 }
 
@@ -488,9 +499,52 @@ test_sending_limit(void **state)
 	}
 	dialog(p, "MAIL FROM:<alice@a.test>\r\n", "451 4.7.0");
 	set(SET_submission_messages_per_hour, "0");
-	set(SET_submission_recipients_per_hour, "3");
+	set(SET_submission_recipients_per_hour, "4");
 	dialog(p, "MAIL FROM:<alice@a.test>\r\nRCPT TO:<b@x.test>\r\n", "250 2.1.5");
-	dialog(p, "RCPT TO:<c@x.test>\r\n", "451 4.7.0");
+	dialog(p, "RCPT TO:<c@x.test>\r\nRCPT TO:<d@x.test>\r\n", "451 4.7.0");
+}
+
+/* Two sessions in the middle of a message: the last of the budget is for one of them only. What queue
+ * refuses costs nothing. */
+static void
+test_sending_limit_side_by_side(void **state)
+{
+	(void)state;
+	t.keep = true;
+	set(SET_submission_messages_per_hour, "2");
+	log_in(&peers[0]);
+	for (int i = 0; i < 3; i++) {
+		t.result = IPC_FULL;
+		dialog(&peers[0], ENVELOPE, "354 ");
+		dialog(&peers[0], MESSAGE, "452 4.3.1");
+	}
+	t.result = IPC_OK;
+	dialog(&peers[0], ENVELOPE, "354 ");
+	dialog(&peers[0], MESSAGE, "250 2.0.0");
+	for (int i = 1; i < PEERS; i++) {
+		log_in(&peers[i]);
+		dialog(&peers[i], ENVELOPE, "354 ");
+	}
+	dialog(&peers[1], MESSAGE, "250 2.0.0");
+	dialog(&peers[2], MESSAGE, "451 4.7.0");
+	assert_int_equal(t.committed, 5);
+}
+
+/* A client that goes away before the answer has sent its message all the same. */
+static void
+test_sending_limit_without_waiting(void **state)
+{
+	(void)state;
+	set(SET_submission_messages_per_hour, "1");
+	log_in(&peers[0]);
+	dialog(&peers[0], ENVELOPE, "354 ");
+	t.mute_commit = true;
+	dialog(&peers[0], MESSAGE, "");
+	assert_int_equal(t.committed, 1);
+	peer_close(&peers[0]);
+	run(100);
+	log_in(&peers[1]);
+	dialog(&peers[1], "MAIL FROM:<alice@a.test>\r\n", "451 4.7.0");
 }
 
 /* Who has not logged in within the time is sent away, whatever he says meanwhile. */
@@ -576,6 +630,8 @@ main(void)
 		T(test_header_late),
 		T(test_queue_says_no),
 		T(test_sending_limit),
+		T(test_sending_limit_side_by_side),
+		T(test_sending_limit_without_waiting),
 		T(test_login_time),
 		cmocka_unit_test(test_budget),
 		T(test_stop),
