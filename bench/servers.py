@@ -345,7 +345,9 @@ class Dovecot(Server):
     """Debian's defaults; mail is the Maildir that Postfix's virtual(8) fills; the password hash is
     doveadm's default (bcrypt)."""
 
-    def __init__(self, folder, imap_port, imaps_port, maildir_base, password=PASSWORD):
+    def __init__(self, folder, imap_port, imaps_port, maildir_base, password=PASSWORD,
+                 users=(USER,), lmtp_port=0):
+        """lmtp_port: takes mail there, too, and keeps it below maildir_base."""
         super().__init__(folder)
         self.imap_port, self.imaps_port = imap_port, imaps_port
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -376,7 +378,16 @@ log_path = {self.folder}/log
         done = subprocess.run(self.wrap + ["/usr/bin/doveadm", "-c", conf, "pw", "-p", password],
                               env=self.env, check=True, capture_output=True, text=True)
         uid, gid = uid_of(MAIL_USER), gid_of(MAIL_USER)
-        self.write("users", f"{USER}:{done.stdout.strip()}::::\n")
+        self.write("users", "".join(f"{user}:{done.stdout.strip()}::::\n" for user in users))
+        if lmtp_port:
+            head = head.replace("protocols = imap", "protocols = imap lmtp") + f"""\
+service lmtp {{
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {lmtp_port}
+  }}
+}}
+"""
         self.write("dovecot.conf", head + f"""\
 ssl_cert = <{cert}
 ssl_key = <{key}

@@ -47,13 +47,19 @@ check-long:
 
 # Programs that only the system tests and measurements use, and the peers' packages.
 .PHONY: test-build
-test-build: $(OBJ)/bench/login_rate $(if $(filter release,$(MODE)),$(OUT)/probe $(OUT)/faults.so)
+test-build: $(OBJ)/bench/login_rate $(OBJ)/bench/fill_queue $(if $(filter release,$(MODE)),$(OUT)/probe $(OUT)/faults.so)
 	@bench/peers get
 
 $(OBJ)/bench/login_rate: bench/login_rate.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lssl -lcrypto
+
+$(OBJ)/bench/fill_queue: $(call objs,bench/fill_queue.c $(call srcs,queue)) $(call archives,$(queue_needs))
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(call objs,bench/fill_queue.c $(call srcs,queue)) \
+		-Wl,--start-group $(call archives,$(queue_needs)) -Wl,--end-group \
+		$(call ldlibs,$(queue_needs))
 
 lint:
 	$(NEED) build lint
