@@ -937,6 +937,19 @@ test_doors(void **state)
 	assert_int_equal(command(CMD_user_resume, "a@example.test", NULL, NULL), IPC_OK);
 	expand("a@example.test");
 	assert_int_equal(told.kicked, 0);
+	/* while the channel is away: told when it is there again, once */
+	ipc_channel_free(&queue);
+	assert_int_equal(look_up("a@example.test"), IPC_OK);
+	assert_int_equal(command(CMD_user_passwd, "a@example.test", NULL, "longer yet"), IPC_OK);
+	connect_peer(IPC_CH_accounts_queue, &queue);
+	expand("a@example.test");
+	assert_int_equal(told.kicked, 1);
+	told.kicked = 0;
+	ipc_channel_free(&queue);
+	assert_int_equal(look_up("a@example.test"), IPC_OK);
+	connect_peer(IPC_CH_accounts_queue, &queue);
+	expand("a@example.test");
+	assert_int_equal(told.kicked, 0);
 	assert_int_equal(command(CMD_user_remove, "a@example.test", NULL, NULL), IPC_OK);
 	expand("a@example.test");
 	assert_int_equal(told.kicked, 1);

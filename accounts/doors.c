@@ -4,6 +4,7 @@
 
 #include "accounts/service_priv.h"
 #include "base/log.h"
+#include "base/map.h"
 
 static struct str
 text_of(const struct buf *b)
@@ -77,11 +78,24 @@ queue_peer(struct service *s)
 	return NULL;
 }
 
+static void
+send_kick(struct peer *peer, uint32_t account)
+{
+	ipc_send_door_kick(peer->ch, 0, &(struct ipc_door_kick){ .account = account });
+}
+
 void
 doors_peer(struct service *s, struct peer *peer)
 {
+	uint64_t account;
+	size_t it = 0;
+
 	ipc_send_forward_key(
 	    peer->ch, 0, &(struct ipc_forward_key){ .key = store_forward_key(s->store) });
+	while (map_next(s->kicks, &it, &account) != NULL)
+		send_kick(peer, (uint32_t)account);
+	map_free(&s->kicks);
+	s->kicks = map_new();
 }
 
 enum ipc_result
@@ -106,10 +120,10 @@ doors_open(struct service *s, const struct account *a, int *fd)
 void
 doors_kick(struct service *s, uint32_t account)
 {
-	struct peer *peer;
+	struct peer *peer = queue_peer(s);
 
-	LIST_FOREACH(peer, &s->peers, link)
-		if (ipc_channel_kind(peer->ch) == IPC_CH_accounts_queue)
-			ipc_send_door_kick(
-			    peer->ch, 0, &(struct ipc_door_kick){ .account = account });
+	if (peer)
+		send_kick(peer, account);
+	else /* the channel may come back to a queue that still has its doors */
+		(void)map_put(s->kicks, account, s);
 }

@@ -339,6 +339,7 @@ service_new(struct io_loop *loop, struct store *store, const struct settings *se
 	s->ask = ask;
 	s->ask_arg = arg;
 	s->pending = map_new();
+	s->kicks = map_new();
 	LIST_INIT(&s->peers);
 	s->announced = store_changes(store);
 	io_loop_after_turn(loop, announce, s);
@@ -369,6 +370,7 @@ service_free(struct service **sp)
 	while ((p = map_next(s->pending, &it, &id)) != NULL)
 		pending_free(p);
 	map_free(&s->pending);
+	map_free(&s->kicks);
 	free(s);
 	*sp = NULL;
 }

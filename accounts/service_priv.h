@@ -41,6 +41,7 @@ struct service {
 	void *ask_arg;
 	LIST_HEAD(, peer) peers;
 	struct map *pending;
+	struct map *kicks; /* accounts whose doors were to be closed while queue was away */
 	uint64_t next_id;
 	uint64_t announced; /* store_changes that smtpd has been told of */
 };

@@ -138,6 +138,7 @@ test_who(void **state)
 		{ "n,,", LOGIN, PASSWORD "0", 0, EXCHANGE_FAILED },   /* unknown, suspended */
 		{ "n,,", LOGIN, PASSWORD, EXCHANGE_KEYS_MAX, EXCHANGE_FAILED },
 		{ "n,,", LOGIN, "", EXCHANGE_KEYS_MAX, EXCHANGE_FAILED },
+		/* T078 */
 		{ "n,a=bob@example.test,", LOGIN, PASSWORD "0", 1, EXCHANGE_FAILED },
 		/* the keys are another login's */
 		{ "n,,", "bob@example.test", PASSWORD "0", 1, EXCHANGE_TEMP },
@@ -256,7 +257,7 @@ test_nonce(void **state)
 	assert_string_equal(b, "");
 }
 
-/* What was heard once is worth nothing the next time (T078). */
+/* What was heard once is worth nothing the next time. */
 static void
 test_replay(void **state)
 {

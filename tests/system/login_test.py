@@ -185,6 +185,19 @@ def test_malformed(m):
         c.logout()
 
 
+def test_one_after_the_other(m):
+    """T077: mechanisms that fail leave nothing behind for the next."""
+    c = connect(m)
+    for mechanism, step in (("SCRAM-SHA-256", scram.Client(USER, "wrong").step),
+                            ("PLAIN", lambda _: f"\0{USER}\0wrong".encode())):
+        with contextlib.suppress(imaplib.IMAP4.error):
+            c.authenticate(mechanism, step)
+            raise AssertionError(mechanism)
+    client = scram.Client(USER, APP["phone"])
+    assert c.authenticate("SCRAM-SHA-256", client.step)[0] == "OK" and client.proven
+    c.logout()
+
+
 def ends(c):
     c.sock.settimeout(10 * SLOW)
     with contextlib.suppress(OSError, imaplib.IMAP4.abort):
