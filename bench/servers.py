@@ -441,6 +441,7 @@ class Postern(Server):
         self.out = out or os.path.join(TOP, "build")
         self.command = os.path.join(self.out, "bin", "postern")
         self.smtp_port, self.imap_port, self.imaps_port = (port_base + n for n in (25, 143, 993))
+        self.submissions_port, self.submission_port = port_base + 465, port_base + 587
         self.output = self.folder + ".output"
         self.read_from = 0
 
