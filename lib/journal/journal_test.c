@@ -124,6 +124,42 @@ on_damage(void *arg, const struct journal_damage *d)
 
 static size_t reserve_bytes;
 
+/*
+ * An owner with checkpoints, as a mailbox is one: its records are about none, and now and then it
+ * remembers its state beside what journal_save says.
+ */
+static bool checkpoints;
+static struct checkpoint {
+	struct buf journal;
+	struct state now;
+	struct journal_ref ref[KEYS];
+	uint64_t large[KEYS];
+	uint32_t next_key;
+	size_t ops; /* of the disk at that moment */
+} checkpoint;
+static unsigned resumed, stale;
+
+static void
+checkpoint_make(struct owner *o)
+{
+	buf_clear(&checkpoint.journal);
+	assert_int_equal(journal_save(o->j, &checkpoint.journal), 0);
+	checkpoint.now = o->now;
+	memcpy(checkpoint.ref, o->ref, sizeof(o->ref));
+	memcpy(checkpoint.large, o->large, sizeof(o->large));
+	checkpoint.next_key = o->next_key;
+	checkpoint.ops = crashsim_ops(o->sim);
+}
+
+static void
+checkpoint_load(struct owner *o)
+{
+	o->now = checkpoint.now;
+	memcpy(o->ref, checkpoint.ref, sizeof(o->ref));
+	memcpy(o->large, checkpoint.large, sizeof(o->large));
+	o->next_key = checkpoint.next_key;
+}
+
 static int
 owner_open(struct owner *o, struct crashsim *sim)
 {
@@ -142,6 +178,32 @@ owner_open(struct owner *o, struct crashsim *sim)
 	o->sim = sim;
 	memset(&o->now, 0, sizeof(o->now));
 	return journal_open(3, &opt, &o->j);
+}
+
+/* With the checkpoint; when the journal does not fit it, as it is. */
+static int
+owner_resume(struct owner *o, struct crashsim *sim)
+{
+	struct journal_options opt = {
+		.kind = "test",
+		.segment_bytes = 8192 * 2,
+		.fill_step = 8192,
+		.spare_max = 2,
+		.io = crashsim_io(sim),
+		.on_record = on_record,
+		.on_damage = on_damage,
+		.arg = o,
+		.resume = buf_data(&checkpoint.journal),
+		.resume_len = buf_len(&checkpoint.journal),
+	};
+	int r;
+
+	o->sim = sim;
+	checkpoint_load(o);
+	r = journal_open(3, &opt, &o->j);
+	resumed += r == 0;
+	stale += r == JOURNAL_STALE;
+	return r == JOURNAL_STALE ? owner_open(o, sim) : r;
 }
 
 static bool
@@ -212,13 +274,13 @@ do_arrive(struct owner *o)
 		w.content = v;
 		w.content_n = 2;
 	}
+	o->large[m.key] = l ? journal_large_id(l) : 0;
 	r = journal_append(o->j, &w, &o->ref[m.key]);
 	if (r != 0) {
 		journal_large_abort(&l);
 		return r;
 	}
 	o->contents++;
-	o->large[m.key] = 0;
 	o->next_key++;
 	o->now.v[m.key] = 1 + m.flag;
 	return 0;
@@ -241,6 +303,10 @@ do_about(struct owner *o, uint8_t type, uint32_t key, uint8_t flag)
 
 	if (!o->now.v[key])
 		return 0;
+	if (checkpoints) {
+		w.kill = false;
+		w.about = (struct journal_ref){ 0 };
+	}
 	r = journal_append(o->j, &w, &ref);
 	if (r == 0)
 		o->now.v[key] = type == T_KILL ? 0 : 1 + flag;
@@ -272,6 +338,15 @@ lost(struct owner *o, int why)
 	o->contents = 0;
 }
 
+/* What this commit removed; what points to it goes with it. */
+static void
+count_dead(struct owner *o)
+{
+	for (uint32_t k = 0; k < KEYS; k++)
+		if (o->pending_base.v[k] && !o->now.v[k])
+			journal_dead(o->j, o->ref[k]);
+}
+
 static int
 do_commit(struct owner *o, bool flush)
 {
@@ -285,6 +360,8 @@ do_commit(struct owner *o, bool flush)
 	}
 	if (!flush || !journal_dirty(o->j)) {
 		o->hist[h].certain = crashsim_ops(o->sim);
+		if (checkpoints)
+			count_dead(o);
 		o->pending_base = o->now;
 	}
 	return 0;
@@ -300,11 +377,15 @@ mover_live(void *arg, const struct journal_record *r, struct journal_write *w, u
 	struct meta *m = &moving[movings++ % (KEYS * 4)];
 
 	memcpy(m, r->meta, sizeof(*m));
+	*key = UINT64_MAX;
+	/* With checkpoints nothing says when the record it takes back is gone: it stays. */
+	if (r->type == T_KILL)
+		return checkpoints;
 	if (!o->now.v[m->key])
 		return false;
 	if (r->type == T_ARRIVE && o->ref[m->key].pos != r->ref.pos)
 		return false;
-	if (r->type == T_FLAG && o->ref[m->key].pos != r->about.pos)
+	if (r->type == T_FLAG && !checkpoints && o->ref[m->key].pos != r->about.pos)
 		return false;
 	m->flag = o->now.v[m->key] - 1;
 	w->meta = m;
@@ -481,7 +562,10 @@ check_crash(const struct owner *o, size_t at, struct chooser c, int depth)
 	struct owner *a = &lives[depth];
 
 	memset(a, 0, offsetof(struct owner, content));
-	assert_int_equal(owner_open(a, disk), 0);
+	if (checkpoints && depth == 0 && at >= checkpoint.ops)
+		assert_int_equal(owner_resume(a, disk), 0);
+	else
+		assert_int_equal(owner_open(a, disk), 0);
 	if (!state_allowed(o, &a->now, at)) {
 		print_difference(o, &a->now, at, c.mode);
 		fail();
@@ -574,6 +658,35 @@ test_power_failures(void **unused)
 		check_all_crashes(&owner, seed, 3, 6);
 		owner_end(&owner);
 	}
+}
+
+static void
+test_power_failures_with_checkpoints(void **unused)
+{
+	(void)unused;
+	checkpoints = true;
+	buf_init(&checkpoint.journal, 65536);
+	resumed = stale = 0;
+	for (unsigned i = 0; i < rounds(30); i++) {
+		uint64_t seed = seed_of(i);
+		unsigned at = (unsigned)(rnd(&seed) % 100);
+
+		owner_begin(&owner, 0);
+		for (unsigned n = 0; n < 140; n++) {
+			assert_int_equal(step(&owner, &seed), 0);
+			if (n != at)
+				continue;
+			assert_int_equal(do_commit(&owner, false), 0);
+			checkpoint_make(&owner);
+		}
+		assert_int_equal(do_commit(&owner, false), 0);
+		assert_int_equal(owner.damages, 0);
+		check_all_crashes(&owner, seed, 3, 4);
+		owner_end(&owner);
+	}
+	assert_true(resumed > stale);
+	checkpoints = false;
+	buf_free(&checkpoint.journal);
 }
 
 static void
@@ -990,6 +1103,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_power_failures),
+		cmocka_unit_test(test_power_failures_with_checkpoints),
 		cmocka_unit_test(test_failing_calls),
 		cmocka_unit_test(test_damage_in_the_middle),
 		cmocka_unit_test(test_other_formats),
