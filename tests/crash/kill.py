@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-"""kill.py [--rounds N] [--seed S] [--results FILE]: rounds of mail under load in which a random
+"""kill.py [--rounds N] [--seed S] [--remote] [--results FILE]: rounds of mail under load in which a random
 daemon (master included) or all of them are killed with SIGKILL, then compared:
 
 - a message that got its 250 stands in the mailbox of each recipient, exactly once;
 - no message stands there twice, acknowledged or not;
 - a UID never names another message, UIDVALIDITY stays;
 - a flag whose STORE was answered OK is still set, a message whose EXPUNGE was answered is gone;
-- a killed daemon is back by itself; after master's death no daemon of it stays.
+- a killed daemon is back by itself; after master's death no daemon of it stays;
+- with --remote: a message with 250 for somebody elsewhere arrives at the other server (remote.py);
+  it comes there again only when something was killed in between, once for each kill at most.
 
 Every 50 rounds a new instance is made. The seed is printed and repeats the choices."""
 import argparse
@@ -22,8 +24,9 @@ import sys
 import threading
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
-                                "system"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(os.path.dirname(HERE), "system"), HERE]
+import remote as elsewhere  # noqa: E402
 from harness import (DOMAIN, SLOW, TOP, Instance, message, wait_until)  # noqa: E402
 
 USERS = ["alice@" + DOMAIN, "bob@" + DOMAIN]
@@ -31,6 +34,7 @@ SENDERS = 8
 ROUNDS_PER_INSTANCE = 50
 COMPLETE_S = 60  # until every acknowledged message is readable
 KEPT_FLAG = "\\Flagged"
+OUT = "out@" + DOMAIN  # an alias of somebody elsewhere
 
 
 class Ledger:
@@ -45,6 +49,7 @@ class Ledger:
         self.expunged = {u: set() for u in USERS}
         self.maybe_expunged = {u: set() for u in USERS}
         self.validity = {}
+        self.kills = []          # when
 
     def next_token(self):
         with self.lock:
@@ -55,9 +60,10 @@ class Ledger:
 class Sender(threading.Thread):
     """Sends until told to stop; a broken session is opened again."""
 
-    def __init__(self, port, ledger, stop, rng):
+    def __init__(self, port, ledger, stop, rng, remote):
         super().__init__(daemon=True)
         self.port, self.ledger, self.stop, self.rng = port, ledger, stop, rng
+        self.remote = remote
 
     def run(self):
         while not self.stop.is_set():
@@ -90,6 +96,8 @@ class Sender(threading.Thread):
             while not self.stop.is_set():
                 token = self.ledger.next_token()
                 users = USERS if self.rng.random() < 0.3 else [self.rng.choice(USERS)]
+                if self.remote and self.rng.random() < 0.5:
+                    users = [*users, OUT] if self.rng.random() < 0.3 else [OUT]
                 size = self.rng.choice((200, 2000, 4000, 20000, 200000))
                 text = message("kill round", "x" * 70 + "\r\n" + ("y" * 76 + "\r\n") * (size // 78),
                                X_Token=token)
@@ -235,9 +243,9 @@ def check_once(user, have, ledger):
         assert KEPT_FLAG.encode() in have[uid][1], f"{user}: flag of UID {uid} was lost"
 
 
-def round_of(m, ledger, rng, totals):
+def round_of(m, ledger, rng, totals, remote):
     stop = threading.Event()
-    workers = [Sender(m.smtp_port, ledger, stop, random.Random(rng.random()))
+    workers = [Sender(m.smtp_port, ledger, stop, random.Random(rng.random()), remote)
                for _ in range(SENDERS)]
     workers.append(Reader(m, ledger, stop, random.Random(rng.random())))
     for w in workers:
@@ -247,6 +255,7 @@ def round_of(m, ledger, rng, totals):
         before = len(ledger.acknowledged)
         choice, pids = victims(m, rng)
         tree = m.pids()
+        ledger.kills.append(time.monotonic())
         kill(pids)
         began = time.monotonic()
         if choice in ("master", "all"):
@@ -263,20 +272,28 @@ def round_of(m, ledger, rng, totals):
         for w in workers:
             w.join(60 * SLOW)
     compare(m, ledger)
+    if remote:
+        totals["repeats"] += remote.compare(
+            {t for t, users in ledger.acknowledged.items() if OUT in users}, ledger.kills,
+            COMPLETE_S * SLOW)
 
 
-def rounds(count, seed, progress=print):
+def rounds(count, seed, progress=print, with_remote=False):
     """Runs the rounds; returns the totals, raises at the first broken promise."""
     rng = random.Random(seed)
     totals = {"seed": seed, "rounds": 0, "acknowledged": 0, "killed": collections.Counter(),
-              "back": []}
-    m = None
+              "back": [], "remote": 0, "repeats": 0}
+    m = remote = None
     try:
         for number in range(1, count + 1):
             if m is None:
-                m, ledger = Instance(users=USERS), Ledger()
+                remote = elsewhere.Remote() if with_remote else None
+                m = Instance(users=USERS, settings=remote.settings() if remote else ())
+                if remote:
+                    m.cli("alias", "add", OUT, elsewhere.SOMEBODY)
+                ledger = Ledger()
             try:
-                round_of(m, ledger, rng, totals)
+                round_of(m, ledger, rng, totals, remote)
             except Exception:
                 progress(f"round {number} of seed {seed}, killed so far: {dict(totals['killed'])}")
                 progress("\n".join(m.log().splitlines()[-60:]))
@@ -290,7 +307,12 @@ def rounds(count, seed, progress=print):
                          f"{dict(totals['killed'])}")
                 m.destroy()
                 m = None
+                if remote:
+                    totals["remote"] += remote.stop()
+                    remote = None
     finally:
+        if remote is not None:
+            remote.stop()
         if m is not None and m.home is None:
             m.stop()
         elif m is not None:
@@ -303,10 +325,11 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--remote", action="store_true")
     parser.add_argument("--results", default=os.path.join(TOP, "build", "crash-results.json"))
     args = parser.parse_args()
     began = time.monotonic()
-    totals = rounds(args.rounds, args.seed)
+    totals = rounds(args.rounds, args.seed, with_remote=args.remote)
     totals["seconds"] = round(time.monotonic() - began, 1)
     with open(args.results, "w") as f:
         json.dump(totals, f, indent=1)

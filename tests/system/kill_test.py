@@ -1,22 +1,38 @@
 # SPDX-License-Identifier: ISC
-"""The kill rounds (tests/crash/kill.py): 30 here, 1,000 in make check-long."""
+"""The kill rounds (tests/crash/kill.py), with and without another server: 30 of each here, 1,000 in
+make check-long."""
+import collections
 import json
+import threading
 
 from harness import *
 
 sys.path.insert(0, os.path.join(TOP, "tests", "crash"))
 import kill  # noqa: E402
+import remote  # noqa: E402
 
 OPTIONS = None
 
 
-def test_kill_rounds(_):
-    seed = random.randrange(1 << 31)
-    print(f"#! seed {seed} (again: tests/crash/kill.py --seed {seed})", flush=True)
+def rounds(with_remote):
+    seed, option = random.randrange(1 << 31), " --remote" if with_remote else ""
+    print(f"#! seed {seed} (again: tests/crash/kill.py --seed {seed}{option})", flush=True)
     totals = kill.rounds(1000 if LONG else 30, seed, progress=lambda text: print(
-        "\n".join("# " + line for line in text.splitlines()), flush=True))
+        "\n".join("# " + line for line in text.splitlines()), flush=True), with_remote=with_remote)
     print(f"#! {totals['rounds']} rounds, {totals['acknowledged']} messages with 250, none lost, "
           f"none twice; slowest return {totals['slowest_return_s']} s")
+    return totals
+
+
+def test_kill_rounds_with_another_server(_):
+    totals = rounds(True)
+    print(f"#! {totals['remote']} messages elsewhere, {totals['repeats']} of them again after a "
+          "kill")
+    assert totals["remote"] > totals["rounds"]
+
+
+def test_kill_rounds(_):
+    totals = rounds(False)
     name = "crash-long.json" if LONG else "crash.json"
     with open(os.path.join(TOP, "build", name), "w") as f:
         json.dump(totals, f, indent=1)
@@ -46,6 +62,22 @@ def test_the_comparison_finds_what_it_should(_):
         kill.COMPLETE_S = before
     finally:
         m.destroy()
+
+
+def test_what_came_elsewhere_is_judged(_):
+    """A loss, a repeat after a kill, one without."""
+    there = remote.Remote.__new__(remote.Remote)
+    there.lock, there.counted = threading.Lock(), collections.Counter()
+    there.came = {"t1": [10.0], "t2": [10.0, 20.0]}
+    assert there.compare({"t1", "t2"}, [15.0], 0) == 1
+    assert there.compare({"t1", "t2"}, [15.0], 0) == 0
+    for want, kills, what in (({"t3"}, [15.0], "lost elsewhere"), ({"t1"}, [25.0], "no kill")):
+        try:
+            there.compare(want, kills, 0)
+        except AssertionError as error:
+            assert what in str(error), error
+        else:
+            raise AssertionError(f"not found: {what}")
 
 
 def finds(m, ledger, what, promises, uid):
