@@ -502,7 +502,7 @@ txn_store(struct accept *a, struct txn *t)
 
 	t->state = TXN_COMMITTED;
 	if (t->trouble == IPC_OK && goes_round(t)) {
-		log_warn(NULL, "event=not-stored reason=\"forwarded in a circle\"");
+		log_info(NULL, "event=not-stored reason=\"forwarded in a circle\"");
 		t->trouble = IPC_EXISTS;
 	}
 	if (t->trouble != IPC_OK) {

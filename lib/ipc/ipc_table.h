@@ -334,13 +334,16 @@ IPC_BYTES(prepend, 16384)
 IPC_END(msg_commit)
 IPC_BEGIN(msg_abort, queue_accept, CLIENT, IPC_ANY, NOFD, MANY, none)
 IPC_END(msg_abort)
-/* Stable storage: only now may the client be told 250. */
+/* Stable storage: only now may the client be told 250. Else IPC_FULL, IPC_TEMP, IPC_DENIED (not the
+ * account's reverse-path; not ours, from smtpd), IPC_NO (an unknown recipient), IPC_INVALID,
+ * IPC_EXISTS (its forward would lead back to where the message has been). */
 IPC_BEGIN(msg_stored, queue_accept, SERVER, IPC_ANY, NOFD, MANY, none)
 IPC_U8(result)
 IPC_STR(queue_id, 24)
 IPC_END(msg_stored)
 
-/* Bound doors only. what 0: may the account send as this address? 1: can it be a recipient?
+/* Bound doors only. what 0: may the account send as this address (the null reverse-path: always, for
+ * notifications of having read a message go out with it, rfc8098:3)? 1: can it be a recipient?
  * IPC_OK, IPC_DENIED, IPC_NO (unknown here), IPC_INVALID, IPC_TEMP. */
 IPC_BEGIN(door_ask, queue_accept, CLIENT, IPC_ANY, NOFD, MANY, door_answer)
 IPC_U8(what)

@@ -100,6 +100,8 @@ message_reply(unsigned result)
 		return SMTP_QUEUE_FULL;
 	case IPC_DENIED: /* a bound door: it was said at MAIL already, unless rights have changed */
 		return SMTP_NOT_YOUR_ADDRESS;
+	case IPC_EXISTS:
+		return SMTP_LOOP;
 	default:
 		return SMTP_TROUBLE;
 	}
