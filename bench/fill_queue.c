@@ -33,6 +33,12 @@ on_destination_done(void *arg, struct destination *to)
 }
 
 static void
+on_committed(void *arg)
+{
+	(void)arg;
+}
+
+static void
 on_message(void *arg, struct message *m)
 {
 	(void)arg;
@@ -64,6 +70,7 @@ open_spool(const char *dir)
 		.on_message = on_message,
 		.on_settled = on_settled,
 		.on_stored = on_stored,
+		.on_committed = on_committed,
 		.on_gone = on_message,
 		.destination = on_destination,
 		.destination_done = on_destination_done,
