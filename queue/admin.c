@@ -11,9 +11,9 @@
 #include "queue/queue_priv.h"
 
 enum {
-	/* Rows made in one turn of the loop: acceptance goes on meanwhile. */
+	/* Rows made in one turn of the loop, about a millisecond: each turn looks at what else has
+	 * come before the list goes on, so that acceptance does not wait for a long one. */
 	LIST_ROWS = 100,
-	LIST_PAUSE_MS = 2,
 	LISTS_MAX = 16,
 	CELL_MAX = 8192,
 };
@@ -220,6 +220,7 @@ listing_go_on(struct listing *l)
 	listing_free(l);
 }
 
+/* All go on in the next turn but those whose channel is full: on_drained wakes them. */
 static void
 on_timer(void *arg)
 {
@@ -230,8 +231,9 @@ on_timer(void *arg)
 		next = TAILQ_NEXT(l, link);
 		listing_go_on(l);
 	}
-	if (!TAILQ_EMPTY(&a->listings))
-		io_timer_set(a->timer, LIST_PAUSE_MS);
+	TAILQ_FOREACH(l, &a->listings, link)
+		if (ipc_channel_pending(l->door->ch) <= IPC_OUT_LOW)
+			io_timer_set(a->timer, 0);
 }
 
 static void
@@ -307,7 +309,22 @@ on_close(void *arg, struct ipc_channel *ch)
 static const union ipc_handler handlers[IPC__MAX] = {
 	IPC_ON(admin_request, on_request),
 };
-static const struct ipc_ops ops = { .handlers = handlers, .on_close = on_close };
+
+static void
+on_drained(void *arg, struct ipc_channel *ch)
+{
+	struct admin_door *d = arg;
+
+	(void)ch;
+	if (!TAILQ_EMPTY(&d->admin->listings))
+		io_timer_set(d->admin->timer, 0);
+}
+
+static const struct ipc_ops ops = {
+	.handlers = handlers,
+	.on_close = on_close,
+	.on_drained = on_drained,
+};
 
 void
 admin_peer(struct admin *a, int fd)
