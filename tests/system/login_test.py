@@ -4,6 +4,7 @@ import base64
 import contextlib
 import imaplib
 import json
+import smtplib
 import ssl
 
 import scram
@@ -216,6 +217,51 @@ def test_removal_ends_sessions(m):
     gone = APP.pop("device 0")
     assert not by_scram(m, USER, gone) and not try_login(m, lambda x: x.login(USER, gone))
     assert by_scram(m, USER, APP["phone"]) and try_login(m, lambda x: x.login(USER, APP["phone"]))
+
+
+def submission(m, password, plus=False):
+    """A login on port 465 by SCRAM, bound to the TLS session with plus."""
+    c = smtplib.SMTP_SSL(HOST, m.base + 465, context=tls(m, ssl.TLSVersion.TLSv1_2), timeout=20 * SLOW)
+    c.ehlo("client.example")
+    client = scram.Client(USER, password, *(("p=tls-unique", c.sock.get_channel_binding("tls-unique")) if plus
+                                            else ()))
+    try:
+        code, _ = c.auth("SCRAM-SHA-256" + "-PLUS" * plus,
+                         lambda challenge=None: client.step(challenge or b"").decode())
+    except smtplib.SMTPAuthenticationError as error:
+        code = error.smtp_code
+    assert (code == 235) == client.proven, code
+    return c if code == 235 else None
+
+
+def test_submission(m):
+    """The same passwords and mechanisms; what may be sent; the end of the door."""
+    team = "team@" + DOMAIN
+    password = add_password(m, "sender")
+    assert submission(m, PASSWORD) is None and submission(m, password + "x", True) is None
+    m.cli("alias", "add", team, USER, BOB)
+    before = m.count(user=BOB)
+    with submission(m, password, True) as c:
+        for sender, want in ((USER, 250), (USER.replace("@", "+x@"), 250), (BOB, 550), (team, 550)):
+            code = c.mail(sender)[0]
+            if code == 250:
+                code = c.rcpt(BOB)[0]
+                c.rset()
+            assert code == want, (sender, code)
+        m.cli("send-as", "add", USER, team)
+        c.sendmail(team, [BOB], f"From: {team}\r\nTo: {BOB}\r\nSubject: from the team\r\n\r\nHello.\r\n")
+    m.wait_count(before + 1, user=BOB)
+    m.cli("send-as", "remove", USER, team)
+    m.cli("alias", "remove", team)
+    c = submission(m, password)
+    m.cli("app-password", "remove", USER, "sender")
+    del APP["sender"]
+    try:
+        code = [c.mail(USER)[0], c.rcpt(BOB)[0]][-1]
+    except smtplib.SMTPServerDisconnected:
+        code = 421
+    assert code >= 400, "the door is shut"
+    assert submission(m, password) is None
 
 
 def test_suspend_and_passwd(m):
