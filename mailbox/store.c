@@ -172,6 +172,9 @@ store_write_counters(struct store *s, uint64_t modseq)
 uint64_t
 store_modseq(struct store *s)
 {
+	/* 1 is what an empty folder says: the first change must be above. */
+	if (s->m->modseq == 0)
+		s->m->modseq = 1;
 	if (s->m->modseq + 1 > s->m->reserved) {
 		/* Nothing of this turn is told before the block is on stable storage. */
 		if (store_write_counters(s, s->m->modseq + STORE_MODSEQ_BLOCK) != 0)

@@ -184,6 +184,16 @@ test_said_again(void **state)
 	assert_string_equal(vanished(first), "3,5,");
 }
 
+/* An empty folder says HIGHESTMODSEQ 1, so nothing that changes may have it. */
+static void
+test_first_modseq(void **state)
+{
+	(void)state;
+	assert_int_equal(inbox()->highest, 0);
+	add(1);
+	assert_true(message_modseq(&inbox()->messages[0]) > 1);
+}
+
 static void
 test_bounded(void **state)
 {
@@ -221,6 +231,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_survives, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_without_checkpoint, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_said_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_first_modseq, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bounded, setup, teardown),
 	};
 

@@ -5,6 +5,7 @@
  * where: EVER (before login as well, as far as it concerns that), LOGIN (after login).
  */
 IMAP_CAP(IMAP4REV1, "IMAP4rev1", EVER, "3501", "the protocol")
+IMAP_CAP(IMAP4REV2, "IMAP4rev2", EVER, "9051", "its second revision, once it is enabled")
 IMAP_CAP(LITERAL_PLUS, "LITERAL+", EVER, "7888",
     "literals sent without asking, of any size (LITERAL- is part of it)")
 IMAP_CAP(SASL_IR, "SASL-IR", EVER, "4959", "AUTHENTICATE with initial response")

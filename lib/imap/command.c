@@ -203,6 +203,15 @@ imap_cmd_dispatch(struct imap_session *s, struct imap_parse *p)
 
 /* ---- shared arguments -------------------------------------------------------------------------
  */
+/* rfc9051:6.3.4: a client that wrote the name in another form is told. */
+static void
+note_given(struct imap_session *s, struct str wire, struct str name)
+{
+	s->given = (struct str){ 0 };
+	if (imap_is_rev2(s) && !str_eq(wire, name))
+		s->given = arena_str(s->arena, wire);
+}
+
 bool
 imap_arg_name(struct imap_session *s, struct imap_parse *p, struct str *name)
 {
@@ -211,8 +220,10 @@ imap_arg_name(struct imap_session *s, struct imap_parse *p, struct str *name)
 
 	if (!imap_parse_astring(p, &wire))
 		return false;
-	if ((why = imap_name_parse(wire, imap_names_utf8(s), s->arena, name)) == NULL)
+	if ((why = imap_name_parse(wire, imap_names_utf8(s), s->arena, name)) == NULL) {
+		note_given(s, wire, *name);
 		return true;
+	}
 	/* understood, but not possible: NO, not BAD */
 	name->p = NULL;
 	name->n = 0;
@@ -232,7 +243,7 @@ imap_arg_set(struct imap_session *s, struct imap_parse *p, struct imap_set *set)
 			   imap_uidset_count(&v->saved), s->arena) ||
 		       imap_parse_fail(p, "Command is too long");
 	if (s->by_uid) {
-		imap_set_resolve(set, v->last_uid);
+		imap_set_resolve(set, imap_view_max_uid(v));
 		return true;
 	}
 	imap_set_resolve(set, v->exists);

@@ -33,6 +33,7 @@ imap_cmd_enable(struct imap_session *s, struct imap_parse *p)
 		{ IMAP_CAP_CONDSTORE, IMAP_ON_CONDSTORE },
 		{ IMAP_CAP_QRESYNC, IMAP_ON_CONDSTORE | IMAP_ON_QRESYNC },
 		{ IMAP_CAP_UTF8_ACCEPT, IMAP_ON_UTF8 },
+		{ IMAP_CAP_IMAP4REV2, IMAP_ON_REV2 },
 	};
 	imap_caps asked = 0;
 	struct str name;

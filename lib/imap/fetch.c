@@ -99,8 +99,10 @@ structure_put(struct imap_session *s, struct fetch *f, enum item_kind kind)
 	if (kind == ITEM_ENVELOPE)
 		r = imap_put_envelope(&s->scratch, msg, f->arena);
 	else
-		r = imap_put_structure(
-		    &s->scratch, msg, &f->tree, kind == ITEM_BODYSTRUCTURE, f->arena);
+		r = imap_put_structure(&s->scratch, msg, &f->tree,
+		    (kind == ITEM_BODYSTRUCTURE ? IMAP_STRUCTURE_EXTENDED : 0) |
+			(imap_names_utf8(s) ? IMAP_STRUCTURE_GLOBAL : 0),
+		    f->arena);
 	if (r == 0)
 		scratch_put(s);
 	else if (kind == ITEM_ENVELOPE)

@@ -76,6 +76,8 @@ create_end(struct imap_session *s)
 	}
 	s->ops->state(s->be, f, &st);
 	s->ops->close(s->be, f, NULL);
+	if (s->given.n > 0)
+		imap_put_list_line(s, c->name);
 	imap_reply(s, "OK [MAILBOXID (F%llu)] Folder created", (unsigned long long)st.id);
 	return IMAP_STEP_DONE;
 }

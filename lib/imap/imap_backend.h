@@ -98,7 +98,7 @@ struct imap_folder_state {
 	uint64_t id; /* stays when the folder is renamed; never used twice */
 	uint32_t uidvalidity;
 	uint32_t uidnext;
-	uint64_t highestmodseq;
+	uint64_t highestmodseq; /* at least 1; every later change gets a higher one */
 	uint32_t messages, unseen, recent, deleted;
 	uint64_t size;
 };

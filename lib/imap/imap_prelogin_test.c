@@ -78,7 +78,7 @@ test_plain_text(void **state)
 	open_conn(&c, false);
 	imap_prelogin_greet(c.p, &c.out);
 	assert_string_equal(got(&c),
-	    "* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID STARTTLS LOGINDISABLED] Postern ready\r\n");
+	    "* OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID STARTTLS LOGINDISABLED] Postern ready\r\n");
 	EXPECT(&c, "a login u p\r\n", IMAP_PRE_INPUT,
 	    "a NO [PRIVACYREQUIRED] Use TLS before logging in\r\n");
 	EXPECT(&c, "a authenticate plain AHUAcA==\r\n", IMAP_PRE_INPUT,
@@ -86,7 +86,7 @@ test_plain_text(void **state)
 	EXPECT(&c, "a starttls\r\n", IMAP_PRE_STARTTLS, "a OK Begin TLS now\r\n");
 	imap_prelogin_tls_on(c.p);
 	EXPECT(&c, "a capability\r\n", IMAP_PRE_INPUT,
-	    "* CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID AUTH=PLAIN AUTH=LOGIN "
+	    "* CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID AUTH=PLAIN AUTH=LOGIN "
 	    "AUTH=SCRAM-SHA-256\r\n"
 	    "a OK Capabilities listed\r\n");
 	EXPECT(&c, "a starttls\r\n", IMAP_PRE_INPUT, "a BAD TLS is on already\r\n");
@@ -134,7 +134,7 @@ test_scram(void **state)
 	open_conn(&c, true);
 	imap_prelogin_bound(c.p);
 	EXPECT(&c, "a capability\r\n", IMAP_PRE_INPUT,
-	    "* CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID AUTH=PLAIN AUTH=LOGIN AUTH=SCRAM-SHA-256 "
+	    "* CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID AUTH=PLAIN AUTH=LOGIN AUTH=SCRAM-SHA-256 "
 	    "AUTH=SCRAM-SHA-256-PLUS\r\na OK Capabilities listed\r\n");
 	EXPECT(&c, "a authenticate SCRAM-SHA-256-PLUS\r\n", IMAP_PRE_AUTH_START, "");
 	expect_auth(&c, "SCRAM-SHA-256-PLUS", false, STR(""));

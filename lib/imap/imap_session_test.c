@@ -11,7 +11,7 @@
 #include "imap/test_client.h"
 
 #define CAPS_BEFORE_MOVE \
-	"IMAP4rev1 LITERAL+ SASL-IR IDLE ID ENABLE NAMESPACE CHILDREN UIDPLUS UNSELECT"
+	"IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR IDLE ID ENABLE NAMESPACE CHILDREN UIDPLUS UNSELECT"
 #define CAPS_BEHIND_MOVE \
 	"CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN OBJECTID SAVEDATE MULTIAPPEND " \
 	"BINARY UTF8=ACCEPT PREVIEW SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE " \
@@ -189,6 +189,22 @@ test_store(void **state)
 	EXPECT(
 	    &a, "a search unkeyword nope deleted\r\n", "* SEARCH 3\r\na OK Search completed\r\n");
 	close_client(&b);
+	done(&a);
+}
+
+/* '*' is the last message there is, not the last that was. */
+static void
+test_star(void **state)
+{
+	struct client a;
+
+	(void)state;
+	in_inbox(&a, 3);
+	say(&a, "a store 3 flags.silent \\Deleted\r\na expunge\r\n");
+	got(&a);
+	EXPECT(&a, "a uid fetch * uid\r\n", "* 2 FETCH (UID 2)\r\na OK Messages fetched\r\n");
+	EXPECT(&a, "a uid fetch 9:* uid\r\n", "* 2 FETCH (UID 2)\r\na OK Messages fetched\r\n");
+	EXPECT(&a, "a search uid *\r\n", "* SEARCH 2\r\na OK Search completed\r\n");
 	done(&a);
 }
 
@@ -888,6 +904,7 @@ main(void)
 		cmocka_unit_test(test_select),
 		cmocka_unit_test(test_fetch),
 		cmocka_unit_test(test_store),
+		cmocka_unit_test(test_star),
 		cmocka_unit_test(test_expunge_timing),
 		cmocka_unit_test(test_uid_expunge_tells),
 		cmocka_unit_test(test_copy_move),

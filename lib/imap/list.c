@@ -19,7 +19,8 @@ enum {
 
 struct list {
 	unsigned options;
-	unsigned status; /* items of RETURN (STATUS ...) */
+	struct str oldname; /* as the client called the one folder shown */
+	unsigned status;    /* items of RETURN (STATUS ...) */
 	struct str pattern[IMAP_LIST_PATTERNS_MAX];
 	size_t npatterns;
 	size_t at;       /* next entry of the store's list */
@@ -224,6 +225,11 @@ entry_put(
 	}
 	imap_put(s, ") \"/\" ");
 	imap_check(s, imap_put_name(&s->out, e->name, imap_names_utf8(s)));
+	if (l->oldname.n > 0) {
+		imap_put(s, " (\"OLDNAME\" (");
+		imap_check(s, imap_put_name(&s->out, l->oldname, true));
+		imap_put(s, "))");
+	}
 	if (childinfo)
 		imap_put(s, " (\"CHILDINFO\" (%s%s%s))",
 		    l->options & SEL_SUBSCRIBED ? "\"SUBSCRIBED\"" : "",
@@ -293,6 +299,16 @@ place_again(struct imap_session *s, struct list *l)
 	l->at = list_find(s, before);
 	if (s->ops->list(s->be, l->at, &e) && str_eq(e.name, before))
 		l->at++;
+}
+
+void
+imap_put_list_line(struct imap_session *s, struct str name)
+{
+	struct list l = { .oldname = s->given };
+	struct imap_folder_info e;
+
+	if (s->ops->list(s->be, list_find(s, name), &e) && str_eq(e.name, name))
+		entry_put(s, &l, &e, false);
 }
 
 static enum imap_step

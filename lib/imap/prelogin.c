@@ -95,7 +95,7 @@ is_possible(const struct imap_prelogin *p, size_t mechanism)
 static void
 put_capabilities(const struct imap_prelogin *p, struct buf *out)
 {
-	buf_puts(out, "IMAP4rev1 LITERAL+ SASL-IR ID");
+	buf_puts(out, "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID");
 	if (p->tls_offered && !p->tls)
 		buf_puts(out, " STARTTLS");
 	if (!p->tls)

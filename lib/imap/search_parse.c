@@ -238,7 +238,7 @@ argument_parse(struct reader *r, const struct row *row, struct imap_key *k)
 	case A_NOKEYWORD:
 		return keyword_parse(r, &k->flags);
 	case A_UID:
-		return imap_parse_sp(r->p) && uids_parse(r, k, r->v->last_uid);
+		return imap_parse_sp(r->p) && uids_parse(r, k, imap_view_max_uid(r->v));
 	case A_OLDER:
 	case A_YOUNGER:
 		return within_parse(r, row->argument, k);

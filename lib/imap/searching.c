@@ -227,6 +227,10 @@ imap_cmd_search(struct imap_session *s, struct imap_parse *p)
 
 	if (!imap_parse_sp(p) || !return_parse(p, c))
 		return false;
+	if (imap_is_rev2(s) && !c->extended) { /* rfc9051:6.4.4 */
+		c->extended = true;
+		c->options = RET_ALL;
+	}
 	c->request.no_charset = (s->enabled & IMAP_ON_UTF8) != 0;
 	switch (imap_search_parse(p, &s->view, &c->request)) {
 	case IMAP_SEARCH_SYNTAX:

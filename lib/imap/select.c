@@ -92,10 +92,12 @@ folder_show(struct imap_session *s, const struct imap_folder_state *st)
 {
 	imap_put_folder_flags(s);
 	imap_view_take_new(&s->view, !s->read_only);
-	imap_put(
-	    s, "* %u EXISTS\r\n* %u RECENT\r\n", s->view.exists, imap_view_recent_count(&s->view));
-	if (st->unseen > 0)
-		imap_put(s, "* OK [UNSEEN %u] First unseen message\r\n", first_unseen(s));
+	imap_put(s, "* %u EXISTS\r\n", s->view.exists);
+	if (!imap_is_rev2(s)) {
+		imap_put(s, "* %u RECENT\r\n", imap_view_recent_count(&s->view));
+		if (st->unseen > 0)
+			imap_put(s, "* OK [UNSEEN %u] First unseen message\r\n", first_unseen(s));
+	}
 	imap_put(s, "* OK [UIDVALIDITY %u] UIDs are valid\r\n", st->uidvalidity);
 	imap_put(s, "* OK [UIDNEXT %u] Next UID\r\n", st->uidnext);
 	imap_put(s, "* OK [MAILBOXID (F%llu)] Id of the folder\r\n", (unsigned long long)st->id);
@@ -148,6 +150,8 @@ folder_open(struct imap_session *s, struct imap_parse *p, bool read_only)
 	s->ops->state(s->be, f, &st);
 	s->synced = st.highestmodseq;
 	folder_show(s, &st);
+	if (imap_is_rev2(s))
+		imap_put_list_line(s, name);
 	if (o.qresync && o.uidvalidity == st.uidvalidity && o.modseq < st.highestmodseq)
 		return resync(s, &o, st.uidnext, text);
 	imap_reply(s, "%s", text);

@@ -42,7 +42,7 @@ command_end(struct imap_session *s)
 	s->chunk = (struct str){ 0 };
 	s->by_uid = s->hold_expunge = s->bad = s->logout = s->tell_synced = false;
 	s->replied = false;
-	s->tag = (struct str){ 0 };
+	s->tag = s->given = (struct str){ 0 };
 	buf_free(&s->reply);
 	if (s->scratch.cap > IMAP_SCRATCH_KEEP)
 		buf_free(&s->scratch);
@@ -286,7 +286,7 @@ imap_put_message_flags(struct imap_session *s, const struct imap_seen *m)
 {
 	return buf_puts(&s->out, "FLAGS ") |
 	       imap_put_flags(&s->out, s->ops, s->be, s->view.folder, m->m.flags,
-		   imap_view_is_recent(&s->view, m->m.uid), false);
+		   !imap_is_rev2(s) && imap_view_is_recent(&s->view, m->m.uid), false);
 }
 
 static bool
@@ -347,8 +347,9 @@ imap_sync_one(struct imap_session *s, bool expunge)
 	}
 	if (imap_view_has_new(&s->view)) {
 		imap_view_take_new(&s->view, !s->read_only);
-		imap_put(s, "* %u EXISTS\r\n* %u RECENT\r\n", s->view.exists,
-		    imap_view_recent_count(&s->view));
+		imap_put(s, "* %u EXISTS\r\n", s->view.exists);
+		if (!imap_is_rev2(s))
+			imap_put(s, "* %u RECENT\r\n", imap_view_recent_count(&s->view));
 		return true;
 	}
 	if (tell_changed(s))

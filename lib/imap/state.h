@@ -17,6 +17,7 @@ enum {
 	IMAP_ON_CONDSTORE = 1,
 	IMAP_ON_QRESYNC = 2,
 	IMAP_ON_UTF8 = 4,
+	IMAP_ON_REV2 = 8,
 };
 
 enum imap_phase {
@@ -64,7 +65,9 @@ struct imap_session {
 	struct imap_view view;
 	bool read_only;
 	bool folder_gone;
-	bool own_store;           /* inside of our own store: its notices are not for us */
+	bool own_store; /* inside of our own store: its notices are not for us */
+	struct str
+	    given; /* rev2: the last name of a folder as the client wrote it; n == 0: in our form */
 	imap_flags keywords_told; /* keywords the client knows of */
 	uint64_t synced;          /* changes up to this MODSEQ have been told */
 
@@ -192,6 +195,8 @@ bool imap_fetch_changed(
 bool imap_status_parse(struct imap_session *s, struct imap_parse *p, unsigned *items);
 /* "* STATUS" of a folder; an error when it cannot be opened. */
 enum imap_result imap_status_put(struct imap_session *s, struct str name, unsigned items);
+/* One LIST line, for a client of rev2 that must hear of a folder's name. */
+void imap_put_list_line(struct imap_session *s, struct str name);
 /* The largest message APPEND takes. */
 uint64_t imap_append_limit(const struct imap_session *s);
 /* May this account use the capability? */
@@ -204,7 +209,13 @@ imap_has(const struct imap_session *s, enum imap_cap cap)
 static inline bool
 imap_names_utf8(const struct imap_session *s)
 {
-	return (s->enabled & IMAP_ON_UTF8) != 0;
+	return (s->enabled & (IMAP_ON_UTF8 | IMAP_ON_REV2)) != 0;
+}
+/* Does the client speak rfc9051? Then there is no \\Recent, and SEARCH answers in the new form. */
+static inline bool
+imap_is_rev2(const struct imap_session *s)
+{
+	return (s->enabled & IMAP_ON_REV2) != 0;
 }
 /* What is announced after login, less what is hidden from this account. */
 int imap_put_capabilities(struct imap_session *s, struct buf *out);

@@ -153,7 +153,7 @@ struct writer {
 	struct buf *out;
 	struct str msg;
 	const struct mime_tree *t;
-	bool extended;
+	unsigned how; /* enum imap_structure */
 	struct arena *a;
 };
 
@@ -286,7 +286,7 @@ put_multipart(struct writer *w, const struct mime_part *p)
 	if (r != 0 || !mail_ctype_parse(p->ctype, &type, &subtype, &params))
 		return BUF_LIMIT;
 	r |= buf_putc(w->out, ' ') | imap_put_string(w->out, subtype);
-	if (!w->extended)
+	if (!(w->how & IMAP_STRUCTURE_EXTENDED))
 		return r;
 	mime_read(mime_header(w->msg, p), v);
 	return r | buf_putc(w->out, ' ') | put_params(w, params) | put_extension(w, v);
@@ -294,20 +294,22 @@ put_multipart(struct writer *w, const struct mime_part *p)
 
 /* Shown with envelope and lines: a message/rfc822 that was looked into. */
 static bool
-is_rfc822(const struct mime_part *p)
+is_rfc822(const struct writer *w, const struct mime_part *p)
 {
 	struct str type, subtype;
 	struct mail_lex params;
 
-	return p->default_message ||
-	       (mail_ctype_parse(p->ctype, &type, &subtype, &params) &&
-		   str_eq_nocase(type, STR("message")) && str_eq_nocase(subtype, STR("rfc822")));
+	return p->default_message || (mail_ctype_parse(p->ctype, &type, &subtype, &params) &&
+					 str_eq_nocase(type, STR("message")) &&
+					 (str_eq_nocase(subtype, STR("rfc822")) ||
+					     ((w->how & IMAP_STRUCTURE_GLOBAL) &&
+						 str_eq_nocase(subtype, STR("global")))));
 }
 
 static int
 put_single(struct writer *w, const struct mime_part *p)
 {
-	bool rfc822 = is_rfc822(p), whole = rfc822 && p->kind == MIME_MESSAGE;
+	bool rfc822 = is_rfc822(w, p), whole = rfc822 && p->kind == MIME_MESSAGE;
 	struct str v[M_N] = { 0 };
 	int r;
 
@@ -329,7 +331,7 @@ put_single(struct writer *w, const struct mime_part *p)
 	}
 	if (whole || p->kind == MIME_TEXT)
 		r |= buf_putc(w->out, ' ') | imap_put_u64(w->out, p->lines);
-	if (!w->extended)
+	if (!(w->how & IMAP_STRUCTURE_EXTENDED))
 		return r;
 	return r | buf_putc(w->out, ' ') | put_text(w->out, v[M_MD5]) | put_extension(w, v);
 }
@@ -347,9 +349,9 @@ put_part(struct writer *w, const struct mime_part *p)
 
 int
 imap_put_structure(
-    struct buf *out, struct str msg, const struct mime_tree *t, bool extended, struct arena *a)
+    struct buf *out, struct str msg, const struct mime_tree *t, unsigned how, struct arena *a)
 {
-	struct writer w = { out, msg, t, extended, a };
+	struct writer w = { out, msg, t, how, a };
 	size_t before = out->len;
 
 	if (put_part(&w, &t->parts[0]) == 0)

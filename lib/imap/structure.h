@@ -24,8 +24,11 @@ enum {
 /* header: the message, or its header alone. Appends; 0 or BUF_LIMIT (out is then as before). The
  * arena is reset. */
 int imap_put_envelope(struct buf *out, struct str header, struct arena *a);
-/* extended: BODYSTRUCTURE, else BODY. */
+enum imap_structure {
+	IMAP_STRUCTURE_EXTENDED = 1, /* BODYSTRUCTURE, else BODY */
+	IMAP_STRUCTURE_GLOBAL = 2,   /* message/global is shown as a message (rfc9051:7.5.2) */
+};
 int imap_put_structure(
-    struct buf *out, struct str msg, const struct mime_tree *t, bool extended, struct arena *a);
+    struct buf *out, struct str msg, const struct mime_tree *t, unsigned how, struct arena *a);
 
 #endif

@@ -148,6 +148,12 @@ imap_view_uid_of(const struct imap_view *v, uint32_t seq)
 	return m.uid;
 }
 
+uint32_t
+imap_view_max_uid(const struct imap_view *v)
+{
+	return v->exists > 0 ? imap_view_uid_of(v, v->exists) : v->last_uid;
+}
+
 void
 imap_walk_uids(const struct imap_view *v, struct imap_walk *w, uint32_t lo, uint32_t hi)
 {

@@ -75,6 +75,8 @@ void imap_walk_uids(const struct imap_view *v, struct imap_walk *w, uint32_t lo,
  * while walking. */
 void imap_walk_seqs(const struct imap_view *v, struct imap_walk *w, uint32_t lo, uint32_t hi);
 bool imap_walk_next(const struct imap_view *v, struct imap_walk *w, struct imap_seen *m);
+/* What '*' stands for among UIDs: that of the last message the client knows. */
+uint32_t imap_view_max_uid(const struct imap_view *v);
 /* Sequence number of a UID that the client knows. */
 uint32_t imap_view_seq_of(const struct imap_view *v, uint32_t uid);
 /* UID of a sequence number (1 <= seq <= exists). */

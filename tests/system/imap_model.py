@@ -1,0 +1,797 @@
+# SPDX-License-Identifier: ISC
+"""A small model of IMAP, written from rfc3501, rfc7162, rfc4315, rfc6851, rfc4731 and rfc5182: what the
+folders hold (the truth) and what each client may believe. Random commands of several sessions; every
+response is checked, and after each command the belief against the truth."""
+import re
+import socket
+import ssl
+
+FLAGS = ["\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft"]
+KEYWORDS = ["$Junk", "NonJunk", "Work", "$Forwarded"]
+
+
+class Wrong(AssertionError):
+    pass
+
+
+def want(condition, *what):
+    if not condition:
+        raise Wrong(" ".join(str(w) for w in what))
+
+
+# --- words of responses ---------------------------------------------------------------------------
+
+def parse(data):
+    """A response without its line end as nested lists; atoms and strings as str."""
+    stack, at, n = [[]], 0, len(data)
+    while at < n:
+        c = data[at:at + 1]
+        if c == b" ":
+            at += 1
+        elif c == b"(":
+            stack.append([])
+            at += 1
+        elif c == b")":
+            done = stack.pop()
+            stack[-1].append(done)
+            at += 1
+        elif c == b'"':
+            text, at = b"", at + 1
+            while data[at:at + 1] != b'"':
+                at += data[at:at + 1] == b"\\"
+                text += data[at:at + 1]
+                at += 1
+            at += 1
+            stack[-1].append(text.decode("latin-1"))
+        elif c == b"{":
+            end = data.index(b"}\r\n", at)
+            size = int(data[at + 1:end])
+            at = end + 3 + size
+            stack[-1].append(data[end + 3:at].decode("latin-1"))
+        else:
+            m = re.compile(rb"[^ ()\[\]]*(\[[^\]]*\](<\d+>)?)?").match(data, at)
+            want(m.end() > at, "cannot read", data[at:at + 40])
+            stack[-1].append(m.group().decode("latin-1"))
+            at = m.end()
+    want(len(stack) == 1, "parentheses", data)
+    return stack[0]
+
+
+def numbers(text):
+    """"1:3,7" as a list."""
+    out = []
+    for part in text.split(","):
+        lo, _, hi = part.partition(":")
+        lo, hi = int(lo), int(hi or lo)
+        want(0 < lo <= hi < 2 ** 32, "not a set", text)
+        out += range(lo, hi + 1)
+    return out
+
+
+def as_set(values, rng):
+    """Numbers as a set in one of its spellings."""
+    values, parts, i = sorted(values), [], 0
+    while i < len(values):
+        j = i
+        while j + 1 < len(values) and values[j + 1] == values[j] + 1:
+            j += 1
+        if j > i:
+            parts.append(f"{values[i]}:{values[j]}" if rng.random() < .8 else f"{values[j]}:{values[i]}")
+        else:
+            parts.append(str(values[i]))
+        i = j + 1
+    rng.shuffle(parts)
+    return ",".join(parts)
+
+
+# --- the truth ------------------------------------------------------------------------------------
+
+class Message:
+    def __init__(self, uid, flags, subject, size, email=None):
+        self.uid, self.flags, self.subject, self.size = uid, set(flags), subject, size
+        self.email = email   # once it was told
+        self.modseq = None   # once it was told
+        self.above = 0       # it must be higher than this
+
+
+class Folder:
+    def __init__(self, name):
+        self.name, self.validity, self.ident = name, None, None
+        self.uidnext, self.messages = 1, {}
+        self.highest = 0     # highest MODSEQ anyone was told
+
+    def changed(self, message):
+        message.modseq, message.above = None, self.highest
+
+    def learn(self, message, modseq):
+        if message.modseq is None:
+            want(modseq > message.above, "MODSEQ did not rise", message.uid, modseq, message.above)
+            message.modseq = modseq
+        want(message.modseq == modseq, "MODSEQ differs", message.uid, modseq, message.modseq)
+        self.highest = max(self.highest, modseq)
+
+    def is_newer(self, message, modseq):
+        """Has it changed after modseq? None: nobody was told."""
+        if message.modseq is not None:
+            return message.modseq > modseq
+        return True if modseq <= message.above else None
+
+    def add(self, flags, subject, size, email=None):
+        message = Message(self.uidnext, flags, subject, size, email)
+        message.above = self.highest
+        self.messages[self.uidnext] = message
+        self.uidnext += 1
+        return message
+
+    def unseen(self):
+        return sum("\\Seen" not in m.flags for m in self.messages.values())
+
+
+# --- a client -------------------------------------------------------------------------------------
+
+class Client:
+    """One connection and what its client believes of the selected folder."""
+
+    def __init__(self, world, number):
+        self.world, self.number, self.count, self.trace = world, number, 0, []
+        self.memory = {}     # folder id -> (uidvalidity, modseq, {uid: flags}) from before
+        self.connect()
+
+    def connect(self):
+        raw = socket.create_connection(self.world.address, 60)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = self.world.tls.wrap_socket(raw)
+        self.file = self.socket.makefile("rb")
+        self.folder, self.readonly, self.idle = None, False, None
+        self.condstore = self.qresync = False
+        self.saved = set()
+        want(self.file.readline().startswith(b"* OK"), "greeting")
+        self.send(b"l LOGIN \"%s\" \"%s\"\r\n" % self.world.login)
+        while not (line := self.file.readline()).startswith(b"l "):
+            want(line.startswith(b"* "), "at login", line)
+        want(line.startswith(b"l OK"), line)
+        for name in ("CONDSTORE", "QRESYNC"):
+            if self.world.rng.random() < .4:
+                self.command(f"ENABLE {name}", "OK")
+                self.condstore = True
+                self.qresync |= name == "QRESYNC"
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+    def send(self, data):
+        self.trace = (self.trace + [b"C: " + data])[-60:]
+        self.socket.sendall(data)
+
+    def response(self):
+        """A whole response with its literals."""
+        data = b""
+        while True:
+            line = self.file.readline()
+            want(line.endswith(b"\r\n"), "connection ended", data + line)
+            data += line
+            literal = re.search(rb"\{(\d+)\}\r\n$", line)
+            if not literal:
+                self.trace = (self.trace + [b"S: " + data])[-60:]
+                return data[:-2]
+            data += self.file.read(int(literal.group(1)))
+
+    # --- what is told without being asked
+    def untagged(self, data, hold, took):
+        """Applies a response to the belief; what only the command can judge goes to took."""
+        words = data[2:].split(b" ", 2)
+        kind = words[1].upper() if words[0].isdigit() and len(words) > 1 else words[0].upper()
+        if kind == b"EXISTS":
+            self.exists(int(words[0]))
+        elif kind == b"EXPUNGE":
+            n = int(words[0])
+            want(not hold and not self.qresync, "EXPUNGE now", data)
+            want(1 <= n <= len(self.view), "EXPUNGE of", n, len(self.view))
+            self.gone(self.view[n - 1])
+        elif kind == b"VANISHED" and b"(EARLIER)" not in data:
+            want(not hold and self.qresync, "VANISHED now", data)
+            for uid in numbers(data[2:].split(b" ")[1].decode()):
+                want(uid in self.known, "VANISHED of unknown", uid)
+                self.gone(uid)
+        elif kind == b"VANISHED":
+            want(self.qresync and "earlier" in took, "VANISHED (EARLIER) now", data)
+            took["earlier"] += numbers(data.split(b" ")[-1].decode())
+        elif kind == b"FETCH":
+            self.fetched(int(words[0]), parse(data)[3], took)
+        elif kind == b"RECENT":
+            want(int(words[0]) <= len(self.view), data)
+        elif kind == b"OK":
+            if code := re.match(rb"\* OK \[HIGHESTMODSEQ (\d+)\]", data):
+                took["highest"] = int(code.group(1))
+                self.at = max(self.at, took["highest"]) if self.folder else 0
+            elif code := re.match(rb"\* OK \[COPYUID (\d+) (\S+) (\S+)\]", data):
+                took["copyuid"] = code.groups()
+            elif code := re.match(rb"\* OK \[(UIDVALIDITY|UIDNEXT|UNSEEN) (\d+)\]", data):
+                took[code.group(1).decode()] = int(code.group(2))
+            elif code := re.match(rb"\* OK \[MAILBOXID \((\S+)\)\]", data):
+                took["ident"] = code.group(1).decode()
+        elif kind in (b"SEARCH", b"ESEARCH", b"STATUS", b"LIST"):
+            took.setdefault(kind.decode(), []).append(parse(data)[2:])
+        elif kind not in (b"FLAGS", b"ENABLED", b"CAPABILITY"):
+            raise Wrong(f"unexpected {data}")
+
+    def exists(self, n):
+        want(n >= len(self.view), "EXISTS shrinks", n, len(self.view))
+        fresh = [u for u in sorted(self.folder.messages) if u > self.last]
+        want(len(self.view) + len(fresh) == n, "EXISTS", n, "view", len(self.view), "new", fresh)
+        for uid in fresh:
+            self.view.append(uid)
+            self.known[uid] = None
+            self.last = uid
+
+    def gone(self, uid):
+        want(uid not in self.folder.messages, "told that a live message is gone", uid)
+        self.view.remove(uid)
+        del self.known[uid]
+        self.saved.discard(uid)
+
+    def fetched(self, n, items, took):
+        want(1 <= n <= len(self.view), "FETCH of", n, len(self.view))
+        uid = self.view[n - 1]
+        got = dict(zip((i.upper() for i in items[::2]), items[1::2]))
+        want(int(got.get("UID", uid)) == uid, "UID of", n, got, "want", uid)
+        message = self.folder.messages.get(uid)
+        if self.idle:  # told when it happened; more may have happened since
+            if "FLAGS" in got:
+                self.known[uid] = {f for f in got["FLAGS"] if f != "\\Recent"}
+            return
+        want(message, "FETCH of a message that is gone", uid)
+        if "FLAGS" in got:
+            flags = {f for f in got["FLAGS"] if f != "\\Recent"}
+            want(flags == message.flags, "flags of", uid, flags, "want", message.flags)
+            self.known[uid] = flags
+        if "MODSEQ" in got:
+            modseq = int(got["MODSEQ"][0])
+            self.folder.learn(message, modseq)
+            took["top"] = max(took.get("top", 0), modseq)
+        elif self.condstore and "FLAGS" in got and "asked" not in took:
+            raise Wrong(f"flags without MODSEQ: {got}")
+        if "RFC822.SIZE" in got:
+            want(int(got["RFC822.SIZE"]) == message.size, "size", uid)
+        if "EMAILID" in got:
+            message.email = message.email or got["EMAILID"]
+            want(message.email == got["EMAILID"], "EMAILID", uid)
+        took.setdefault("fetch", []).append((n, got))
+
+    # --- commands
+    def command(self, text, status="OK", hold=False, literals=(), **took):
+        """Sends a command; returns what was told and the tagged response."""
+        self.count += 1
+        tag = f"{self.number}x{self.count}"
+        data = f"{tag} {text}".encode()
+        for literal, after in literals:
+            data += b"{%d+}\r\n%s%s" % (len(literal), literal, after)
+        self.send(data + b"\r\n")
+        while True:
+            data = self.response()
+            if data.startswith(tag.encode() + b" "):
+                break
+            want(data.startswith(b"* "), "neither tagged nor untagged", data)
+            self.untagged(data, hold, took)
+        tagged = data[len(tag) + 1:].decode("latin-1")
+        want(status is None or tagged.startswith(status + " "), text, "->", tagged, "want", status)
+        if code := re.search(r"\[HIGHESTMODSEQ (\d+)\]", tagged):
+            self.at = int(code.group(1))
+        self.world.settle()
+        if self.folder:
+            self.agree(hold)
+            if not hold and self.condstore and "top" in took:
+                self.at = max(self.at, took["top"])
+        return took, tagged
+
+    def agree(self, hold):
+        """All that may be told has been told."""
+        live = self.folder.messages
+        known = self.view if not hold else [u for u in self.view if u in live]
+        want(known == sorted(live), "belief", known, "truth", sorted(live))
+        for uid in known:
+            flags = self.known[uid]
+            want(flags is None or flags == live[uid].flags, "believes", uid, flags, live[uid].flags)
+
+    def start_idle(self):
+        self.count += 1
+        self.idle = f"{self.number}x{self.count}".encode()
+        self.send(self.idle + b" IDLE\r\n")
+        while not (data := self.response()).startswith(b"+"):
+            self.untagged(data, False, {})
+        self.world.settle()
+
+    def stop_idle(self):
+        """DONE; what came meanwhile counts."""
+        self.send(b"DONE\r\n")
+        took = {}
+        while not (data := self.response()).startswith(self.idle + b" "):
+            self.untagged(data, False, took)
+        want(data.startswith(self.idle + b" OK"), data)
+        self.idle = None
+        if self.folder:
+            self.agree(False)
+
+    # --- the folder it has open
+    def unselect(self):
+        if self.folder and self.qresync:
+            self.memory[self.folder.ident] = (self.folder.validity, self.at,
+                                              {u: self.known[u] for u in self.view})
+        self.folder, self.saved = None, set()
+
+    def select(self, folder, readonly, rng):
+        text = ("EXAMINE " if readonly else "SELECT ") + folder.name
+        before = self.memory.get(folder.ident) if self.qresync and rng.random() < .8 else None
+        took = {"asked": True}
+        if before:
+            took["earlier"] = []
+            some = f" {as_set(before[2], rng)}" if before[2] and rng.random() < .5 else ""
+            text += f" (QRESYNC ({before[0]} {before[1]}{some}))"
+        elif rng.random() < .2:
+            text += " (CONDSTORE)"
+            self.condstore = True
+        self.unselect()
+        self.folder, self.readonly = folder, readonly
+        self.view, self.known, self.last, self.at = [], {}, 0, 0
+        took, tagged = self.command(text, "OK", **took)
+        want(("[READ-ONLY]" in tagged) == readonly, tagged)
+        folder.validity = folder.validity or took["UIDVALIDITY"]
+        folder.ident = folder.ident or took["ident"]
+        want(folder.validity == took["UIDVALIDITY"] and folder.ident == took["ident"], took)
+        want(took["UIDNEXT"] == folder.uidnext, "UIDNEXT", took, folder.uidnext)
+        want(took["highest"] >= folder.highest, "HIGHESTMODSEQ", took, folder.highest)
+        want(took.get("top", 0) <= took["highest"], "HIGHESTMODSEQ below a message's")
+        folder.highest = self.at = took["highest"]
+        if folder.unseen():
+            first = next(i for i, u in enumerate(self.view) if "\\Seen" not in folder.messages[u].flags)
+            want(took.get("UNSEEN") == first + 1, "UNSEEN", took, first + 1)
+        else:
+            want("UNSEEN" not in took, "UNSEEN without any")
+        if before:
+            self.resynced(before, took, some)
+
+    def resynced(self, before, took, some):
+        """rfc7162:3.2.5: with what it knew and what it was told the client is up to date."""
+        gone = set(took["earlier"])
+        want(len(gone) == len(took["earlier"]), "twice in VANISHED")
+        want(not gone & set(self.folder.messages), "VANISHED but live", gone)
+        want(not some or gone <= set(before[2]), "VANISHED that was not asked for")
+        for uid in set(before[2]) - set(self.folder.messages):
+            want(uid in gone, "gone but not VANISHED", uid)
+        for uid, flags in before[2].items():
+            if uid in self.known and self.known[uid] is None:
+                self.known[uid] = flags
+        self.agree(False)
+
+
+# --- all of it ------------------------------------------------------------------------------------
+
+class World:
+    def __init__(self, address, cafile, user, password, rng, clients=4):
+        self.address, self.rng, self.login = address, rng, (user.encode(), password.encode())
+        self.tls = ssl.create_default_context(cafile=cafile)
+        self.tls.check_hostname = False
+        self.clients = []
+        self.folders = {n: Folder(n) for n in ("INBOX", "Archive", "Drafts", "Sent", "Junk", "Trash")}
+        self.serial = 0
+        for i in range(clients):
+            self.clients.append(Client(self, i))
+
+    def settle(self):
+        """Idling clients hear of what comes and goes at once."""
+        for c in self.clients:
+            while c.idle and c.folder and c.view != sorted(c.folder.messages):
+                c.untagged(c.response(), False, {})
+
+    # --- arguments
+    def some(self, pool, most=6):
+        pool = list(pool)
+        return self.rng.sample(pool, min(len(pool), self.rng.randint(1, most)))
+
+    def flags(self, most=3):
+        return self.rng.sample(FLAGS + KEYWORDS, self.rng.randint(0, most))
+
+    def target(self):
+        """Mostly one of three folders, so that sessions meet."""
+        names = list(self.folders)
+        return self.rng.choice(names[:3] if self.rng.random() < .8 else names)
+
+    def numbers_of(self, c, by_uid):
+        """(text, UIDs meant in the order of the view); c.view must not be empty."""
+        r = self.rng.random()
+        if r < .1 and c.saved <= set(c.view):
+            # what is expunged is in it no more, told or not (rfc5182:2.1)
+            return "$", [u for u in c.view if u in c.saved and u in c.folder.messages]
+        if r < .3:
+            a, b = sorted(self.rng.sample(range(1, len(c.view) + 1), 2) if len(c.view) > 1 else (1, 1))
+            uids = c.view[a - 1:b]
+            return (f"{uids[0]}:{uids[-1]}" if by_uid else f"{a}:{b}"), uids
+        if r < .4:
+            return "1:*", list(c.view)
+        if r < .5:
+            return "*", c.view[-1:]
+        uids = sorted(self.some(c.view))
+        if not by_uid:
+            return as_set([c.view.index(u) + 1 for u in uids], self.rng), uids
+        # UIDs that do not exist do no harm
+        extra = {self.rng.randint(1, c.folder.uidnext + 5)} if self.rng.random() < .3 else set()
+        return as_set(set(uids) | extra, self.rng), [u for u in c.view if u in set(uids) | extra]
+
+    # --- commands; c has a folder open, with messages in its view, where that is needed
+    def do_noop(self, c):
+        c.command(self.rng.choice(("NOOP", "CHECK", "NOOP") if c.folder else ("NOOP",)))
+
+    def do_select(self, c):
+        c.select(self.folders[self.target()], self.rng.random() < .15, self.rng)
+
+    def do_unselect(self, c):
+        if not c.folder:
+            return
+        folder, closes = c.folder, self.rng.random() < .5
+        gone = [u for u, m in folder.messages.items() if "\\Deleted" in m.flags]
+        c.unselect()
+        c.command("CLOSE" if closes else "UNSELECT")
+        if closes and not c.readonly:
+            self.expunged(folder, gone)
+
+    def expunged(self, folder, uids):
+        for uid in uids:
+            del folder.messages[uid]
+
+    def do_store(self, c):
+        by_uid, silent = self.rng.random() < .5, self.rng.random() < .3
+        conditional = self.rng.random() < .25
+        if conditional:
+            self.ask_modseqs(c)
+        text, uids = self.numbers_of(c, by_uid)
+        flags, mode = self.flags(), self.rng.choice("+- ").strip()
+        live = [u for u in uids if u in c.folder.messages]
+        since = self.rng.randint(max(0, c.folder.highest - 20), c.folder.highest) if conditional else None
+        if since is not None:
+            text += f" (UNCHANGEDSINCE {since})"
+        text = f"{'UID ' * by_uid}STORE {text} {mode}FLAGS{'.SILENT' * silent} ({' '.join(flags)})"
+        if c.readonly:
+            c.condstore |= since is not None
+            c.command(text, "NO", hold=not by_uid)
+            return
+        was = {u: set(c.folder.messages[u].flags) for u in live}
+        refused = [u for u in live if since is not None and c.folder.is_newer(c.folder.messages[u], since)]
+        stored = [u for u in live if u not in refused]
+        gone = len(live) < len(uids) and not by_uid
+        seqs = {u: c.view.index(u) + 1 for u in live}
+        for uid in stored:
+            message = c.folder.messages[uid]
+            now = set(flags) if mode == "" else was[uid] | set(flags) if mode == "+" else was[uid] - set(flags)
+            if now != message.flags:
+                c.folder.changed(message)
+                message.flags = now
+            if silent and c.known[uid] is not None:
+                old = c.known[uid]
+                c.known[uid] = set(flags) if mode == "" else old | set(flags) if mode == "+" else old - set(flags)
+            elif silent and mode == "":
+                c.known[uid] = set(flags)
+        c.condstore |= since is not None
+        _, tagged = c.command(text, "NO" if gone else "OK", hold=not by_uid)
+        if not silent:
+            for uid in stored:
+                want(c.known.get(uid, "gone") is not None, "STORE did not tell", uid)
+        modified = re.search(r"\[MODIFIED (\S+)\]", tagged)
+        got = set(numbers(modified.group(1))) if modified else set()
+        want(got == {u if by_uid else seqs[u] for u in refused}, "MODIFIED", tagged, refused)
+        if gone and not refused:
+            want("[EXPUNGEISSUED]" in tagged, tagged)
+
+    def ask_modseqs(self, c):
+        """So that the model knows which message is newer than what."""
+        c.condstore = True
+        while any(c.folder.messages[u].modseq is None for u in c.view if u in c.folder.messages):
+            c.command("FETCH 1:* (MODSEQ)", None, hold=True, asked=True)
+
+    def do_fetch(self, c):
+        by_uid, conditional = self.rng.random() < .5, self.rng.random() < .25
+        if conditional:
+            self.ask_modseqs(c)
+        text, uids = self.numbers_of(c, by_uid)
+        items = self.some(["FLAGS", "UID", "MODSEQ", "RFC822.SIZE", "EMAILID", "INTERNALDATE"], 4)
+        marks = self.rng.random() < .15
+        if marks:
+            items.append("BODY[TEXT]")
+        elif self.rng.random() < .2:
+            items.append("BODY.PEEK[HEADER.FIELDS (SUBJECT)]")
+        text = f"{'UID ' * by_uid}FETCH {text} ({' '.join(items)})"
+        took, since = {"asked": True}, None
+        if conditional:
+            since = self.rng.randint(0, c.folder.highest)
+            vanished = by_uid and c.qresync and self.rng.random() < .7
+            text += f" (CHANGEDSINCE {since}{' VANISHED' * vanished})"
+            if vanished:
+                took["earlier"] = []
+        live = [u for u in uids if u in c.folder.messages]
+        asked = [u for u in live if since is None or c.folder.is_newer(c.folder.messages[u], since)]
+        seqs = {u: c.view.index(u) + 1 for u in asked}
+        c.condstore |= since is not None or "MODSEQ" in items
+        if marks and not c.readonly:
+            for uid in asked:
+                message = c.folder.messages[uid]
+                if "\\Seen" not in message.flags:
+                    c.folder.changed(message)
+                    message.flags = message.flags | {"\\Seen"}
+        status = "NO" if len(live) < len(uids) and not by_uid else "OK"
+        view = set(c.view)
+        took, tagged = c.command(text, status, hold=not by_uid, **took)
+        want(status == "OK" or "[EXPUNGEISSUED]" in tagged, tagged)
+        got = {}
+        for n, values in took.get("fetch", []):
+            got.setdefault(n, {}).update(values)
+        for uid in asked:
+            values = got.get(seqs[uid], {})
+            for item in items:
+                item = re.sub(r"^BODY.PEEK", "BODY", item)
+                want(item in values, "FETCH without", item, uid, values)
+            want(not by_uid or "UID" in values, "UID FETCH without UID")
+            if "BODY[HEADER.FIELDS (SUBJECT)]" in values:
+                subject = c.folder.messages[uid].subject
+                want(values["BODY[HEADER.FIELDS (SUBJECT)]"] == f"Subject: {subject}\r\n\r\n", values)
+        gone = set(took.get("earlier", []))
+        want(not gone & set(c.folder.messages) and not gone & view, "VANISHED (EARLIER)", gone)
+
+    # --- SEARCH
+    def key(self, c, depth=0):
+        """(text, function of a message and its number)."""
+        r = self.rng.random()
+        if r < .25 or not c.view:
+            flag = self.rng.choice(FLAGS)
+            if self.rng.random() < .5:
+                return flag[1:].upper(), lambda m, n: flag in m.flags
+            return "UN" + flag[1:].upper(), lambda m, n: flag not in m.flags
+        if r < .4:
+            word = self.rng.choice(KEYWORDS)
+            if self.rng.random() < .5:
+                return "KEYWORD " + word, lambda m, n: word in m.flags
+            return "UNKEYWORD " + word, lambda m, n: word not in m.flags
+        if r < .5:
+            size = self.rng.randint(20, 120)
+            if self.rng.random() < .5:
+                return f"LARGER {size}", lambda m, n: m.size > size
+            return f"SMALLER {size}", lambda m, n: m.size < size
+        if r < .6:
+            digit = str(self.rng.randint(0, 9))
+            return f"SUBJECT {digit}", lambda m, n: digit in m.subject
+        if r < .75 or depth > 3:
+            by_uid = self.rng.random() < .5
+            text, uids = self.numbers_of(c, by_uid)
+            uids = set(uids)
+            return ("UID " if by_uid else "") + text, lambda m, n: m.uid in uids
+        if r < .83:
+            text, f = self.key(c, depth + 1)
+            return "NOT " + text, lambda m, n: not f(m, n)
+        (text, f), (other, g) = self.key(c, depth + 1), self.key(c, depth + 1)
+        if r < .92:
+            return f"OR {text} {other}", lambda m, n: f(m, n) or g(m, n)
+        return f"({text} {other})", lambda m, n: f(m, n) and g(m, n)
+
+    def do_search(self, c):
+        by_uid = self.rng.random() < .5
+        keys = [self.key(c) for _ in range(self.rng.randint(1, 2))]
+        options = self.some(["MIN", "MAX", "ALL", "COUNT", "SAVE"], 3) if self.rng.random() < .5 else None
+        text = " ".join(k for k, _ in keys)
+        if options is not None:
+            text = f"RETURN ({' '.join(options)}) {text}"
+        found = [u for i, u in enumerate(c.view) if u in c.folder.messages
+                 and all(f(c.folder.messages[u], i + 1) for _, f in keys)]
+        values = [u if by_uid else c.view.index(u) + 1 for u in found]
+        took, _ = c.command(f"{'UID ' * by_uid}SEARCH {text}", hold=not by_uid)
+        if options is None:
+            got = [int(v) for v in took["SEARCH"][0]]
+            want(got == values, "SEARCH", text, got, "want", values)
+            return
+        self.esearch(c, took, options, by_uid, values)
+        if "SAVE" in options:
+            ends = [o for o in ("MIN", "MAX") if o in options]
+            if ends and not {"ALL", "COUNT"} & set(options):
+                found = sorted({found[0 if o == "MIN" else -1] for o in ends}) if found else []
+            c.saved = set(found) & set(c.view)
+
+    def esearch(self, c, took, options, by_uid, values):
+        if options == ["SAVE"]:
+            want("ESEARCH" not in took, "ESEARCH after SAVE alone")
+            return
+        words = took["ESEARCH"][0]
+        want(words[0] == ["TAG", f"{c.number}x{c.count}"], words)
+        words = words[1:]
+        want((words[:1] == ["UID"]) == by_uid, words)
+        words = words[1:] if by_uid else words
+        got = dict(zip(words[::2], words[1::2]))
+        expected = {}
+        if values and "MIN" in options:
+            expected["MIN"] = str(values[0])
+        if values and "MAX" in options:
+            expected["MAX"] = str(values[-1])
+        if "COUNT" in options:
+            expected["COUNT"] = str(len(values))
+        if values and "ALL" in options:
+            want(sorted(numbers(got.pop("ALL", "0"))) == values, "ALL", words, values)
+        want(got == expected, "ESEARCH", got, expected)
+
+    # --- messages come and go
+    def do_expunge(self, c):
+        gone = [u for u, m in c.folder.messages.items() if "\\Deleted" in m.flags]
+        text = "EXPUNGE"
+        if self.rng.random() < .4:
+            numbers_text, uids = self.numbers_of(c, True)
+            gone = [u for u in gone if u in uids]
+            text = f"UID EXPUNGE {numbers_text}"
+        else:
+            # what this session has not been told of yet is not meant
+            gone = [u for u in gone if u in c.view]
+        if c.readonly:
+            c.command(text, "NO")
+            return
+        self.expunged(c.folder, gone)
+        c.command(text)
+
+    def do_copy(self, c):
+        by_uid, moves = self.rng.random() < .5, self.rng.random() < .4
+        text, uids = self.numbers_of(c, by_uid)
+        live = [u for u in uids if u in c.folder.messages]
+        missing = self.rng.random() < .05
+        name = "Nowhere" if missing else self.target()
+        text = f"{'UID ' * by_uid}{'MOVE' if moves else 'COPY'} {text} {name}"
+        gone = len(live) < len(uids) and not by_uid
+        if gone or missing or (moves and c.readonly):
+            _, tagged = c.command(text, "NO")
+            return
+        to = self.folders[name]
+        first = to.uidnext
+        copied = [(set(m.flags), m.subject, m.size, m.email) for m in (c.folder.messages[u] for u in live)]
+        for args in copied:
+            to.add(*args)
+        if moves:
+            self.expunged(c.folder, live)
+        took, tagged = c.command(text)
+        code = re.search(r"\[COPYUID (\d+) (\S+) (\S+)\]", tagged)
+        code = code.groups() if code else tuple(x.decode() for x in took["copyuid"]) if "copyuid" in took else None
+        if not live:
+            want(code is None, tagged)
+            return
+        to.validity = to.validity or int(code[0])
+        want(int(code[0]) == to.validity, code)
+        want(numbers(code[1]) == live and numbers(code[2]) == list(range(first, first + len(live))),
+             "COPYUID", code, live, first)
+
+    def do_append(self, c):
+        folder = self.folders[self.target()]
+        text, literals, many = f"APPEND {folder.name} ", [], self.rng.choice((1, 1, 1, 2, 3))
+        first = folder.uidnext
+        for i in range(many):
+            self.serial += 1
+            flags, subject = self.flags(2), f"s{self.serial}"
+            body = f"Subject: {subject}\r\n\r\n{'x' * self.rng.randint(0, 90)}".encode()
+            folder.add(flags, subject, len(body))
+            words = f"({' '.join(flags)}) "
+            if i == 0:
+                text += words
+            else:
+                literals[-1] = (literals[-1][0], b" " + words.encode())
+            literals.append((body, b""))
+        _, tagged = c.command(text, literals=literals)
+        code = re.search(r"\[APPENDUID (\d+) (\S+)\]", tagged)
+        want(code and numbers(code.group(2)) == list(range(first, first + many)), tagged, first, many)
+        folder.validity = folder.validity or int(code.group(1))
+        want(int(code.group(1)) == folder.validity, tagged)
+
+    def do_status(self, c):
+        folder = self.folders[self.target()]
+        items = self.some(["MESSAGES", "UNSEEN", "UIDNEXT", "UIDVALIDITY", "SIZE", "DELETED",
+                           "HIGHESTMODSEQ", "MAILBOXID"], 4)
+        c.condstore |= "HIGHESTMODSEQ" in items
+        if self.rng.random() < .3:
+            took, _ = c.command(f'LIST "" {folder.name} RETURN (STATUS ({" ".join(items)}))')
+        else:
+            took, _ = c.command(f"STATUS {folder.name} ({' '.join(items)})")
+        name, words = took["STATUS"][0]
+        want(name == folder.name, name)
+        got = dict(zip(words[::2], words[1::2]))
+        want(set(got) == set(items), got, items)
+        live = folder.messages.values()
+        truth = {"MESSAGES": len(live), "UNSEEN": folder.unseen(), "UIDNEXT": folder.uidnext,
+                 "SIZE": sum(m.size for m in live),
+                 "DELETED": sum("\\Deleted" in m.flags for m in live)}
+        for item, value in got.items():
+            if item in truth:
+                want(int(value) == truth[item], "STATUS", item, value, truth[item])
+            elif item == "UIDVALIDITY":
+                folder.validity = folder.validity or int(value)
+                want(int(value) == folder.validity, value)
+            elif item == "MAILBOXID":
+                folder.ident = folder.ident or value[0]
+                want(value == [folder.ident], value)
+            else:
+                want(int(value) >= folder.highest, "STATUS HIGHESTMODSEQ", value, folder.highest)
+                folder.highest = int(value)
+
+    # --- folders
+    def do_folders(self, c):
+        own = [n for n in self.folders if n.startswith("Own")]
+        open_ones = {x.folder.name for x in self.clients if x.folder and x is not c}
+        r = self.rng.random()
+        if r < .5 and len(own) < 4:
+            self.serial += 1
+            name = f"Own{self.serial}"
+            _, tagged = c.command(f"CREATE {name}")
+            self.folders[name] = Folder(name)
+            self.folders[name].ident = re.search(r"\[MAILBOXID \((\S+)\)\]", tagged).group(1)
+        elif own and r < .75:
+            self.serial += 1
+            folder = self.folders.pop(self.rng.choice(own))
+            new = f"Own{self.serial}"
+            c.command(f"RENAME {folder.name} {new}")
+            folder.name = new
+            self.folders[new] = folder
+        elif own:
+            name = self.rng.choice(own)
+            if name in open_ones:
+                return
+            if c.folder is self.folders[name]:
+                c.folder = None
+            c.command(f"DELETE {name}")
+            del self.folders[name]
+
+    def do_idle(self, c):
+        if c.idle is None:
+            c.start_idle()
+
+    def do_reconnect(self, c):
+        c.unselect()
+        if self.rng.random() < .5:
+            c.send(b"bye LOGOUT\r\n")
+            while not c.response().startswith(b"bye OK"):
+                pass
+        c.close()
+        c.connect()
+
+    COMMANDS = [(do_noop, 8, False), (do_select, 6, False), (do_unselect, 1, False), (do_store, 20, True),
+                (do_fetch, 16, True), (do_search, 12, True), (do_expunge, 8, True), (do_copy, 9, True),
+                (do_append, 10, False), (do_status, 4, False), (do_folders, 1, False), (do_idle, 4, False),
+                (do_reconnect, 1, False)]
+
+    def step(self):
+        c = self.rng.choice(self.clients)
+        if c.idle is not None:
+            c.stop_idle()
+        if c.folder is None and self.rng.random() < .8:
+            self.do_select(c)
+            return c
+        functions, weights, needs = zip(*self.COMMANDS)
+        at = self.rng.choices(range(len(functions)), weights)[0]
+        if needs[at] and (c.folder is None or not c.view):
+            at = 8  # append
+        if functions[at] is World.do_append and sum(len(f.messages) for f in self.folders.values()) > 300:
+            if c.folder and not c.readonly:
+                self.thin(c)
+            return c
+        functions[at](self, c)
+        return c
+
+    def thin(self, c):
+        """Half of a folder goes."""
+        c.command("NOOP")
+        uids = c.view[::2]
+        if not uids:
+            return
+        for uid in uids:
+            message = c.folder.messages[uid]
+            if message.flags != {"\\Deleted"}:
+                c.folder.changed(message)
+                message.flags = {"\\Deleted"}
+            c.known[uid] = {"\\Deleted"}
+        c.command(f"UID STORE {as_set(uids, self.rng)} FLAGS.SILENT (\\Deleted)")
+        self.expunged(c.folder, uids)
+        c.command(f"UID EXPUNGE {as_set(uids, self.rng)}")
+
+    def finish(self):
+        for c in self.clients:
+            if c.idle is not None:
+                c.stop_idle()
+            c.close()
