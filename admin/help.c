@@ -29,12 +29,32 @@ help_all(void)
 		const struct command *c = command_get(id);
 		char left[64];
 		bool options = c->arguments[0] == '-';
+		const char *groups = strstr(c->arguments, "[--");
+		size_t n = groups ? (size_t)(groups - c->arguments) : strlen(c->arguments);
 
-		snprintf(left, sizeof(left), "%s %s", c->words, options ? "..." : c->arguments);
+		snprintf(left, sizeof(left), "%s %.*s", c->words, options ? 3 : (int)n,
+		    options ? "..." : c->arguments);
 		/* One line each, so that all fit a screen: the first clause of the help text. */
 		printf("  %-28s %.*s\n", left, first_clause(c->help), c->help);
 	}
 	printf("\n--dir is the instance's directory, %s if it is not given.\n", ADMIN_DEFAULT_DIR);
+}
+
+static void
+help_options(const struct command *c)
+{
+	bool any = false;
+
+	for (unsigned o = 0; o < OPTION__MAX; o++) {
+		const struct command_option_row *row = command_option((enum command_option)o);
+		char left[64];
+
+		if (!command_has_option(c, (enum command_option)o))
+			continue;
+		snprintf(left, sizeof(left), "--%s %s", row->name, row->value);
+		printf("%s  %-20s %s\n", any ? "" : "\nOptions:\n", left, row->help);
+		any = true;
+	}
 }
 
 void
@@ -42,6 +62,7 @@ help_command(const struct command *c)
 {
 	printf(
 	    "usage: postern [--dir DIR] [--json] %s %s\n\n%s\n", c->words, c->arguments, c->help);
+	help_options(c);
 	if (c->columns[0] != '\0')
 		printf("\nColumns: %s\n", c->columns);
 	if (c->secret)

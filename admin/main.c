@@ -51,16 +51,15 @@ global_options(struct admin *a, bool *help, int *argc, char **argv)
 }
 
 static int
-check_arity(const struct admin *a)
+check_arguments(const struct admin *a)
 {
-	int least, most;
+	struct command_line line;
 
 	if (a->id == CMD_init)
 		return 0; /* has options of its own */
-	command_arity(a->command, &least, &most);
-	if (a->argc < least || a->argc > most)
-		return usage_error(
-		    "usage: postern %s %s", a->command->words, a->command->arguments);
+	if (command_parse(a->command, a->argc, (const char *const *)a->argv, &line) < 0)
+		return usage_error("%s; usage: postern %s %s", line.error, a->command->words,
+		    a->command->arguments);
 	return 0;
 }
 
@@ -103,7 +102,7 @@ main(int argc, char **argv)
 		help_command(a.command);
 		return 0;
 	}
-	if ((r = check_arity(&a)) != 0)
+	if ((r = check_arguments(&a)) != 0)
 		return r;
 	return carry_out(&a);
 }

@@ -9,9 +9,14 @@
 #include "admin/admin.h"
 #include "base/xalloc.h"
 
+/* Rows that are kept to find the width of the columns; a longer table or array is printed as it
+ * comes. */
+enum { KEPT_MAX = 1000 };
+
 struct output {
 	const struct command *c;
 	bool json;
+	bool streaming; /* the beginning is printed */
 	json_t *rows;
 	size_t width[COMMAND_COLUMNS_MAX];
 };
@@ -49,6 +54,80 @@ clean(struct str s)
 	return j;
 }
 
+static void
+print_cell(const struct output *o, size_t i, const char *text)
+{
+	struct str next;
+	bool last = !command_column(o->c, i + 1, &next);
+
+	printf("%-*s%s", last ? 0 : (int)o->width[i], text, last ? "\n" : "  ");
+}
+
+static void
+print_head(const struct output *o)
+{
+	struct str name;
+
+	for (size_t i = 0; command_column(o->c, i, &name); i++) {
+		char head[64];
+
+		for (size_t k = 0; k <= name.n && k < sizeof(head); k++)
+			head[k] = (char)(k < name.n ? ascii_toupper(name.p[k]) : '\0');
+		print_cell(o, i, head);
+	}
+}
+
+static void
+print_rows(const struct output *o)
+{
+	struct str name;
+	size_t r;
+	json_t *row;
+
+	json_array_foreach(o->rows, r, row)
+	{
+		for (size_t i = 0; command_column(o->c, i, &name); i++) {
+			char key[64];
+			const char *text;
+
+			snprintf(key, sizeof(key), "%.*s", STRF(name));
+			text = json_string_value(json_object_get(row, key));
+			print_cell(o, i, text ? text : "");
+		}
+	}
+}
+
+static void
+print_json_rows(struct output *o)
+{
+	size_t r;
+	json_t *row;
+
+	json_array_foreach(o->rows, r, row)
+	{
+		printf("%s\n    ", o->streaming ? "," : "");
+		json_dumpf(row, stdout, JSON_ENSURE_ASCII);
+		o->streaming = true;
+	}
+}
+
+/* What is kept goes out; the table's columns keep the width they have. */
+static void
+stream(struct output *o)
+{
+	if (!o->json) {
+		if (!o->streaming)
+			print_head(o);
+		print_rows(o);
+		o->streaming = true;
+	} else {
+		if (!o->streaming)
+			printf("{\n  \"rows\": [");
+		print_json_rows(o);
+	}
+	json_array_clear(o->rows);
+}
+
 void
 output_row(void *arg, struct str cells)
 {
@@ -69,6 +148,8 @@ output_row(void *arg, struct str cells)
 			o->width[i] = name.n;
 	}
 	json_array_append_new(o->rows, row);
+	if (json_array_size(o->rows) == KEPT_MAX)
+		stream(o);
 }
 
 void
@@ -81,44 +162,6 @@ output_cells(struct output *o, size_t n, const char *const cells[])
 		buf_put(&b, cells[i], strlen(cells[i]) + 1);
 	output_row(o, str_from(buf_data(&b), buf_len(&b)));
 	buf_free(&b);
-}
-
-static void
-print_cell(const struct output *o, size_t i, const char *text)
-{
-	struct str next;
-	bool last = !command_column(o->c, i + 1, &next);
-
-	printf("%-*s%s", last ? 0 : (int)o->width[i], text, last ? "\n" : "  ");
-}
-
-static void
-print_table(const struct output *o)
-{
-	struct str name;
-	size_t r;
-	json_t *row;
-
-	if (json_array_size(o->rows) == 0)
-		return;
-	for (size_t i = 0; command_column(o->c, i, &name); i++) {
-		char head[64];
-
-		for (size_t k = 0; k <= name.n && k < sizeof(head); k++)
-			head[k] = (char)(k < name.n ? ascii_toupper(name.p[k]) : '\0');
-		print_cell(o, i, head);
-	}
-	json_array_foreach(o->rows, r, row)
-	{
-		for (size_t i = 0; command_column(o->c, i, &name); i++) {
-			char key[64];
-			const char *text;
-
-			snprintf(key, sizeof(key), "%.*s", STRF(name));
-			text = json_string_value(json_object_get(row, key));
-			print_cell(o, i, text ? text : "");
-		}
-	}
 }
 
 static void
@@ -136,16 +179,31 @@ print_json(const struct output *o, enum ipc_result result, struct str message)
 	json_decref(all);
 }
 
+/* The end of what stream() began. */
+static void
+print_json_end(struct output *o, enum ipc_result result, struct str message)
+{
+	json_t *text = clean(message);
+
+	print_json_rows(o);
+	printf("\n  ],\n  \"message\": ");
+	json_dumpf(text, stdout, JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
+	printf(",\n  \"ok\": %s\n}\n", result == IPC_OK ? "true" : "false");
+	json_decref(text);
+}
+
 int
 output_end(struct output **op, enum ipc_result result, struct str message)
 {
 	struct output *o = *op;
 	json_t *text = clean(message);
 
-	if (o->json)
+	if (o->json && o->streaming)
+		print_json_end(o, result, message);
+	else if (o->json)
 		print_json(o, result, message);
-	else
-		print_table(o);
+	else if (json_array_size(o->rows) > 0)
+		stream(o);
 	if (message.n > 0 && !o->json)
 		fprintf(result == IPC_OK ? stdout : stderr, "%s%s\n",
 		    result == IPC_OK ? "" : "postern: ", json_string_value(text));

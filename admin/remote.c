@@ -105,6 +105,68 @@ out:
 	return result;
 }
 
+/* A command with --limit is asked page by page: nobody on the way keeps a long list. */
+struct pages {
+	struct output *out;
+	uint64_t rows;
+	char last[64]; /* the first cell of the last row: where to go on */
+};
+
+static void
+page_row(void *arg, struct str cells)
+{
+	struct pages *p = arg;
+	struct str rest = cells, id;
+
+	if (command_cell_next(&rest, &id))
+		snprintf(p->last, sizeof(p->last), "%.*s", STRF(id));
+	p->rows++;
+	output_row(p->out, cells);
+}
+
+/* Of what --limit said: UINT64_MAX without one; 0 with an error. */
+static uint64_t
+limit_of(const struct command_line *line)
+{
+	uint64_t n = UINT64_MAX;
+
+	if (line->option[OPTION_limit] != NULL &&
+	    !str_u64(str_of(line->option[OPTION_limit]), UINT64_MAX, &n))
+		return 0;
+	return n;
+}
+
+static enum ipc_result
+call_pages(struct admin *a, struct output *o, struct buf *message)
+{
+	enum { MORE = 2 };
+	char *argv[COMMAND_ARGS_MAX + 2 * OPTION__MAX + MORE], limit[32], after[80];
+	struct pages p = { .out = o };
+	struct command_line line;
+	enum ipc_result result;
+	uint64_t left, asked;
+
+	if (a->argc > (int)(sizeof(argv) / sizeof(argv[0])) - MORE ||
+	    command_parse(a->command, a->argc, (const char *const *)a->argv, &line) < 0 ||
+	    (left = limit_of(&line)) == 0) {
+		buf_puts(message, "--limit takes a number above 0.");
+		return IPC_INVALID;
+	}
+	memcpy(argv, a->argv, (size_t)a->argc * sizeof(*argv));
+	argv[a->argc] = limit;
+	argv[a->argc + 1] = after;
+	do {
+		left -= left == UINT64_MAX ? 0 : p.rows;
+		p.rows = 0;
+		asked = left < COMMAND_PAGE ? left : COMMAND_PAGE;
+		snprintf(limit, sizeof(limit), "--limit=%llu", (unsigned long long)asked);
+		snprintf(after, sizeof(after), "--after=%s", p.last);
+		result = admin_call(a->dir, a->id, a->argc + (p.last[0] != '\0' ? 2 : 1), argv,
+		    STR(""), page_row, &p, message);
+	} while (result == IPC_OK && p.rows == asked && p.rows < left);
+	return result;
+}
+
 int
 admin_remote(struct admin *a)
 {
@@ -118,8 +180,11 @@ admin_remote(struct admin *a)
 		return EXIT_REFUSED;
 	o = output_new(a->command, a->json);
 	buf_init(&message, 4096);
-	result = admin_call(a->dir, a->id, a->argc, a->argv,
-	    str_from(buf_data(&secret), buf_len(&secret)), output_row, o, &message);
+	if (command_has_option(a->command, OPTION_limit))
+		result = call_pages(a, o, &message);
+	else
+		result = admin_call(a->dir, a->id, a->argc, a->argv,
+		    str_from(buf_data(&secret), buf_len(&secret)), output_row, o, &message);
 	buf_free_secret(&secret);
 	status = output_end(&o, result, str_from(buf_data(&message), buf_len(&message)));
 	buf_free(&message);

@@ -171,6 +171,25 @@ client_free(struct client *c)
 	free(c);
 }
 
+/* With the number under which an owner of the command logs what it does. */
+static void
+log_request(const struct client *c, const struct ipc_admin_request *m, const struct command *cmd)
+{
+	struct buf all;
+	struct str rest = m->args, word;
+
+	buf_init(&all, m->args.n + 1);
+	while (command_cell_next(&rest, &word)) {
+		if (buf_len(&all) > 0)
+			(void)buf_putc(&all, ' ');
+		(void)buf_put(&all, word.p, word.n);
+	}
+	log_info(NULL, "admin uid=%u request=%llu command=\"%s\" target=\"%s\"", c->uid,
+	    (unsigned long long)control.next_id + 1, cmd->words,
+	    LOGS(str_from(buf_data(&all), buf_len(&all))));
+	buf_free(&all);
+}
+
 static void
 on_admin_request(
     void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_admin_request *m, int fd)
@@ -184,8 +203,7 @@ on_admin_request(
 		command_end(ch, id, IPC_INVALID, "Not a command, or with wrong arguments.");
 		return;
 	}
-	log_info(NULL, "admin uid=%u command=\"%s\" target=\"%s\"", c->uid, cmd->words,
-	    LOGS(str_from(m->args.p, m->args.n ? strlen(m->args.p) : 0)));
+	log_request(c, m, cmd);
 	if (cmd->owner == COMMAND_control)
 		own_command(c, id, m);
 	else if (cmd->owner == COMMAND_local)

@@ -177,6 +177,22 @@ commands_mdoc(void)
 	printf(".El\n");
 }
 
+static void
+options_mdoc(void)
+{
+	printf(".Bl -tag -width Ds\n");
+	for (unsigned o = 0; o < OPTION__MAX; o++) {
+		const struct command_option_row *row = command_option((enum command_option)o);
+
+		printf(".It Fl \\-%s", row->name);
+		if (row->value[0] != '\0')
+			printf(" Ar %s", row->value);
+		printf(" Pq Li \\-\\-%s\n", row->group);
+		mdoc_text(row->help);
+	}
+	printf(".El\n");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -189,6 +205,7 @@ main(int argc, char **argv)
 		{ "capabilities", capabilities },
 		{ "settings", settings_mdoc },
 		{ "commands", commands_mdoc },
+		{ "options", options_mdoc },
 	};
 
 	for (size_t i = 0; argc == 2 && i < sizeof(tables) / sizeof(tables[0]); i++) {
@@ -197,6 +214,7 @@ main(int argc, char **argv)
 			return 0;
 		}
 	}
-	fprintf(stderr, "usage: tables messages|processes|capabilities|settings|commands\n");
+	fprintf(
+	    stderr, "usage: tables messages|processes|capabilities|settings|commands|options\n");
 	return 100;
 }

@@ -21,6 +21,13 @@ static const struct command commands[CMD__MAX] = {
 #undef COMMAND
 };
 
+static const struct command_option_row options[OPTION__MAX] = {
+#define COMMAND_OPTION(id, g, n, v, h) \
+	[OPTION_##id] = { .group = #g, .name = (n), .value = (v), .help = (h) },
+#include "command/option_table.h"
+#undef COMMAND_OPTION
+};
+
 const struct command *
 command_get(uint32_t id)
 {
@@ -63,15 +70,111 @@ command_arity(const struct command *c, int *least, int *most)
 	while (*a != '\0') {
 		size_t len = strcspn(a, " ");
 
-		if (len > 3 && strncmp(a + len - 3, "...", 3) == 0)
-			*most = COMMAND_ARGS_MAX - 1;
-		++*most;
-		if (*a != '[')
-			++*least;
+		if (strncmp(a, "[--", 3) != 0) {
+			if (memmem(a, len, "...", 3) != NULL)
+				*most = COMMAND_ARGS_MAX - 1;
+			++*most;
+			if (*a != '[')
+				++*least;
+		}
 		a += len + (a[len] == ' ');
 	}
 	if (*most > COMMAND_ARGS_MAX)
 		*most = COMMAND_ARGS_MAX;
+}
+
+const struct command_option_row *
+command_option(enum command_option o)
+{
+	return &options[o];
+}
+
+bool
+command_has_option(const struct command *c, enum command_option o)
+{
+	const char *a = c->arguments;
+	size_t n = strlen(options[o].group);
+
+	while ((a = strstr(a, "[--")) != NULL) {
+		a += 3;
+		if (strncmp(a, options[o].group, n) == 0 && a[n] == ']')
+			return true;
+	}
+	return false;
+}
+
+static bool
+has_options(const struct command *c)
+{
+	return strstr(c->arguments, "[--") != NULL;
+}
+
+/* The option that the word is, with "=" and its value or without; OPTION__MAX: none of this command. */
+static enum command_option
+find_option(const struct command *c, const char *word)
+{
+	size_t n = strcspn(word + 2, "=");
+	unsigned o = 0;
+
+	while (o < OPTION__MAX &&
+	       !(strlen(options[o].name) == n && strncmp(options[o].name, word + 2, n) == 0 &&
+		   command_has_option(c, (enum command_option)o)))
+		o++;
+	return (enum command_option)o;
+}
+
+/* The words that the option at argv[0] takes (1 or 2), or 0 and the reason. */
+static int
+take_option(const struct command *c, int argc, const char *const argv[], struct command_line *line)
+{
+	enum command_option o = find_option(c, argv[0]);
+	const char *equals = strchr(argv[0], '=');
+	int used = 1;
+
+	if (o == OPTION__MAX) {
+		snprintf(line->error, sizeof(line->error), "\"%s\" has no option %.40s", c->words,
+		    argv[0]);
+		return 0;
+	}
+	if (options[o].value[0] == '\0' && equals == NULL) {
+		line->option[o] = "";
+	} else if (options[o].value[0] != '\0' && equals != NULL) {
+		line->option[o] = equals + 1;
+	} else if (options[o].value[0] != '\0' && argc > 1) {
+		line->option[o] = argv[1];
+		used = 2;
+	} else {
+		snprintf(line->error, sizeof(line->error), "--%s takes %s", options[o].name,
+		    equals ? "no value" : options[o].value);
+		return 0;
+	}
+	return used;
+}
+
+int
+command_parse(
+    const struct command *c, int argc, const char *const argv[], struct command_line *line)
+{
+	bool options_too = has_options(c);
+	int least, most;
+
+	memset(line, 0, sizeof(*line));
+	command_arity(c, &least, &most);
+	for (int i = 0, used; i < argc; i += used) {
+		used = 1;
+		if (options_too && strncmp(argv[i], "--", 2) == 0) {
+			if ((used = take_option(c, argc - i, argv + i, line)) == 0)
+				return -1;
+		} else if (line->argc == most) {
+			snprintf(line->error, sizeof(line->error), "too many arguments");
+			return -1;
+		} else {
+			line->args[line->argc++] = argv[i];
+		}
+	}
+	if (line->argc < least)
+		snprintf(line->error, sizeof(line->error), "too few arguments");
+	return line->argc < least ? -1 : 0;
 }
 
 bool
@@ -101,21 +204,32 @@ command_cell_next(struct str *rest, struct str *cell)
 }
 
 int
+command_request(const struct ipc_admin_request *m, struct command_line *line)
+{
+	enum { WORDS_MAX = COMMAND_ARGS_MAX + 2 * OPTION__MAX };
+	const struct command *c = command_get(m->verb);
+	const char *words[WORDS_MAX];
+	struct str rest = m->args, word;
+	int n = 0;
+
+	memset(line, 0, sizeof(*line));
+	while (command_cell_next(&rest, &word)) {
+		if (n == WORDS_MAX)
+			return -1;
+		words[n++] = word.p;
+	}
+	return c == NULL || rest.n > 0 ? -1 : command_parse(c, n, words, line);
+}
+
+int
 command_arguments(const struct ipc_admin_request *m, const char *args[COMMAND_ARGS_MAX])
 {
-	const struct command *c = command_get(m->verb);
-	struct str rest = m->args, arg;
-	int n = 0, least, most;
+	struct command_line line;
 
-	if (c == NULL)
+	if (command_request(m, &line) < 0)
 		return -1;
-	command_arity(c, &least, &most);
-	while (command_cell_next(&rest, &arg)) {
-		if (n == COMMAND_ARGS_MAX)
-			return -1;
-		args[n++] = arg.p;
-	}
-	return rest.n > 0 || n < least || n > most ? -1 : n;
+	memcpy(args, line.args, (size_t)line.argc * sizeof(*args));
+	return line.argc;
 }
 
 void

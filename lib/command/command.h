@@ -25,9 +25,19 @@ enum command_id {
 	CMD__MAX
 };
 
+enum command_option {
+#define COMMAND_OPTION(id, group, name, value, help) OPTION_##id,
+#include "command/option_table.h"
+#undef COMMAND_OPTION
+	OPTION__MAX
+};
+
 enum {
 	COMMAND_ARGS_MAX = 64, /* an alias with that many targets */
 	COMMAND_COLUMNS_MAX = 8,
+	/* Rows of one answer of a command with --limit: the command line asks for the next ones when it
+	 * has printed these, so that nobody on the way keeps a long list in memory. */
+	COMMAND_PAGE = 1000,
 };
 
 struct command {
@@ -39,13 +49,35 @@ struct command {
 	const char *help;
 };
 
+struct command_option_row {
+	const char *group, *name, *value, *help;
+};
+
+/* The arguments of a command, taken apart. All borrowed. */
+struct command_line {
+	int argc;
+	const char *args[COMMAND_ARGS_MAX];
+	const char *option[OPTION__MAX]; /* its value ("" for one without); NULL: not given */
+	char error[160];                 /* why not, for people */
+};
+
 /* NULL: no such command. */
 const struct command *command_get(uint32_t id);
 /*
  * The command that argv[0..argc-1] begins with; *used is how many words it took. CMD_none if none.
  */
 enum command_id command_find(int argc, char **argv, int *used);
-/* How many arguments the table allows; *most is COMMAND_ARGS_MAX with "...". */
+const struct command_option_row *command_option(enum command_option o);
+/* Does the command take this option? */
+bool command_has_option(const struct command *c, enum command_option o);
+/*
+ * Takes arguments apart: "--name VALUE" and "--name=VALUE" of the command's options, wherever they
+ * stand, the rest in order. What begins with "--" is an option only for a command that has some.
+ * 0, or -1 with the reason in line->error.
+ */
+int command_parse(
+    const struct command *c, int argc, const char *const argv[], struct command_line *line);
+/* How many arguments the table allows besides options; *most is COMMAND_ARGS_MAX with "...". */
 void command_arity(const struct command *c, int *least, int *most);
 /* The i-th column's name; false behind the last. */
 bool command_column(const struct command *c, size_t i, struct str *name);
@@ -59,6 +91,9 @@ bool command_cell_next(struct str *rest, struct str *cell);
  * number do not fit the table (answer with command_end(IPC_INVALID)).
  */
 int command_arguments(const struct ipc_admin_request *m, const char *args[COMMAND_ARGS_MAX]);
+
+/* The same with the options. 0 or -1. */
+int command_request(const struct ipc_admin_request *m, struct command_line *line);
 
 /* n cells, as many as the table's columns. Cells beyond the frame's room are cut. */
 void command_row(struct ipc_channel *ch, uint64_t id, size_t n, const char *const cells[]);

@@ -7,6 +7,7 @@
  *       owner      who carries it out: local (the command line itself), control, accounts, queue
  *       arguments  "ADDRESS", "[ADDRESS]" optional, "TARGET..." one or more; options of local
  *                  commands as they are typed
+ *                  "[--GROUP]": the options of a group in option_table.h
  *       secret     SECRET: a password is read from standard input or asked for
  *       columns    names of the cells of each row, separated by commas
  */
@@ -72,10 +73,21 @@ COMMAND(config_set, "config set", local, "SETTING VALUE", NOSECRET, "",
 COMMAND(config_check, "config check", local, "", NOSECRET, "",
     "Check postern.conf and tell every error.")
 
-COMMAND(queue_list, "queue list", queue, "", NOSECRET,
-    "id,arrived,size,state,attempts,reverse_path,recipients", "List the messages in the queue.")
+COMMAND(queue_list, "queue list", queue, "[ID...] [--FILTER] [--PAGE]", NOSECRET,
+    "id,arrived,size,state,attempts,reverse_path,recipients",
+    "List the messages in the queue, oldest first.")
 COMMAND(queue_show, "queue show", queue, "ID", NOSECRET, "name,value",
-    "Show one message: envelope, attempts, header.")
+    "Show one message: envelope, attempts, answers, header.")
+COMMAND(queue_hold, "queue hold", queue, "[ID...] [--FILTER]", NOSECRET, "",
+    "Keep messages back until they are released.")
+COMMAND(queue_release, "queue release", queue, "[ID...] [--FILTER]", NOSECRET, "",
+    "Let messages go that were held.")
+COMMAND(queue_retry, "queue retry", queue, "[ID...] [--FILTER]", NOSECRET, "",
+    "Try messages now that wait for their time.")
+COMMAND(queue_redirect, "queue redirect", queue, "ADDRESS [ID...] [--FILTER]", NOSECRET,
+    "id,new_id", "Send messages to another address instead.")
+COMMAND(queue_remove, "queue remove", queue, "[ID...] [--FILTER]", NOSECRET, "",
+    "Remove messages; nobody is told.")
 
 COMMAND(backup, "backup", local, "DIRECTORY", NOSECRET, "",
     "Copy the running instance into an empty directory.")

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Options of commands that the running instance carries out; no include guard. A command takes those
+ * of a group when "[--GROUP]" stands among its arguments in command_table.h.
+ *
+ *   COMMAND_OPTION(id, group, name, value, help)
+ *       value  what follows it, or "": it stands alone
+ */
+COMMAND_OPTION(sender, FILTER, "sender", "ADDRESS",
+    "Messages with this reverse-path; @DOMAIN: of this domain; <>: without one.")
+COMMAND_OPTION(recipient, FILTER, "recipient", "ADDRESS",
+    "Messages that still have to go to this address, or to an address of @DOMAIN.")
+COMMAND_OPTION(domain, FILTER, "domain", "DOMAIN",
+    "Messages that still have to go to this domain.")
+COMMAND_OPTION(older, FILTER, "older", "AGE",
+    "Messages that arrived longer ago; an age is a number and s, m, h or d.")
+COMMAND_OPTION(newer, FILTER, "newer", "AGE", "Messages that arrived since then.")
+COMMAND_OPTION(state, FILTER, "state", "STATE",
+    "Messages in this state: waiting, deferred, sending, held or failed.")
+COMMAND_OPTION(all, FILTER, "all", "", "All messages.")
+COMMAND_OPTION(after, PAGE, "after", "ID", "Go on behind this message.")
+COMMAND_OPTION(limit, PAGE, "limit", "NUMBER", "Not more than so many messages.")
