@@ -280,6 +280,21 @@ test_wanted(void **state)
 	}
 }
 
+/* A list tells that it is one; its members' success nobody asked for. */
+static void
+test_wanted_of_a_list(void **state)
+{
+	(void)state;
+	begin("anna@here.test", SMTP_RET_NONE);
+	recipient("list@here.test", "", SMTP_NOTIFY_SUCCESS | SMTP_NOTIFY_FAILURE, -1);
+	envelope_set_list(&writer, 0);
+	finish();
+	assert_true(report_wanted(&envelope, 0, DSN_EXPANDED));
+	assert_true(report_wanted(&envelope, 0, DSN_FAILED));
+	assert_false(report_wanted(&envelope, 0, DSN_DELIVERED));
+	assert_false(report_wanted(&envelope, 0, DSN_RELAYED));
+}
+
 static void
 test_null_reverse_path(void **state)
 {
@@ -309,6 +324,7 @@ main(void)
 		cmocka_unit_test(test_made_of_another),
 		cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_wanted),
+		cmocka_unit_test(test_wanted_of_a_list),
 		cmocka_unit_test(test_null_reverse_path),
 	};
 	int rc;

@@ -14,7 +14,7 @@
 #include "dns/answer.h"
 #include "smtpd/session.h"
 
-enum queue_mode { STORE, SAY_FULL, REFUSE_EARLY, SILENT };
+enum queue_mode { STORE, SAY_FULL, SAY_CIRCLE, REFUSE_EARLY, SILENT };
 
 static struct {
 	struct io_loop *loop;
@@ -129,6 +129,8 @@ on_commit(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_msg_c
 	snprintf(t.prepend, sizeof(t.prepend), "%.*s", STRF(m->prepend));
 	if (t.mode == SAY_FULL)
 		stored.result = IPC_FULL;
+	if (t.mode == SAY_CIRCLE)
+		stored.result = IPC_EXISTS;
 	t.waiting = id;
 	if (t.mode == SILENT)
 		io_loop_stop(t.loop);
@@ -429,7 +431,8 @@ test_queue_says_no(void **state)
 	static const struct {
 		enum queue_mode mode;
 		int want;
-	} cases[] = { { SAY_FULL, 452 }, { REFUSE_EARLY, 452 }, { STORE, 250 } };
+	} cases[] = { { SAY_FULL, 452 }, { SAY_CIRCLE, 554 }, { REFUSE_EARLY, 452 },
+		{ STORE, 250 } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

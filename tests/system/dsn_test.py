@@ -144,7 +144,7 @@ def test_null_reverse_path_gets_none(m):
             c.expect("DATA", 354)
             c.send(message("null").encode() + b".\r\n")
             c.expect(None, 250)
-        m.wait_log(r"event=failed", start)
+        m.wait_log(r"event=dropped .*no such user here", start)
         wait_queue_empty(m)
         assert not re.search(r"event=report ", m.log(start)), m.log(start)
     finally:
@@ -235,17 +235,12 @@ def test_delay_is_told_once_and_then_expiry(m):
         m.cli("config", "set", "queue.expire-after", "432000")
 
 
-def hops(m):
-    return len(re.findall(r"event=(?:stored|accepted|received)", m.log()))
-
-
-@expects("event=failed", "event=deferred", "event=loop", "loop")
+@FAILED
 def test_forwards_in_a_circle_between_two_hosts_end(m):
     """T221: a@A -> b@B -> a@A ends, with one report to who wrote."""
-    zones = {"a.test": 5313, "b.test": 5314}
     bases = {"a.test": m.base + 2000, "b.test": m.base + 4000}
-    made, running = [], {}
-    both = Zones(5313, {d: "@ MX 10 mx\nmx A 127.0.0.1\n" for d in [*zones, "there.test"]})
+    made = []
+    both = Zones(5313, {d: "@ MX 10 mx\nmx A 127.0.0.1\n" for d in bases})
     try:
         for here, other in (("a.test", "b.test"), ("b.test", "a.test")):
             one = Instance(bases[here], users=(USER,),
@@ -254,16 +249,16 @@ def test_forwards_in_a_circle_between_two_hosts_end(m):
             one.cli("domain", "add", here)
             one.add_user("x@" + here)
             one.cli("forward", "add", "x@" + here, "x@" + other)
-            running[here] = one
-        submit(running["a.test"], "circle", ["x@a.test"])
+        submit(made[0], "circle", ["x@a.test"])
         a, b = made
         for one in made:
             wait_queue_empty(one, 60)
-        copies = a.count(user="x@a.test") + b.count(user="x@b.test")
-        assert 2 <= copies <= 4, copies
-        wait_reports(a, "circle")
-        for one in made:
-            one.logged = one.log_size()
+        assert (a.count(user="x@a.test"), b.count(user="x@b.test")) == (1, 1)
+        assert "forwarded in a circle" in a.log() + b.log()
+        # Both hosts of this test have the sender's domain; the second one found the circle.
+        report, = wait_reports(b, "circle")
+        assert report.recipients[0]["Status"] == "5.4.6", str(report.recipients[0])
+        assert not reports_of(a, "circle")
     finally:
         for one in made:
             one.destroy()

@@ -179,7 +179,7 @@ def test_remove_tells_nobody(m):
     assert not reports_of(m, "gone")
 
 
-@WAITS
+@expects("event=deferred", "event=failed", "log-lines-dropped")
 def test_long_list_goes_by_pages(m):
     """More than a page; mail is taken while it is told."""
     n = 2500
