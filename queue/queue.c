@@ -230,6 +230,7 @@ queue_set_options(struct queue *q, const struct queue_options *o)
 {
 	q->options = *o;
 	spool_set_limits(q->spool, &o->spool.limits);
+	age_time_passed(q->age);
 }
 
 void

@@ -38,7 +38,9 @@ report_wanted(const struct envelope *e, uint32_t delivery, enum dsn_kind kind)
 static struct str
 status_of(enum dsn_kind kind, const struct answer *a)
 {
-	return kind == DSN_FAILED && a->result == IPC_TEMP ? STR("5.4.7") : a->enhanced;
+	bool temporary = a->result == IPC_TEMP || (a->enhanced.n > 0 && a->enhanced.p[0] == '4');
+
+	return kind == DSN_FAILED && temporary ? STR("5.4.7") : a->enhanced;
 }
 
 static struct str

@@ -150,6 +150,12 @@ test_expired(void **state)
 	};
 	has(build(&in), "\r\nStatus: 5.4.7\r\n");
 	has((const char *)buf_data(&out), "Diagnostic-Code: smtp; 451 4.2.1 not now\r\n");
+	items[0].last =
+	    (struct answer){ .result = IPC_NO, .enhanced = STR("4.4.7"), .text = STR("too long") };
+	has(build(&in), "\r\nStatus: 5.4.7\r\nDiagnostic-Code: X-Postern; too long\r\n");
+	items[0].last = (struct answer){
+		.result = IPC_TEMP, .code = 451, .enhanced = STR("4.2.1"), .text = STR("not now")
+	};
 	in.kind = DSN_DELAYED;
 	has(build(&in), "\r\nAction: delayed\r\nStatus: 4.2.1\r\n");
 	has((const char *)buf_data(&out), "Will-Retry-Until: Sun, 19 Nov 2023 22:13:20 +0000\r\n");
