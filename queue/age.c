@@ -114,6 +114,8 @@ set_timer(struct age *a)
 		ms = AGE_LOOK_MIN_MS;
 	if (a->warn || a->expire)
 		io_timer_set(a->timer, ms < AGE_LOOK_MAX_MS ? ms : AGE_LOOK_MAX_MS);
+	else
+		io_timer_stop(a->timer);
 }
 
 void
