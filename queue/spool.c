@@ -258,7 +258,7 @@ recover_states(struct spool *s, const struct journal_record *r)
 		message_forget(s, m);
 		return;
 	}
-	/* Until version 0.3 without the flags. */
+	/* Records of envelopes of version 1 have no flags. */
 	if (r->meta_len != sizeof(number) + m->deliveries &&
 	    r->meta_len != sizeof(number) + m->deliveries + 1)
 		return;
