@@ -17,6 +17,8 @@ vanished_forget(struct vanished *v, uint64_t modseq)
 	v->horizon = modseq;
 	while (k < v->n && v->runs[k].modseq <= modseq)
 		k++;
+	if (k == 0)
+		return;
 	v->n -= k;
 	memmove(v->runs, v->runs + k, v->n * sizeof(*v->runs));
 }
