@@ -54,12 +54,16 @@ conn_flush(struct conn *c)
 	buf_drain(out, n);
 }
 
-/* What the engine still has to say goes out, then it is closed. Frees c. */
+/* What the engine still has to say (QUIT) goes out, then it is closed. When it has nothing to say, what
+ * the stream has waiting must not go out either: it may hold the final dot of a message that was
+ * given up. Frees c. */
 static void
 conn_finish(struct conn *c)
 {
-	conn_flush(c);
-	io_stream_finish(&c->stream);
+	if (buf_len(smtp_client_out(c->engine)) > 0) {
+		conn_flush(c);
+		io_stream_finish(&c->stream);
+	}
 	conn_free(c);
 }
 
@@ -191,7 +195,6 @@ order_message(struct conn *c)
 	j->message.nrcpts = j->nrcpts < smtp_client_rcpt_max(c->engine)
 				? j->nrcpts
 				: smtp_client_rcpt_max(c->engine);
-	c->replies_then = smtp_client_replies(c->engine);
 	if ((rc = smtp_client_send(c->engine, &j->message)) == 0) {
 		c->sending = true;
 		c->messages++;

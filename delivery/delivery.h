@@ -30,8 +30,9 @@ enum {
 	DELIVERY_QUESTIONS_MAX = 200,
 	/* Of an answer so much is looked at: 800 mail servers are no honest domain's. */
 	DELIVERY_ANSWER_MAX = 16 * 1024,
-	/* Connections kept for the next message, all destinations together, and of one. */
+	/* Connections kept for the next message, all destinations together. */
 	DELIVERY_IDLE_MAX = 200,
+	/* The same of one destination: as many as are sent to it at one time, or nearly. */
 	DELIVERY_IDLE_PER_DESTINATION = 20,
 	/* A connection gets no further message after this: servers end older ones by themselves. */
 	DELIVERY_CONNECTION_MS = 300000,
@@ -47,7 +48,7 @@ enum {
 	DELIVERY_STOP_MS = 8000,
 	/* Own addresses that are known; a host has a handful. */
 	DELIVERY_OWN_MAX = 256,
-	DELIVERY_SMARTHOST_PORT = 587, /* without a port in the setting (rfc6409:3.1) */
+	DELIVERY_SMARTHOST_PORT = 587, /* where the setting has no port (rfc6409:3.1) */
 	DELIVERY_TLS_PORT = 465,       /* TLS from the start (rfc8314:7.3) */
 };
 

@@ -48,7 +48,7 @@ struct name {
 
 struct fixture {
 	struct io_loop *loop;
-	struct io_timer *guard, *tick;
+	struct io_timer *guard, *tick, *given;
 	struct delivery_options o;
 	struct delivery *d;
 	struct ipc_channel *queue, *resolver;
@@ -825,6 +825,27 @@ test_private(void **state)
 	assert_int_equal(f->s[0].heard->connections, 0);
 }
 
+/* A domain in other letters is asked for by its name in the DNS. */
+static void
+test_idn(void **state)
+{
+	struct fixture *f = *state;
+	struct order o = { .text = TEXT,
+		.domain = "b\xc3\xbc"
+			  "cher.test" };
+	struct order bad = { .text = TEXT,
+		.domain = "b\xc3\x28"
+			  "cher.test" };
+
+	simple(f, all_healthy);
+	dns_mx(f, "xn--bcher-kva.test", 10, "mx.test");
+	deliver(f, &o);
+	assert_int_equal(o.r[0].result, IPC_OK);
+	deliver(f, &bad);
+	assert_int_equal(bad.r[0].result, IPC_NO);
+	assert_string_equal(bad.r[0].enhanced, "5.1.2");
+}
+
 static void
 test_resolver_gone(void **state)
 {
@@ -1293,6 +1314,53 @@ test_cancel(void **state)
 	assert_int_equal(f->s[1].heard->connections, 0);
 }
 
+/* A tick until the whole content is in the dialogue, though the server takes no more of it. */
+static void
+on_content_given(void *arg)
+{
+	struct fixture *f = arg;
+	const struct job *j = LIST_FIRST(&f->d->jobs);
+
+	if (j != NULL && j->conn != NULL &&
+	    smtp_client_phase(j->conn->engine) == SMTP_CLIENT_DATA_DONE &&
+	    io_stream_out_pending(j->conn->stream) > 0)
+		io_loop_stop(f->loop);
+	else
+		io_timer_set(f->given, 2);
+}
+
+/* The final dot that was written, but has not left, never leaves. */
+static void
+test_cancel_dot_waits(void **state)
+{
+	static const struct fake_step script[] = { TO_DATA, { SAY, "354 go\r\n", 0 },
+		{ HOLD, NULL, 0 }, { CONTENT, NULL, 0 }, { OVER, NULL, 0 } };
+	static const struct fake_step *const scripts[] = { script, NULL };
+	struct fixture *f = *state;
+	struct order endless = { .size = 50000000 }, o = { 0 };
+	uint64_t id;
+
+	/* How much fits between us and a server that does not read. */
+	f->o.command_ms = 300;
+	simple(f, scripts);
+	deliver(f, &endless);
+	assert_int_equal(endless.r[0].result, IPC_TEMP);
+	o.size = endless.sent - DELIVERY_WINDOW - SMTP_CLIENT_CONTENT_HIGH;
+	f->d->o.command_ms = 20000;
+	id = give(f, &o);
+	f->given = io_timer_new(f->loop, on_content_given, f);
+	io_timer_set(f->given, 1);
+	run(f);
+	io_timer_free(&f->given);
+	ipc_send_job_cancel(f->queue, id, &(struct ipc_job_cancel){ 0 });
+	run(f);
+	assert_true(o.done);
+	assert_int_equal(o.r[0].result, IPC_TEMP);
+	f->s[0].heard->release = 1;
+	run_until(f, &f->s[0].heard->closed, 2);
+	assert_int_equal(f->s[0].heard->dots, 0);
+}
+
 /* What is complete is not stopped: the result is the truth. */
 static void
 test_cancel_too_late(void **state)
@@ -1483,6 +1551,7 @@ main(void)
 		T(test_refused_greeting),
 		T(test_no_route),
 		T(test_private),
+		T(test_idn),
 		T(test_resolver_gone),
 		T(test_tls_any),
 		T(test_tls_fails),
@@ -1497,6 +1566,7 @@ main(void)
 		T(test_never_reads_content),
 		T(test_connect_time),
 		T(test_cancel),
+		T(test_cancel_dot_waits),
 		T(test_cancel_too_late),
 		T(test_cancel_early),
 		T(test_queue_gone),

@@ -27,6 +27,7 @@ enum fake_op {
 	ENDLESS, /* text again and again until the peer closes */
 	DRIP,    /* text again and again, a byte each n milliseconds, until the peer closes */
 	MUTE,    /* nothing is said or read until the peer closes */
+	HOLD,    /* nothing until the test says so (heard->release) or the peer closes */
 	LISTEN,  /* reads until the peer closes, says nothing */
 	RESET,   /* ends the connection hard */
 	AGAIN,   /* goes back to step n, counted from 1 */
@@ -39,7 +40,7 @@ struct fake_step {
 };
 
 struct fake_heard {
-	int connections, closed, dots;
+	int connections, closed, dots, release;
 	size_t n, content;
 	char text[65536]; /* "1: EHLO ...\n": the connection's number and its lines */
 	char wrong[256];
@@ -195,6 +196,10 @@ fake_step_do(struct fake_session *s, const struct fake_step *step)
 			;
 		s->gone = true;
 		break;
+	case HOLD:
+		while (!__atomic_load_n(&s->heard->release, __ATOMIC_SEQ_CST) && fake_open(s, 2))
+			;
+		break;
 	case LISTEN:
 		while (!s->gone)
 			fake_hear(s, "");
@@ -271,10 +276,12 @@ fake_server_start(struct fake_server *s, const char *address, uint16_t *port,
 	struct sockaddr *sa = six ? (struct sockaddr *)&in6 : (struct sockaddr *)&in4;
 	socklen_t n = six ? sizeof(in6) : sizeof(in4);
 	int fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+	int small = 32768; /* so that a server that does not read is noticed soon */
 
 	inet_pton(AF_INET, address, &in4.sin_addr);
 	inet_pton(AF_INET6, address, &in6.sin6_addr);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	assert_int_equal(bind(fd, sa, n), 0);
 	assert_int_equal(listen(fd, 64), 0);
 	assert_int_equal(getsockname(fd, sa, &n), 0);

@@ -84,7 +84,7 @@ struct job {
 	TAILQ_ENTRY(job) credit_entry;
 	struct delivery *d;
 	uint64_t id;
-	char queue_id[25], domain[256];
+	char queue_id[25], domain[256]; /* domain: as it stands in the DNS */
 	struct arena *arena;
 	struct smtp_client_message message;
 	struct smtp_client_rcpt *rcpts;
@@ -97,7 +97,6 @@ struct job {
 	struct lookup *lookup;
 	struct route_result *route; /* NULL: not known (yet) */
 	size_t hop;                 /* the one that is tried */
-	bool fresh;                 /* a kept connection was dead: take none again */
 	struct conn *conn;
 
 	struct buf content;
@@ -125,7 +124,6 @@ struct conn {
 	uint16_t port;
 	uint64_t started_ms;
 	uint64_t messages;     /* transactions begun */
-	uint64_t replies_then; /* when the present one was begun */
 	bool connected, clear; /* clear: its TLS failed before */
 	bool tls_refused, logged_in;
 	bool sending; /* the engine has the job's message */
@@ -151,13 +149,18 @@ void job_done(struct job *j);
 void job_free(struct job *j);
 /* The key by which connections are kept: the domain, or one for all with a smarthost. */
 void job_destination(const struct job *j, char out[256]);
-/* The job's last word is on its way: only a reply is awaited. */
+/* The final dot has left: only a reply is awaited. */
 bool job_is_ending(const struct job *j);
 
 /* --- lookup.c --- */
 void lookup_start(struct job *j);
 void lookup_stop(struct job *j);
 extern const struct ipc_ops delivery_resolver_ops;
+
+/* --- idn.c --- */
+/* The name in the DNS of a domain that may have other letters than ASCII (rfc5891:5); others stay as
+ * they are. False: there is none. */
+bool domain_for_dns(const char *domain, char out[256]);
 
 /* --- conn.c --- */
 /* NULL: it failed at once, errno tells why. */

@@ -47,7 +47,10 @@ job_free(struct job *j)
 bool
 job_is_ending(const struct job *j)
 {
-	return j->conn != NULL && smtp_client_phase(j->conn->engine) == SMTP_CLIENT_DATA_DONE;
+	const struct conn *c = j->conn;
+
+	return c != NULL && smtp_client_phase(c->engine) == SMTP_CLIENT_DATA_DONE &&
+	       buf_len(smtp_client_out(c->engine)) == 0 && io_stream_out_pending(c->stream) == 0;
 }
 
 void
@@ -272,7 +275,6 @@ job_failed(struct job *j, const struct smtp_client_result *r, const char *remote
 {
 	j->conn = NULL;
 	if (j->route == NULL && !j->cancelled) { /* a kept connection: says nothing */
-		j->fresh = true;
 		lookup_start(j);
 		return;
 	}
@@ -302,15 +304,6 @@ connection_failed(const struct job *j)
 			return false;
 	}
 	return true;
-}
-
-/* A server that closed a kept connection in the moment we wanted it. */
-static bool
-was_stale(const struct conn *c, const struct smtp_client_result *r)
-{
-	return c->messages > 1 &&
-	       (smtp_client_replies(c->engine) == c->replies_then ||
-		   (r->code == 421 && smtp_client_replies(c->engine) == c->replies_then + 1));
 }
 
 static void
@@ -350,20 +343,16 @@ job_done(struct job *j)
 	struct outcome o = { .remote = c->remote,
 		.tls = tls_stream_describe(c->stream, tls),
 		.dsn = smtp_client_caps(c->engine)->dsn };
-	bool failed, stale;
+	bool failed;
 
 	take_results(j, c);
 	first = j->results[0];
 	failed = connection_failed(j) && j->fed == 0 && !j->cancelled;
-	stale = failed && !j->fresh && was_stale(c, &first);
 	c->job = NULL; /* it ends or is kept without this job */
 	j->conn = NULL;
 	o.destination = connection_failed(j) ? IPC_TEMP : destination_of(j);
-	if (stale) {
-		free(j->route);
-		j->route = NULL;
-		job_failed(j, &first, o.remote, false);
-	} else if (failed && j->route != NULL && j->hop + 1 < j->route->hop_count) {
+	/* A kept connection that failed says nothing: there was no address to choose from yet. */
+	if (failed && (j->route == NULL || j->hop + 1 < j->route->hop_count)) {
 		job_failed(j, &first, o.remote, false);
 	} else {
 		job_finish(j, &o);
@@ -442,6 +431,17 @@ keep(struct job *j, struct str s)
 	return copy.p;
 }
 
+/* What has no form in the DNS stays as it is: the route then says that it is no domain. */
+static void
+take_domain(struct job *j, struct str domain)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "%.*s", STRF(domain));
+	if (!domain_for_dns(text, j->domain))
+		snprintf(j->domain, sizeof(j->domain), "%s", text);
+}
+
 static void
 on_job_begin(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_job_begin *m, int fd)
 {
@@ -461,7 +461,7 @@ on_job_begin(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_jo
 	j->seed = ++d->seed;
 	j->arena = arena_new(JOB_ARENA_MAX);
 	snprintf(j->queue_id, sizeof(j->queue_id), "%.*s", STRF(m->queue_id));
-	snprintf(j->domain, sizeof(j->domain), "%.*s", STRF(m->domain));
+	take_domain(j, m->domain);
 	j->nrcpts = m->recipients;
 	j->rcpts = arena_alloc(j->arena, j->nrcpts * sizeof(*j->rcpts));
 	j->results = xcalloc(j->nrcpts, sizeof(*j->results));
