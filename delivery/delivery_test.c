@@ -318,6 +318,8 @@ setup(void **state)
 	f->o.connect_ms = f->o.command_ms = 10000;
 	f->o.idle_ms = 5000;
 	f->o.max_messages = 100;
+	f->o.own[0] = (struct route_address){ 4, { 127, 0, 0, 1 } };
+	f->o.nown = 1;
 	*state = f;
 	return 0;
 }
@@ -716,9 +718,11 @@ test_no_next_mx_after_rcpt(void **state)
 {
 	static const struct fake_step script[] = { GREET, EHLO_PLAIN, MAIL, { HEAR, "RCPT", 0 },
 		{ SAY, "550 5.1.1 unknown\r\n", 0 }, BYE };
-	static const struct fake_step *const scripts[] = { script, NULL };
+	static const struct fake_step later[] = { GREET, EHLO_PLAIN, MAIL, { HEAR, "RCPT", 0 },
+		{ SAY, "451 4.2.1 later\r\n", 0 }, BYE };
+	static const struct fake_step *const scripts[] = { script, later, NULL };
 	struct fixture *f = *state;
-	struct order o = { .text = TEXT };
+	struct order o = { .text = TEXT }, temp = { .text = TEXT };
 
 	f->o.idle_ms = 0;
 	simple(f, scripts);
@@ -729,9 +733,31 @@ test_no_next_mx_after_rcpt(void **state)
 	assert_int_equal(o.r[0].result, IPC_NO);
 	assert_int_equal(o.r[0].code, 550);
 	assert_int_equal(o.destination, IPC_OK);
+	deliver(f, &temp);
+	assert_int_equal(temp.r[0].result, IPC_TEMP);
+	assert_int_equal(temp.r[0].code, 451);
 	assert_int_equal(f->s[1].heard->connections, 0);
-	run_until(f, &f->s[0].heard->closed, 1);
+	run_until(f, &f->s[0].heard->closed, 2);
 	nothing_wrong(f);
+}
+
+/* A server that goes away before the content is no better than one that does not greet. */
+static void
+test_next_mx_in_transaction(void **state)
+{
+	static const struct fake_step closes[] = { GREET, EHLO_PLAIN, { HEAR, "MAIL", 0 },
+		{ OVER, NULL, 0 } };
+	static const struct fake_step *const scripts[] = { closes, NULL };
+	struct fixture *f = *state;
+	struct order o = { .text = TEXT };
+
+	simple(f, scripts);
+	server(f, 1, "127.0.0.2", all_healthy);
+	dns_mx(f, "a.test", 20, "mx2.test");
+	dns_address(f, "mx2.test", "127.0.0.2");
+	deliver(f, &o);
+	assert_int_equal(o.r[0].result, IPC_OK);
+	assert_int_equal(f->s[1].heard->dots, 1);
 }
 
 /* For good only when all servers refuse us for good. */
@@ -1048,15 +1074,21 @@ test_smarthost_by_address(void **state)
 {
 	static const struct fake_step script[] = { { TLS, NULL, FAKE_GOOD }, GREET, AUTH_PLAIN,
 		MAIL, RCPT, DATA, ACCEPT, BYE };
-	static const struct fake_step *const scripts[] = { script, NULL };
+	static const struct fake_step expired[] = { { TLS, NULL, FAKE_EXPIRED },
+		{ OVER, NULL, 0 } };
+	static const struct fake_step *const scripts[] = { script, expired, NULL };
 	struct fixture *f = *state;
-	struct order o = { .text = TEXT };
+	struct order o = { .text = TEXT }, bad = { .text = TEXT };
 
 	f->o.smarthost.tls_first = true;
+	f->o.idle_ms = 0;
 	smarthost(f, "127.0.0.1", scripts);
 	deliver(f, &o);
 	assert_int_equal(o.r[0].result, IPC_OK);
 	assert_int_equal(f->asked, 0);
+	deliver(f, &bad);
+	assert_int_equal(bad.r[0].result, IPC_TEMP);
+	assert_string_equal(bad.r[0].enhanced, "4.7.5");
 	nothing_wrong(f);
 }
 
@@ -1323,6 +1355,7 @@ on_content_given(void *arg)
 
 	if (j != NULL && j->conn != NULL &&
 	    smtp_client_phase(j->conn->engine) == SMTP_CLIENT_DATA_DONE &&
+	    buf_len(smtp_client_out(j->conn->engine)) == 0 &&
 	    io_stream_out_pending(j->conn->stream) > 0)
 		io_loop_stop(f->loop);
 	else
@@ -1345,7 +1378,7 @@ test_cancel_dot_waits(void **state)
 	simple(f, scripts);
 	deliver(f, &endless);
 	assert_int_equal(endless.r[0].result, IPC_TEMP);
-	o.size = endless.sent - DELIVERY_WINDOW - SMTP_CLIENT_CONTENT_HIGH;
+	o.size = endless.sent - DELIVERY_WINDOW - SMTP_CLIENT_CONTENT_HIGH - 32768;
 	f->d->o.command_ms = 20000;
 	id = give(f, &o);
 	f->given = io_timer_new(f->loop, on_content_given, f);
@@ -1356,6 +1389,7 @@ test_cancel_dot_waits(void **state)
 	run(f);
 	assert_true(o.done);
 	assert_int_equal(o.r[0].result, IPC_TEMP);
+	assert_string_equal(o.r[0].text, "given up by the queue (DATA_DONE)");
 	f->s[0].heard->release = 1;
 	run_until(f, &f->s[0].heard->closed, 2);
 	assert_int_equal(f->s[0].heard->dots, 0);
@@ -1378,6 +1412,29 @@ test_cancel_too_late(void **state)
 	ipc_send_job_cancel(f->queue, id, &(struct ipc_job_cancel){ 0 });
 	run(f);
 	assert_int_equal(o.r[0].result, IPC_OK);
+}
+
+/* Cancelled while the first of two servers has not greeted: the second is not tried. */
+static void
+test_cancel_before_greeting(void **state)
+{
+	static const struct fake_step script[] = { END };
+	static const struct fake_step *const scripts[] = { script, NULL };
+	struct fixture *f = *state;
+	struct order o = { .text = TEXT };
+	uint64_t id;
+
+	simple(f, scripts);
+	server(f, 1, "127.0.0.2", all_healthy);
+	dns_mx(f, "a.test", 20, "mx2.test");
+	dns_address(f, "mx2.test", "127.0.0.2");
+	id = give(f, &o);
+	run_until(f, &f->s[0].heard->connections, 1);
+	ipc_send_job_cancel(f->queue, id, &(struct ipc_job_cancel){ 0 });
+	run(f);
+	assert_int_equal(o.r[0].result, IPC_TEMP);
+	run_until(f, &f->s[0].heard->closed, 1);
+	assert_int_equal(f->s[1].heard->connections, 0);
 }
 
 /* Cancelled while its route is looked for, and before all recipients have come. */
@@ -1548,6 +1605,7 @@ main(void)
 		T(test_stale),
 		T(test_next_mx),
 		T(test_no_next_mx_after_rcpt),
+		T(test_next_mx_in_transaction),
 		T(test_refused_greeting),
 		T(test_no_route),
 		T(test_private),
@@ -1568,6 +1626,7 @@ main(void)
 		T(test_cancel),
 		T(test_cancel_dot_waits),
 		T(test_cancel_too_late),
+		T(test_cancel_before_greeting),
 		T(test_cancel_early),
 		T(test_queue_gone),
 		T(test_violations),
