@@ -240,7 +240,7 @@ virtual_minimum_uid = 1
         self.proc = subprocess.Popen(
             [PEERS + "/usr/lib/postfix/sbin/master", "-c", self.conf, "-d"], env=self.env,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until("Postfix greets", 10, lambda: greets(self.smtp_port, b"220"))
+        wait_until("Postfix greets", 60, lambda: greets(self.smtp_port, b"220"))
         return time.monotonic() - began
 
     def maildir(self, user=USER):
@@ -324,7 +324,7 @@ keep:
             self.wrap + [PEERS + "/usr/sbin/exim4", "-bdf", "-C", self.conf],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=open(self.folder + "/stderr", "w"))
-        wait_until("Exim greets", 10,
+        wait_until("Exim greets", 60,
                    lambda: greets(self.smtp_port, b"220", self.address) or self.proc.poll())
 
     def maildir(self):
@@ -418,7 +418,7 @@ service imap-login {{
             self.wrap + ["/usr/sbin/dovecot", "-F", "-c", self.folder + "/dovecot.conf"], env=self.env,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=open(self.folder + "/stderr", "w"))
-        wait_until("Dovecot greets", 10, lambda: greets(self.imap_port, b"* OK"))
+        wait_until("Dovecot greets", 60, lambda: greets(self.imap_port, b"* OK"))
         return time.monotonic() - began
 
 
