@@ -67,6 +67,7 @@ struct txn {
 	struct buf content;
 	struct journal_large *large;
 	uint64_t got;
+	bool eightbit; /* in what was got */
 	LIST_HEAD(, asked) asked;
 	enum ipc_result trouble; /* of an answer: the message will not be stored */
 	struct buf seen;         /* Delivered-To addresses of content in a file */
@@ -340,6 +341,7 @@ on_begin(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_msg_be
 	t->accept = a;
 	t->state = TXN_OPEN;
 	t->got = 0;
+	t->eightbit = false;
 	envelope_begin(&t->envelope, m);
 	map_put(d->txns, id, t);
 	queue_busy(a->queue);
@@ -423,6 +425,7 @@ content_add(struct accept *a, struct txn *t, struct str bytes)
 	int r = 0;
 
 	t->got += bytes.n;
+	t->eightbit = t->eightbit || str_has_8bit(bytes);
 	if (t->large == NULL && buf_room(&t->content) < bytes.n)
 		r = spill(a, t);
 	if (r == 0 && t->large)
@@ -532,6 +535,9 @@ on_commit(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_msg_c
 		return;
 	}
 	t->state = TXN_WAITING;
+	/* Some clients announce 8-bit content always, others never: what counts for the next server
+	 * is what is there. */
+	envelope_set_8bit(&t->envelope, t->eightbit);
 	t->commit_size = m->size;
 	buf_put(&t->prepend, m->prepend.p, m->prepend.n);
 	if (LIST_EMPTY(&t->asked))

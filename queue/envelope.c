@@ -104,6 +104,12 @@ bytes_from(const struct envelope_writer *w, size_t at)
 	return str_from(buf_data(&w->bytes) + at, buf_len(&w->bytes) - at);
 }
 
+void
+envelope_set_8bit(struct envelope_writer *w, bool has)
+{
+	w->flags = (uint8_t)(has ? w->flags | ENVELOPE_8BIT : w->flags & ~ENVELOPE_8BIT);
+}
+
 struct str
 envelope_writer_reverse_path(const struct envelope_writer *w)
 {

@@ -86,6 +86,8 @@ void envelope_writer_init(struct envelope_writer *w);
 void envelope_writer_free(struct envelope_writer *w);
 /* Begins a new one; keeps the memory. Strings are copied. */
 void envelope_begin(struct envelope_writer *w, const struct ipc_msg_begin *m);
+/* Whether the content really has bytes above ASCII, whatever was announced. */
+void envelope_set_8bit(struct envelope_writer *w, bool has);
 struct str envelope_writer_reverse_path(const struct envelope_writer *w);
 /*
  * A recipient without deliveries; from == ENVELOPE_ITSELF: it came with the message, else an index

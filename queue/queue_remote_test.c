@@ -31,7 +31,7 @@ struct sent {
 	char domain[64], from[128], to[512];
 	unsigned recipients;
 	uint64_t size;
-	bool done;
+	bool done, eightbit;
 };
 
 struct world {
@@ -201,6 +201,7 @@ on_job_begin(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_jo
 	s->time = w->now;
 	s->size = m->size;
 	s->recipients = m->recipients;
+	s->eightbit = m->body_8bit;
 	snprintf(s->domain, sizeof(s->domain), "%.*s", STRF(m->domain));
 	snprintf(s->from, sizeof(s->from), "%.*s", STRF(m->reverse_path));
 	w->running++;
@@ -468,7 +469,7 @@ client(struct world *w, int fd)
 
 struct mail {
 	const char *from, *to; /* to: separated by spaces */
-	uint8_t notify, elsewhere;
+	uint8_t notify, elsewhere, body_8bit;
 	const char *content;
 	size_t size; /* at least */
 };
@@ -481,7 +482,8 @@ send_mail(struct world *w, struct ipc_channel *ch, const struct mail *m)
 	struct buf b;
 
 	ipc_send_msg_begin(ch, key,
-	    &(struct ipc_msg_begin){ .session = STR("s"), .reverse_path = str_of(m->from) });
+	    &(struct ipc_msg_begin){
+		.session = STR("s"), .reverse_path = str_of(m->from), .body_8bit = m->body_8bit });
 	snprintf(copy, sizeof(copy), "%s", m->to);
 	for (to = strtok_r(copy, " ", &save); to; to = strtok_r(NULL, " ", &save))
 		ipc_send_msg_recipient(ch, key,
@@ -722,6 +724,34 @@ test_login_sends(void **unused)
 	assert_int_equal(w->delivered, 1);
 	assert_memory_equal(
 	    buf_data(&w->mail), "Delivered-To: you@example.test\r\nReceived: y", 43);
+	world_free(w);
+}
+
+/* What was announced does not count, what is there does. */
+static void
+test_8bit_is_what_is_there(void **unused)
+{
+	static const struct {
+		const char *content;
+		bool announced, want;
+	} cases[] = { { "Subject: x\r\n\r\nHello\r\n", true, false },
+		{ "Subject: x\r\n\r\nH\xc3\xa4llo\r\n", false, true },
+		{ "Subject: x\r\n\r\nH\xc3\xa4llo\r\n", true, true } };
+	struct world *w = world_new();
+
+	(void)unused;
+	for (unsigned i = 0; i < 3; i++) {
+		target = w->answers + 1;
+		send_mail(w, w->door,
+		    &(struct mail){ .from = "me@example.test",
+			.to = "a@good.test",
+			.content = cases[i].content,
+			.body_8bit = cases[i].announced });
+		assert_true(run(w, answered, 3000));
+		assert_true(run(w, is_empty, 3000));
+		assert_int_equal(w->jobs, i + 1);
+		assert_int_equal(w->sent[i].eightbit, cases[i].want);
+	}
 	world_free(w);
 }
 
@@ -1337,6 +1367,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_login_sends),
+		cmocka_unit_test(test_8bit_is_what_is_there),
 		cmocka_unit_test(test_doors),
 		cmocka_unit_test(test_answers_are_kept),
 		cmocka_unit_test(test_smtpd_does_not_relay),

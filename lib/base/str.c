@@ -37,6 +37,16 @@ str_starts_nocase(struct str s, struct str prefix)
 	return true;
 }
 
+bool
+str_has_8bit(struct str s)
+{
+	unsigned char all = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		all |= (unsigned char)s.p[i];
+	return all >= 0x80;
+}
+
 ptrdiff_t
 str_chr(struct str s, int c)
 {

@@ -35,6 +35,8 @@ int ascii_toupper(int c);
 bool str_eq(struct str a, struct str b);
 bool str_eq_nocase(struct str a, struct str b);
 bool str_starts_nocase(struct str s, struct str prefix);
+/* A byte of it is not ASCII. */
+bool str_has_8bit(struct str s);
 /* First place of byte c, or -1. */
 ptrdiff_t str_chr(struct str s, int c);
 /* Case-insensitive substring search in ASCII; -1: none. */

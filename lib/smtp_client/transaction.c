@@ -228,16 +228,6 @@ smtp_client_wants_content(const struct smtp_client *c)
 	return c->phase == SMTP_CLIENT_DATA_BLOCK;
 }
 
-static bool
-has_8bit(struct str s)
-{
-	unsigned char all = 0;
-
-	for (size_t i = 0; i < s.n; i++)
-		all |= (unsigned char)s.p[i];
-	return all >= 0x80;
-}
-
 static void
 refuse_8bit(struct smtp_client *c)
 {
@@ -262,7 +252,7 @@ smtp_client_content(struct smtp_client *c, struct str run)
 	room = (SMTP_CLIENT_CONTENT_HIGH - waiting + 1) / 2; /* stuffing may double it */
 	if (run.n > room)
 		run.n = room;
-	if (!c->caps.eightbit && has_8bit(run)) {
+	if (!c->caps.eightbit && str_has_8bit(run)) {
 		refuse_8bit(c);
 		return 0;
 	}
