@@ -533,6 +533,41 @@ test_delivery_once(void **state)
 	box_free(&b);
 }
 
+static int
+large_files(const struct box *b)
+{
+	DIR *d = opendir(b->path);
+	struct dirent *e;
+	int n = 0;
+
+	while ((e = readdir(d)) != NULL)
+		n += strstr(e->d_name, ".big") != NULL;
+	closedir(d);
+	return n;
+}
+
+/* Large content goes when the record that takes it back is on stable storage, not before. */
+static void
+test_large_goes_late(void **state)
+{
+	struct box b;
+	struct folder *f;
+	uint32_t uid;
+
+	(void)state;
+	box_new(&b);
+	f = folder(&b, "INBOX");
+	uid = add(&b, f, 97);
+	assert_int_equal(store_sync(b.s), 0);
+	assert_int_equal(large_files(&b), 1);
+	assert_int_equal(store_expunge(b.s, f, &uid, 1), 0);
+	assert_int_equal(store_flush(b.s), 0);
+	assert_int_equal(large_files(&b), 1);
+	assert_int_equal(store_sync(b.s), 0);
+	assert_int_equal(large_files(&b), 0);
+	box_free(&b);
+}
+
 static void
 test_append_all_or_none(void **state)
 {
@@ -1208,6 +1243,7 @@ main(void)
 		cmocka_unit_test(test_folders),
 		cmocka_unit_test(test_copy_move),
 		cmocka_unit_test(test_delivery_once),
+		cmocka_unit_test(test_large_goes_late),
 		cmocka_unit_test(test_append_all_or_none),
 		cmocka_unit_test(test_checkpoint_damage),
 		cmocka_unit_test(test_damaged_table),

@@ -318,9 +318,11 @@ class Night:
         self.hits = house.faults.hits
 
     def cut(self):
-        """A moment: at a sync and its neighbours often, for there things change."""
-        at = self.rng.choice(self.recording.ops).at
-        return at + self.rng.choice((0, 1))
+        """A moment before or after some operation; of rare kinds as often as of common ones."""
+        kinds = collections.defaultdict(list)
+        for op in self.recording.ops:
+            kinds[op.kind].append(op.at)
+        return self.rng.choice(kinds[self.rng.choice(sorted(kinds))]) + self.rng.choice((0, 1))
 
     def expect(self, cut):
         """What had been promised at the cut."""
