@@ -8,7 +8,7 @@ daemon (master included) or all of them are killed with SIGKILL, then compared:
 - a UID never names another message, UIDVALIDITY stays;
 - a flag whose STORE was answered OK is still set, a message whose EXPUNGE was answered is gone;
 - a killed daemon is back by itself; after master's death no daemon of it stays;
-- with --remote: a message with 250 for somebody elsewhere arrives at the other server (remote.py);
+- with --remote: a message with 250 for somebody elsewhere arrives at the other server (elsewhere.py);
   it comes there again only when something was killed in between, once for each kill at most.
 
 Every 50 rounds a new instance is made. The seed is printed and repeats the choices."""
@@ -26,7 +26,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(os.path.dirname(HERE), "system"), HERE]
-import remote as elsewhere  # noqa: E402
+import elsewhere  # noqa: E402
 from harness import (DOMAIN, SLOW, TOP, Instance, message, wait_until)  # noqa: E402
 
 USERS = ["alice@" + DOMAIN, "bob@" + DOMAIN]

@@ -9,7 +9,7 @@ from harness import *
 
 sys.path.insert(0, os.path.join(TOP, "tests", "crash"))
 import kill  # noqa: E402
-import remote  # noqa: E402
+import elsewhere  # noqa: E402
 
 OPTIONS = None
 
@@ -66,7 +66,7 @@ def test_the_comparison_finds_what_it_should(_):
 
 def test_what_came_elsewhere_is_judged(_):
     """A loss, a repeat after a kill, one without."""
-    there = remote.Remote.__new__(remote.Remote)
+    there = elsewhere.Remote.__new__(elsewhere.Remote)
     there.lock, there.counted = threading.Lock(), collections.Counter()
     there.came = {"t1": [10.0], "t2": [10.0, 20.0]}
     assert there.compare({"t1", "t2"}, [15.0], 0) == 1
