@@ -22,7 +22,7 @@ static int log_fd = -1;
 static int log_debug_on;
 static unsigned log_dropped;
 static int log_gathering;
-static char waiting[LOG_DATAGRAM_MAX]; /* lines of this turn */
+static char waiting[LOG_DATAGRAM_MAX]; /* gathered lines */
 static size_t waiting_n;
 static unsigned waiting_lines;
 
@@ -68,6 +68,12 @@ log_flush(void)
 	if (!send_lines(waiting, waiting_n))
 		log_dropped += waiting_lines;
 	waiting_n = waiting_lines = 0;
+}
+
+bool
+log_pending(void)
+{
+	return waiting_n > 0;
 }
 
 void

@@ -12,6 +12,8 @@
 #ifndef POSTERN_BASE_LOG_H
 #define POSTERN_BASE_LOG_H
 
+#include <stdbool.h>
+
 #include <stddef.h>
 
 #include "base/str.h"
@@ -26,6 +28,8 @@ void log_set_debug(int on);
 /* on: lines may wait for log_flush(); the event loop's business. Off flushes. */
 void log_gather(int on);
 void log_flush(void);
+/* Gathered lines wait. */
+bool log_pending(void);
 
 /* id: session or queue id, NULL or "" when there is none. */
 void log_line(enum log_level level, const char *id, const char *fmt, ...)

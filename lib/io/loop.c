@@ -30,6 +30,15 @@ struct io_signal {
 	void *arg;
 };
 
+/* The end of the turn that it makes does the work. */
+static void
+on_log_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+}
+
 struct io_loop *
 io_loop_new(void)
 {
@@ -46,6 +55,7 @@ io_loop_new(void)
 		fatal("cannot make the event loop: %s", strerror(errno));
 	event_config_free(config);
 	TAILQ_INIT(&loop->work);
+	evtimer_assign(&loop->log_timer, loop->base, on_log_timer, NULL);
 	loop->scratch = xmalloc(IO_SCRATCH);
 	return loop;
 }
@@ -58,10 +68,29 @@ io_loop_free(struct io_loop **lp)
 	if (loop == NULL)
 		return;
 	*lp = NULL;
+	event_del(&loop->log_timer);
 	event_base_free(loop->base);
 	free(loop->hooks);
 	free(loop->scratch);
 	free(loop);
+}
+
+static void
+send_log(struct io_loop *loop)
+{
+	struct timeval wait = { .tv_usec = 0 };
+	uint64_t now;
+
+	if (!log_pending())
+		return;
+	now = io_now_ms(loop);
+	if (now >= loop->log_ms + IO_LOG_MS) {
+		log_flush();
+		loop->log_ms = now;
+	} else if (!event_pending(&loop->log_timer, EV_TIMEOUT, NULL)) {
+		wait.tv_usec = (suseconds_t)(loop->log_ms + IO_LOG_MS - now) * 1000;
+		event_add(&loop->log_timer, &wait);
+	}
 }
 
 /* Hooks and flushing, again while their callbacks made new work. */
@@ -77,7 +106,7 @@ end_turn(struct io_loop *loop)
 		if (!loop->again && TAILQ_EMPTY(&loop->work))
 			break;
 	}
-	log_flush();
+	send_log(loop);
 }
 
 void

@@ -19,6 +19,11 @@ enum { IO_SCRATCH = 65536 };
  * must get their turn, too. */
 enum { IO_ROUNDS = 8 };
 
+/* The first log line is sent at the end of its turn, what follows within so long goes together:
+ * under load the logger is woken fifty times a second by a process, not at each message. Lines from
+ * "warn" on never wait. It is also what is lost of the log when a process is killed. */
+enum { IO_LOG_MS = 20 };
+
 TAILQ_HEAD(io_stream_list, io_stream);
 
 struct io_hook {
@@ -35,6 +40,8 @@ struct io_loop {
 	uint64_t now_ms; /* 0: not read in this turn */
 	uint8_t *scratch;
 	bool stop, again;
+	struct event log_timer; /* sends the log lines that wait */
+	uint64_t log_ms;        /* when the last were sent */
 };
 
 /* Flushes output and brings back-pressure to an end; called after the hooks. */
