@@ -4,7 +4,8 @@
  * the logger, which knows them from the channel the line came by, so that no daemon can write in
  * another's name. Lines go as records of one or more, each ended by \n, and never block: when the
  * logger is behind, lines are counted and the count is sent later. Within the event loop, lines below
- * "warn" wait for the end of the turn, so that a busy turn costs one call.
+ * "warn" wait for the end of the turn, or a few milliseconds (IO_LOG_MS) when others have just been
+ * sent, so that a busy process does not wake the logger all the time.
  *
  * fatal = our environment is broken: logs and exits with status 111 (111: try again, 100: usage).
  * Untrusted bytes reach a line only through LOGS() / log_escape().
