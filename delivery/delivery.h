@@ -30,8 +30,9 @@ enum {
 	DELIVERY_QUESTIONS_MAX = 200,
 	/* Of an answer so much is looked at: 800 mail servers are no honest domain's. */
 	DELIVERY_ANSWER_MAX = 16 * 1024,
-	/* Connections kept for the next message, all destinations together. */
-	DELIVERY_IDLE_MAX = 200,
+	/* Connections kept for the next message, all destinations together: as many as jobs at one
+	 * time, so that with many destinations none is closed just before it is wanted again. */
+	DELIVERY_IDLE_MAX = 1000,
 	/* The same of one destination: as many as are sent to it at one time, or nearly. */
 	DELIVERY_IDLE_PER_DESTINATION = 20,
 	/* A connection gets no further message after this: servers end older ones by themselves. */
