@@ -18,8 +18,9 @@ import tempfile
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(TOP, "bench"))
+sys.path[:0] = [os.path.join(TOP, "bench"), os.path.join(TOP, "tests", "world")]
 import servers  # noqa: E402
+import space  # noqa: E402
 from servers import DOMAIN, PASSWORD, USER, wait_until  # noqa: E402,F401
 
 OUT = os.environ.get("POSTERN_TEST_OUT", os.path.join(TOP, "build"))
@@ -131,8 +132,8 @@ class Instance(servers.Postern):
         with contextlib.closing(self.smtp(tls)) as client:
             return client.sendmail(sender, list(recipients), text)
 
-    def raw(self, port=None):
-        return Raw(port or self.smtp_port)
+    def raw(self, port=None, source=None, to="127.0.0.1"):
+        return Raw(port or self.smtp_port, source=source, to=to)
 
     def count(self, folder="INBOX", user=USER):
         client = self.imap(user)
@@ -175,10 +176,14 @@ def greets_smtp(port):
 
 
 class Raw:
-    """A socket that speaks bytes, for what a proper client would never send."""
+    """A socket that speaks bytes, for what a proper client would never send. source: an address to
+    come from, in a namespace where it is local (tests/world)."""
 
-    def __init__(self, port, timeout=20):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout * SLOW)
+    def __init__(self, port, timeout=20, source=None, to="127.0.0.1"):
+        if source:
+            self.socket = space.connect(source, (to, port), timeout * SLOW)
+        else:
+            self.socket = socket.create_connection((to, port), timeout * SLOW)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.settimeout(timeout * SLOW)
         self.buffer = b""
