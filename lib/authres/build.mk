@@ -1,0 +1,1 @@
+authres_needs := mail idn base

@@ -1,0 +1,1 @@
+dmarc_needs := mail dns idn base

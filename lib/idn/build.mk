@@ -1,0 +1,2 @@
+idn_needs := base
+idn_ldlibs := -lidn2

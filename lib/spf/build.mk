@@ -1,0 +1,1 @@
+spf_needs := dns idn base
