@@ -13,7 +13,7 @@ smtpd_reload(struct smtpd *d, const struct settings *settings)
 	struct smtp_host *h = &d->host;
 
 	d->settings = settings;
-	h->policy.max_size = settings_u64(settings, SET_general_message_size);
+	smtp_host_reload(h, settings);
 	h->policy.max_recipients = (unsigned)settings_u64(settings, SET_smtpd_max_recipients);
 	h->policy.max_errors = (unsigned)settings_u64(settings, SET_smtpd_max_errors);
 	h->policy.max_commands = settings_u64(settings, SET_smtpd_max_commands);

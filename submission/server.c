@@ -13,7 +13,7 @@ submission_reload(struct submission *d, const struct settings *settings)
 	struct smtp_host *h = &d->host;
 
 	d->settings = settings;
-	h->policy.max_size = settings_u64(settings, SET_general_message_size);
+	smtp_host_reload(h, settings);
 	h->policy.max_recipients = (unsigned)settings_u64(settings, SET_submission_max_recipients);
 	h->max_connections = (unsigned)settings_u64(settings, SET_submission_max_connections);
 	h->max_per_address =

@@ -39,6 +39,9 @@ SETTING(general_message_size, general, message-size, U64, BYTES, 52428800, 65536
     SP_SMTPD | SP_SUBMISSION | SP_QUEUE | SP_IMAPD | SP_MAILBOX, RELOAD,
     "Largest message that is taken.")
 
+SETTING(general_help_url, general, help-url, STRING, NONE, "", 0, 300, SP_SMTPD | SP_SUBMISSION, RELOAD,
+    "Where the pages are that explain refusals; each refusal names it with the number of its page behind it. When empty: https://HOSTNAME/help/.")
+
 SETTING(log_debug, log, debug, BOOL, NONE, 0, 0, 1, SP_ALL, RELOAD,
     "Also write lines that only help to find faults.")
 SETTING(log_size, log, size, U64, BYTES, 67108864, 1048576, 1099511627776, SP_LOGGER, RELOAD,

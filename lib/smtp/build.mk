@@ -1,1 +1,1 @@
-smtp_needs := mail base
+smtp_needs := mail catalogue base

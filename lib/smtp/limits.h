@@ -66,8 +66,9 @@ enum {
 	/* What smtp_submitted_complete appends at most. */
 	SMTP_SUBMITTED_ADDED_MAX = 512,
 
-	/* What the engine can have waiting for the host to send: the longest is EHLO's reply. */
-	SMTP_OUT_MAX = 16 * 1024
+	/* What the engine can have waiting for the host to send: 100 refusals, of commands that came
+	 * together. */
+	SMTP_OUT_MAX = 64 * 1024
 };
 
 #endif

@@ -7,10 +7,12 @@
 #include "smtp/limits.h"
 
 static const struct smtp_reply replies[SMTP_REPLY__COUNT] = {
-#define SMTP_REPLY(name, code, enhanced, english, german) \
-	{ code, #name, enhanced, english, german },
+#define SMTP_REPLY(name, code, enhanced, text) { code, #name, enhanced, text },
 #include "smtp/replies.h"
 #undef SMTP_REPLY
+#define REFUSAL(name, product, code, enhanced, party, english, german, advice, rat) \
+	[SMTP_##name] = { code, #name, enhanced, NULL },
+#include "catalogue/refusal_table.h"
 };
 
 const struct smtp_reply *
@@ -30,17 +32,17 @@ put(char *to, const char *end, const char *from, size_t n)
 }
 
 /* Built by hand: this runs for each command of each session. */
-static int
-print_line(
-    struct buf *out, const struct smtp_reply *r, const char *text, bool last, const char *arg)
+int
+smtp_reply_print(struct buf *out, enum smtp_reply_id id, const char *arg)
 {
+	const struct smtp_reply *r = smtp_reply_get(id);
 	char line[SMTP_REPLY_LINE_MAX], *p = line, *end = line + sizeof(line) - 2;
-	const char *hole = strstr(text, "%s");
+	const char *text = r->text, *hole = strstr(text, "%s");
 
 	*p++ = (char)('0' + r->code / 100);
 	*p++ = (char)('0' + r->code / 10 % 10);
 	*p++ = (char)('0' + r->code % 10);
-	*p++ = last ? ' ' : '-';
+	*p++ = ' ';
 	if (*r->enhanced != '\0') {
 		p = put(p, end, r->enhanced, strlen(r->enhanced));
 		*p++ = ' ';
@@ -57,12 +59,9 @@ print_line(
 }
 
 int
-smtp_reply_print(struct buf *out, enum smtp_reply_id id, const char *arg)
+smtp_reply_refuse(struct buf *out, enum smtp_reply_id id, const struct refusal_frame *frame,
+    const struct refusal_args *args)
 {
-	const struct smtp_reply *r = smtp_reply_get(id);
-	bool german = *r->german != '\0';
-
-	if (print_line(out, r, r->english, !german, arg ? arg : "") != 0)
-		return BUF_LIMIT;
-	return german ? print_line(out, r, r->german, true, "") : 0;
+	assert(smtp_reply_is_refusal(id));
+	return refusal_print(out, (enum refusal_id)(id - SMTP_REFUSALS), frame, args);
 }

@@ -8,14 +8,16 @@
 #include "base/xalloc.h"
 
 struct smtp_session *
-smtp_session_new(const struct smtp_policy *policy)
+smtp_session_new(const struct smtp_policy *policy, const char *id)
 {
 	struct smtp_session *s = xcalloc(1, sizeof(*s));
 
 	assert(policy->max_recipients > 0 && policy->max_recipients <= SMTP_RCPT_MAX);
 	s->policy = policy;
+	s->frame = (struct refusal_frame){ .help_url = policy->help_url, .id = id };
 	s->mechanisms = "";
 	buf_init(&s->out, SMTP_OUT_MAX);
+	buf_init(&s->late, REFUSAL_PRINTED_MAX);
 	buf_init(&s->secret, SMTP_LINE_AUTH_MAX);
 	return s;
 }
@@ -26,10 +28,17 @@ smtp_session_free(struct smtp_session **s)
 	if (*s == NULL)
 		return;
 	buf_free(&(*s)->out);
+	buf_free(&(*s)->late);
 	buf_free_secret(&(*s)->secret);
 	free((*s)->xclient);
 	free(*s);
 	*s = NULL;
+}
+
+void
+smtp_session_clock(struct smtp_session *s, int64_t now)
+{
+	s->frame.now = now;
 }
 
 void
@@ -103,22 +112,47 @@ smtp_session_facts(const struct smtp_session *s)
 /* --- replies and ends ---------------------------------------------------------------------------
  */
 
-void
-smtp_say(struct smtp_session *s, enum smtp_reply_id id, const char *arg)
+static void
+said(struct smtp_session *s, int error)
 {
-	if (smtp_reply_print(&s->out, id, arg) != 0) {
+	if (error != 0) {
 		s->state = ST_CLOSING;
 		s->close = SMTP_CLOSE_ERRORS;
 	}
 }
 
-void
-smtp_close_with(struct smtp_session *s, enum smtp_reply_id id, enum smtp_close why)
+static void
+say_refusal(struct smtp_session *s, enum smtp_reply_id id, const struct refusal_args *args)
 {
-	smtp_say(s, id, NULL);
+	said(s, smtp_reply_refuse(&s->out, id, &s->frame, args));
+}
+
+void
+smtp_say(struct smtp_session *s, enum smtp_reply_id id, const char *arg)
+{
+	if (smtp_reply_is_refusal(id))
+		say_refusal(s, id, NULL);
+	else
+		said(s, smtp_reply_print(&s->out, id, arg));
+}
+
+static void
+close_with(struct smtp_session *s, enum smtp_reply_id id, enum smtp_close why,
+    const struct refusal_args *args)
+{
+	if (args != NULL)
+		say_refusal(s, id, args);
+	else
+		smtp_say(s, id, NULL);
 	s->verdict = id;
 	s->close = why;
 	s->state = ST_CLOSING;
+}
+
+void
+smtp_close_with(struct smtp_session *s, enum smtp_reply_id id, enum smtp_close why)
+{
+	close_with(s, id, why, NULL);
 }
 
 void
@@ -128,15 +162,32 @@ smtp_reset(struct smtp_session *s)
 	s->rcpts = s->rcpts_over = s->chunks = 0;
 }
 
-void
-smtp_bad(struct smtp_session *s, enum smtp_reply_id id)
+/* One more wrong command; false, and the session ends, when there were too many. */
+static bool
+count_bad(struct smtp_session *s)
 {
 	unsigned most = s->policy->max_errors != 0 ? s->policy->max_errors : SMTP_BAD_MAX;
 
-	if (++s->bad > most)
-		smtp_close_with(s, SMTP_TOO_MANY_ERRORS, SMTP_CLOSE_ERRORS);
-	else
+	if (++s->bad <= most)
+		return true;
+	smtp_close_with(s, SMTP_TOO_MANY_ERRORS, SMTP_CLOSE_ERRORS);
+	return false;
+}
+
+void
+smtp_bad(struct smtp_session *s, enum smtp_reply_id id)
+{
+	if (count_bad(s))
 		smtp_say(s, id, NULL);
+}
+
+void
+smtp_discard(struct smtp_session *s, enum smtp_reply_id id, const struct refusal_args *args)
+{
+	s->state = ST_DISCARD;
+	buf_clear(&s->late);
+	/* fits: late has room for one */
+	(void)smtp_reply_refuse(&s->late, id, &s->frame, args);
 }
 
 bool
@@ -175,7 +226,7 @@ smtp_session_shutdown(struct smtp_session *s, enum smtp_reply_id id)
 {
 	if (s->state == ST_CLOSED)
 		return;
-	smtp_reply_print(&s->out, id, NULL);
+	smtp_say(s, id, NULL);
 	s->state = ST_CLOSED;
 }
 
@@ -387,7 +438,9 @@ step_discard(struct smtp_session *s, struct str in)
 	s->chunk_left -= n;
 	if (s->chunk_left == 0) {
 		s->state = ST_COMMAND;
-		smtp_bad(s, s->verdict);
+		if (count_bad(s))
+			said(s, buf_put(&s->out, buf_data(&s->late), buf_len(&s->late)));
+		buf_free(&s->late);
 	}
 	return n;
 }
@@ -579,19 +632,26 @@ after_refusal(struct smtp_session *s)
 void
 smtp_session_refuse(struct smtp_session *s, enum smtp_reply_id id)
 {
+	smtp_session_refuse_with(s, id, NULL);
+}
+
+void
+smtp_session_refuse_with(
+    struct smtp_session *s, enum smtp_reply_id id, const struct refusal_args *args)
+{
+	bool ends = smtp_reply_get(id)->code == 421;
+
 	assert(s->state == ST_WAIT);
-	assert(smtp_reply_get(id)->code >= 400);
+	assert(smtp_reply_is_refusal(id));
 	s->state = ST_COMMAND;
-	if (after_refusal(s) && smtp_reply_get(id)->code != 421) {
-		s->state = ST_DISCARD;
-		s->verdict = id;
-	} else if (s->rcpts_refused > SMTP_RCPT_REFUSED_MAX) {
+	if (after_refusal(s) && !ends)
+		smtp_discard(s, id, args);
+	else if (s->rcpts_refused > SMTP_RCPT_REFUSED_MAX)
 		smtp_close_with(s, SMTP_TOO_MANY_ERRORS, SMTP_CLOSE_ERRORS);
-	} else if (smtp_reply_get(id)->code == 421) {
-		smtp_close_with(s, id, SMTP_CLOSE_HOST);
-	} else if (s->asked == SMTP_EV_RCPT || smtp_junk(s)) {
-		smtp_say(s, id, NULL);
-	}
+	else if (ends)
+		close_with(s, id, SMTP_CLOSE_HOST, args);
+	else if (s->asked == SMTP_EV_RCPT || smtp_junk(s))
+		say_refusal(s, id, args);
 }
 
 void

@@ -31,6 +31,7 @@
 /* What one service allows; borrowed for the life of the session. */
 struct smtp_policy {
 	const char *hostname;
+	const char *help_url;    /* pages that explain refusals; NULL: none */
 	uint64_t max_size;       /* octets of a message (rfc1870) */
 	unsigned max_recipients; /* SMTP_RCPT_MIN..SMTP_RCPT_MAX */
 	unsigned max_errors;     /* wrong commands before 421; 0: SMTP_BAD_MAX */
@@ -105,9 +106,12 @@ struct smtp_facts {
 
 struct smtp_session;
 
-/* The session starts closed for input: greet or refuse first. */
-struct smtp_session *smtp_session_new(const struct smtp_policy *policy);
+/* The session starts closed for input: greet or refuse first. id: what it is found by in the log, told
+ * with each refusal; borrowed, NULL: none. */
+struct smtp_session *smtp_session_new(const struct smtp_policy *policy, const char *id);
 void smtp_session_free(struct smtp_session **s);
+/* What time it is, in seconds since 1970: told with refusals. */
+void smtp_session_clock(struct smtp_session *s, int64_t now);
 /* The 220. */
 void smtp_session_greet(struct smtp_session *s);
 /* Offer STARTTLS / XCLIENT in this session (off at first). */
@@ -133,6 +137,9 @@ void smtp_session_accept(struct smtp_session *s, const char *id);
 /* reply: a refusal; one with code 421 ends the session (SMTP_EV_CLOSE comes from the next step).
  * Refusing MAIL, DATA or END also ends the transaction. */
 void smtp_session_refuse(struct smtp_session *s, enum smtp_reply_id reply);
+/* The same for a refusal whose text has holes; what args point to is needed during the call only. */
+void smtp_session_refuse_with(
+    struct smtp_session *s, enum smtp_reply_id reply, const struct refusal_args *args);
 /* Answers SMTP_EV_AUTH: the exchange goes on with this challenge (may be empty). */
 void smtp_session_challenge(struct smtp_session *s, struct str challenge);
 /* The host ends the session at any time: writes the reply, no event comes. */

@@ -154,7 +154,7 @@ test_starttls_first(void **state)
 	memset(&h, 0, sizeof(h));
 	buf_init(&h.in, 1 << 16);
 	buf_init(&h.out, 1 << 16);
-	h.s = smtp_session_new(&submission);
+	h.s = smtp_session_new(&submission, "S1");
 	smtp_session_offer_tls(h.s, true);
 	smtp_session_offer_auth(h.s, "PLAIN");
 	smtp_session_greet(h.s);

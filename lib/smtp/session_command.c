@@ -124,8 +124,7 @@ cmd_bdat(struct smtp_session *s, struct str args, struct smtp_event *ev)
 	if (++s->chunks > SMTP_CHUNKS_MAX) {
 		smtp_close_with(s, SMTP_TOO_MANY_COMMANDS, SMTP_CLOSE_ERRORS);
 	} else if (!s->in_mail || s->rcpts == 0) {
-		s->verdict = s->in_mail ? SMTP_NO_RECIPIENTS : SMTP_BAD_SEQUENCE;
-		s->state = ST_DISCARD;
+		smtp_discard(s, s->in_mail ? SMTP_NO_RECIPIENTS : SMTP_BAD_SEQUENCE, NULL);
 	} else if (s->in_bdat) {
 		s->state = ST_CHUNK;
 	} else {

@@ -47,7 +47,7 @@ harness_start(struct harness *h, const struct smtp_policy *policy)
 	buf_init(&h->out, 64 << 20);
 	buf_init(&h->content, 64 << 20);
 	buf_init(&h->stored, 64 << 20);
-	h->s = smtp_session_new(policy);
+	h->s = smtp_session_new(policy, "S1");
 	if (policy->auth) {
 		smtp_session_tls_implicit(h->s);
 		smtp_session_offer_auth(h->s, "PLAIN LOGIN SCRAM-SHA-256");

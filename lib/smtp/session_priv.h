@@ -13,7 +13,7 @@ enum smtp_state {
 	ST_WAIT,    /* the host owes an answer to `asked` */
 	ST_DATA,
 	ST_CHUNK,   /* inside a BDAT chunk */
-	ST_DISCARD, /* inside a chunk that is refused: `verdict` follows its last byte */
+	ST_DISCARD, /* inside a chunk that is refused: `late` follows its last byte */
 	ST_TLS,     /* 220 to STARTTLS was given */
 	ST_AUTH,    /* 334 was given: a line of the client is expected */
 	ST_CLOSING, /* SMTP_EV_CLOSE is due */
@@ -25,6 +25,8 @@ struct smtp_session {
 	enum smtp_state state;
 	enum smtp_event_type asked;
 	struct buf out;
+	struct refusal_frame frame;
+	struct buf late; /* the reply that has to wait until a refused chunk is read */
 
 	bool tls_offered, xclient_allowed;
 	bool tls, hello, esmtp, authenticated;
@@ -72,6 +74,8 @@ void smtp_close_with(struct smtp_session *s, enum smtp_reply_id id, enum smtp_cl
 void smtp_reset(struct smtp_session *s);
 /* A wrong command: its reply, or the last one when there were too many. */
 void smtp_bad(struct smtp_session *s, enum smtp_reply_id id);
+/* The chunk is read and forgotten, then the refusal is said. */
+void smtp_discard(struct smtp_session *s, enum smtp_reply_id id, const struct refusal_args *args);
 /* A command that leads nowhere: false, and the session ends, when there were too many. */
 bool smtp_junk(struct smtp_session *s);
 void smtp_ask(struct smtp_session *s, struct smtp_event *ev, enum smtp_event_type type);

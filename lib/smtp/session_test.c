@@ -848,7 +848,7 @@ test_envelope_facts(void **state)
 static void
 test_waiting(void **state)
 {
-	struct smtp_session *s = smtp_session_new(&port25);
+	struct smtp_session *s = smtp_session_new(&port25, "S1");
 	struct smtp_event ev;
 	struct str in = STR("EHLO x\r\nNOOP\r\n");
 

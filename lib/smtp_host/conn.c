@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -82,6 +83,7 @@ conn_free(struct smtp_conn *c)
 void
 smtp_conn_shutdown(struct smtp_conn *c, enum smtp_reply_id reply, const char *why)
 {
+	smtp_session_clock(c->engine, time(NULL));
 	if (c->greeted)
 		smtp_session_shutdown(c->engine, reply);
 	c->ended = why;
@@ -142,11 +144,36 @@ on_starttls(struct smtp_conn *c)
 void
 smtp_conn_refuse(struct smtp_conn *c, enum smtp_reply_id reply, const char *what, struct str about)
 {
-	const struct smtp_reply *r = smtp_reply_get(reply);
+	smtp_conn_refuse_with(c, reply, NULL, what, about);
+}
 
-	log_info(c->id, "event=refused client=%s from=\"%s\" %s=\"%s\" code=%d %s reason=%s",
-	    c->client, LOGS(str_of(c->sender)), what, LOGS(about), r->code, r->enhanced, r->name);
-	smtp_session_refuse(c->engine, reply);
+/* " name="value"" for each argument that is there. */
+static void
+describe_args(const struct refusal_args *args, struct buf *out)
+{
+	char value[REFUSAL_ARG_SIZE];
+	const char *name;
+
+	for (unsigned i = 0; args != NULL && refusal_arg(args, i, &name, value); i++)
+		if (value[0] != '\0')
+			buf_printf(out, " %s=\"%s\"", name, LOGS(str_of(value)));
+}
+
+void
+smtp_conn_refuse_with(struct smtp_conn *c, enum smtp_reply_id reply,
+    const struct refusal_args *args, const char *what, struct str about)
+{
+	enum { DETAILS_MAX = 512 };
+	const struct smtp_reply *r = smtp_reply_get(reply);
+	struct buf details;
+
+	buf_init(&details, DETAILS_MAX);
+	describe_args(args, &details);
+	log_info(c->id, "event=refused client=%s from=\"%s\" %s=\"%s\" code=%d %s reason=%s%.*s",
+	    c->client, LOGS(str_of(c->sender)), what, LOGS(about), r->code, r->enhanced, r->name,
+	    (int)buf_len(&details), (const char *)buf_data(&details));
+	buf_free(&details);
+	smtp_session_refuse_with(c->engine, reply, args);
 }
 
 static void
@@ -290,6 +317,7 @@ run_engine(struct smtp_conn *c)
 	struct smtp_event ev;
 	size_t total = 0;
 
+	smtp_session_clock(c->engine, time(NULL));
 	do {
 		struct buf *in = io_stream_in(c->stream);
 		bool content = smtp_session_in_content(c->engine);
@@ -432,10 +460,11 @@ static void
 turn_away(struct smtp_host *h, int fd, const char *client, bool mute, enum smtp_reply_id id)
 {
 	uint64_t now = io_now_ms(h->loop);
+	struct refusal_frame frame = { .help_url = h->help_url, .now = time(NULL) };
 	struct buf out;
 
-	buf_init(&out, 2 * SMTP_REPLY_LINE_MAX);
-	smtp_reply_print(&out, id, NULL);
+	buf_init(&out, REFUSAL_PRINTED_MAX);
+	smtp_reply_refuse(&out, id, &frame, NULL);
 	if (!mute)
 		(void)!send(fd, buf_data(&out), buf_len(&out), MSG_DONTWAIT | MSG_NOSIGNAL);
 	buf_free(&out);
@@ -485,7 +514,7 @@ smtp_conn_new(struct smtp_host *h, int fd, const struct sockaddr *sa, bool impli
 	LIST_INSERT_HEAD(&h->conns, c, entry);
 	h->count++;
 	c->stream = io_stream_new(h->loop, fd, &stream_ops, &stream_limits, c);
-	c->engine = smtp_session_new(&h->policy);
+	c->engine = smtp_session_new(&h->policy, c->id);
 	smtp_session_offer_tls(c->engine, !implicit_tls && tls_server_ready(h->tls));
 	if (h->ops->opened)
 		h->ops->opened(c);

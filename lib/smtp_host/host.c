@@ -26,6 +26,19 @@ smtp_host_init(struct smtp_host *h, struct io_loop *loop, const struct smtp_host
 }
 
 void
+smtp_host_reload(struct smtp_host *h, const struct settings *settings)
+{
+	const char *url = settings_text(settings, SET_general_help_url);
+
+	h->policy.max_size = settings_u64(settings, SET_general_message_size);
+	if (*url != '\0')
+		snprintf(h->help_url, sizeof(h->help_url), "%s", url);
+	else
+		snprintf(h->help_url, sizeof(h->help_url), "https://%s/help/", h->hostname);
+	h->policy.help_url = h->help_url;
+}
+
+void
 smtp_host_free(struct smtp_host *h)
 {
 	struct smtp_conn *c;

@@ -22,9 +22,9 @@
 #include "tls/tls.h"
 
 enum {
-	SMTP_HOST_IN_MAX = 32 << 10,  /* input waiting in a session: half a TLS record of content */
-	SMTP_HOST_OUT_MAX = 32 << 10, /* replies a client may leave unread: twice the engine's */
-	SMTP_HOST_STALL_MS = 120000,  /* a client that takes no byte of our replies for so long */
+	SMTP_HOST_IN_MAX = 32 << 10, /* input waiting in a session: half a TLS record of content */
+	SMTP_HOST_OUT_MAX = 128 << 10, /* replies a client may leave unread: twice the engine's */
+	SMTP_HOST_STALL_MS = 120000,   /* a client that takes no byte of our replies for so long */
 	/* Another process of ours owes an answer: rfc5321:4.5.3.2.6 gives us 600 s. */
 	SMTP_HOST_ANSWER_MS = 120000,
 	SMTP_HOST_STOP_MS = 8000, /* commits in flight at a stop; master waits 10 s */
@@ -135,7 +135,7 @@ struct smtp_host {
 	void *arg; /* the service's */
 	struct tls_server *tls;
 	struct smtp_policy policy; /* shared by all sessions; changed in place by a reload */
-	char hostname[256];
+	char hostname[256], help_url[REFUSAL_URL_MAX + 1];
 	uint64_t command_ms, data_ms, session_ms;
 	unsigned max_connections, max_per_address;
 
@@ -160,6 +160,8 @@ struct smtp_host {
  * limits and the rest of the policy. */
 void smtp_host_init(struct smtp_host *h, struct io_loop *loop, const struct smtp_host_ops *ops,
     void *arg, const char *hostname, char letter, unsigned instance);
+/* What all services take over from the settings in the same way; at the start and at each reload. */
+void smtp_host_reload(struct smtp_host *h, const struct settings *settings);
 /* Ends all sessions. */
 void smtp_host_free(struct smtp_host *h);
 /* Takes over fd. implicit_tls: TLS comes before the greeting. */
@@ -181,6 +183,9 @@ void smtp_conn_shutdown_soon(struct smtp_conn *c, enum smtp_reply_id reply, cons
 /* Refuses the question outstanding, with a line in the log; what: "from", "rcpt" or "message". */
 void smtp_conn_refuse(
     struct smtp_conn *c, enum smtp_reply_id reply, const char *what, struct str about);
+/* The same for a refusal whose text has holes. The arguments are logged under their names. */
+void smtp_conn_refuse_with(struct smtp_conn *c, enum smtp_reply_id reply,
+    const struct refusal_args *args, const char *what, struct str about);
 
 /* --- link.c --- */
 void smtp_link_init(struct smtp_link *l, struct smtp_host *h);

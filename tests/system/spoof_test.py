@@ -124,7 +124,7 @@ def give(c, header, body=b"From: boss@bank.example\r\n"):
 
 def check_refused(c, header, code):
     lines = give(c, header)
-    assert len(lines) == 2, f"{header[-200:]!r}: want a refusal in two languages, got {lines}"
+    assert len(lines) == 3, f"{header[-200:]!r}: want a refusal in two languages and its page, got {lines}"
     for line in lines:
         assert line[:3] == b"550" and line[4:].startswith(code + b" "), f"{header[-200:]!r}: want {code}, got {lines}"
 

@@ -243,7 +243,8 @@ def test_unknown_login_looks_the_same(m):
         for user in (USER, "nobody@" + DOMAIN):
             c.send(f"AUTH PLAIN {plain(user, 'wrong')}\r\n".encode())
             replies.append(c.lines())
-        assert replies[0] == replies[1] and len(replies[0]) == 2, replies
+        first, second = ([line.partition(b" time ")[0] for line in reply] for reply in replies)
+        assert first == second and len(first) == 3, replies
 
 
 # --- rights -----------------------------------------------------------------------------------------
@@ -262,7 +263,7 @@ def test_reverse_path(m):
             c.send(f"MAIL FROM:<{address}>\r\n".encode())
             lines = c.lines()
             assert all(line.startswith((b"550-5.7.1 ", b"550 5.7.1 ")) for line in lines), (address, lines)
-            assert len(lines) == 2, "English and German"
+            assert len(lines) == 3, "English, German, and where it is explained"
         c.expect("MAIL FROM:<>", 250)
         c.expect("RSET", 250)
         c.expect("MAIL FROM:<alice>", 501)
@@ -338,7 +339,7 @@ def test_messages_per_hour(m):
             c.sendmail(carol, [BOB], letter(f"hour {n}", carol))
         code, text = refused(c.sendmail, carol, [BOB], letter("hour 3", carol))
         m.wait_log(f'event=sending-limit .*login="{carol}"')
-        assert code == 451 and b"4.7" in text and text.count(b"4.7") == 2, (code, text)
+        assert code == 451 and text.count(b"4.7.0 ") == 3, (code, text)
     with session(m, carol) as c:
         c.sendmail(carol, [BOB], letter("hour 4", carol))
     arrived(m, "hour 4")

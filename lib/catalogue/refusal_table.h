@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Every refusal that port 25 and submission can give: the one list. No include guard. From it come the
+ * replies (lib/catalogue/refusal.c), the names SMTP_* (lib/smtp/reply.h), the word after "reason=" in the
+ * log, `postern explain`, the table in postern(8) and the test that provokes each of them in a session
+ * (tests/system/catalogue_test.py). Define what you need and include it:
+ *
+ *   REFUSAL(name, product, code, enhanced, party, english, german, advice, rat)
+ *       product   number of the page that explains it. Several refusals with one cause may share it. Its
+ *                 first digit is that of code and of enhanced.
+ *       code      reply code (rfc5321:4.2)
+ *       enhanced  enhanced status code (rfc3463, in IANA's list)
+ *       party     who can change something: a PARTY
+ *       english, german   the reply: 7-bit ASCII. {name} stands for an argument; nothing that a peer said
+ *                 gets into a reply but through an argument.
+ *       advice, rat       what that party can do, in English and German (UTF-8)
+ *   REFUSAL_ARG(name, kind, most, what)
+ *       kind      which characters are let through, all others become '?': ADDRESS (of IP), NAME (of a
+ *                 host), MAILBOX (an address of mail), DIGITS, TEXT (printable ASCII without quotes)
+ *       most      characters
+ *   PARTY(name, english, german)
+ *
+ * Numbers of product: 401-419 and 501-569 are given out here; 420-429 and 570-589 are for checks of
+ * names, lists and signatures, 430-439 and 590-599 for those of behaviour. 550-555 are left out: they
+ * would be mistaken for reply codes.
+ */
+#ifndef REFUSAL
+#define REFUSAL(name, product, code, enhanced, party, english, german, advice, rat)
+#endif
+#ifndef REFUSAL_ARG
+#define REFUSAL_ARG(name, kind, most, what)
+#endif
+#ifndef PARTY
+#define PARTY(name, english, german)
+#endif
+
+PARTY(WAIT, "Nobody: the sending server tries again by itself",
+    "Niemand: der sendende Server versucht es von selbst erneut")
+PARTY(SENDER, "Who wrote the message", "Wer die Nachricht geschrieben hat")
+PARTY(PROGRAM, "Who looks after the program that sent the message",
+    "Wer das Programm betreut, das die Nachricht gesendet hat")
+PARTY(SERVER, "The administrator of the sending mail server",
+    "Der Administrator des sendenden Mailservers")
+PARTY(DOMAIN, "The manager of the sender's domain", "Der Verwalter der Domain des Absenders")
+PARTY(ZONE, "The manager of the IP zone, where names of addresses (PTR) are kept",
+    "Der Verwalter der IP-Zone, in der die Namen von Adressen (PTR) stehen")
+PARTY(RECIPIENT, "The recipient", "Der Empfänger")
+PARTY(POSTMASTER, "The administrator of this mail server", "Der Administrator dieses Mailservers")
+
+REFUSAL_ARG(client, ADDRESS, 45, "the client's address")
+REFUSAL_ARG(helo, NAME, 100, "the name or address the client gave with HELO or EHLO")
+REFUSAL_ARG(name, NAME, 100, "the client's name")
+REFUSAL_ARG(domain, NAME, 100, "a domain")
+REFUSAL_ARG(list, NAME, 60, "the name of a blocklist")
+REFUSAL_ARG(address, MAILBOX, 100, "an address of mail")
+REFUSAL_ARG(seconds, DIGITS, 10, "seconds")
+REFUSAL_ARG(number, DIGITS, 20, "a number")
+REFUSAL_ARG(text, TEXT, 120, "words of another party, such as the owner of a domain or a list")
+
+/* --- for now: our own trouble, our own limits ------------------------------------------------- */
+REFUSAL(TROUBLE, 401, 451, "4.3.0", WAIT,
+    "Internal trouble of this mail server, please try again later",
+    "Interne Stoerung dieses Mailservers, bitte spaeter erneut versuchen",
+    "Nothing is wrong with the message. The sending server keeps it and tries again. If this lasts for hours tell the postmaster of this server by phone.",
+    "An der Nachricht liegt es nicht. Der sendende Server behält sie und versucht es erneut. Hält es Stunden an, bitte den Postmaster dieses Servers anrufen.")
+REFUSAL(TOO_MANY_CONNECTIONS, 403, 421, "4.7.0", SERVER,
+    "Too many connections at the moment, please try again later",
+    "Zu viele Verbindungen zur Zeit, bitte spaeter erneut versuchen",
+    "The sending server tries again by itself. It should open fewer connections at one time from one address or network.",
+    "Der sendende Server versucht es von selbst erneut. Er sollte von einer Adresse oder aus einem Netz weniger Verbindungen zugleich öffnen.")
+REFUSAL(QUEUE_FULL, 404, 452, "4.3.1", POSTMASTER,
+    "This mail server is short of storage, try again later",
+    "Auf diesem Mailserver ist der Speicher knapp, bitte spaeter erneut versuchen",
+    "The sending server tries again by itself. Here the disk or the queue is full: make room, or raise queue.max-messages and queue.max-size.",
+    "Der sendende Server versucht es von selbst erneut. Hier ist die Platte oder die Warteschlange voll: Platz schaffen, oder queue.max-messages und queue.max-size erhöhen.")
+REFUSAL(TOO_MANY_RECIPIENTS, 406, 452, "4.5.3", SENDER,
+    "Too many recipients, send the message again to the rest",
+    "Zu viele Empfaenger, bitte die Nachricht an die uebrigen erneut senden",
+    "Mail servers send the message to the other recipients by themselves. A mail program may not: write to fewer recipients at a time.",
+    "Mailserver senden die Nachricht von selbst an die übrigen Empfänger. Ein Mailprogramm tut das vielleicht nicht: an weniger Empfänger auf einmal schreiben.")
+REFUSAL(STOPPING, 407, 421, "4.3.2", WAIT,
+    "The mail server is being stopped, please try again later",
+    "Der Mailserver wird angehalten, bitte spaeter erneut versuchen",
+    "This server is being maintained. The sending server tries again by itself.",
+    "Dieser Server wird gewartet. Der sendende Server versucht es von selbst erneut.")
+REFUSAL(LOGIN_ENDED, 407, 421, "4.3.2", SENDER,
+    "This login has ended, please connect again",
+    "Diese Anmeldung ist beendet, bitte erneut verbinden",
+    "The password was changed, the account was locked, or the server was restarted. Send again; if the mail program then asks for the password, enter the new one.",
+    "Das Passwort wurde geändert, das Konto gesperrt oder der Server neu gestartet. Erneut senden; fragt das Mailprogramm dann nach dem Passwort, das neue eingeben.")
+REFUSAL(IDLE, 408, 421, "4.4.2", SERVER, "Timeout, closing the connection",
+    "Zeitueberschreitung, die Verbindung wird geschlossen",
+    "Nothing came for minutes. The sending server tries again by itself; if it happens often look for trouble in the network (packets of full size that get lost, a firewall that forgets connections).",
+    "Minutenlang kam nichts. Der sendende Server versucht es von selbst erneut; geschieht es oft, liegt es meist am Netz (große Pakete gehen verloren, eine Firewall vergisst Verbindungen).")
+REFUSAL(TOO_SLOW, 408, 421, "4.4.2", SERVER, "The message came too slowly, closing the connection",
+    "Die Nachricht kam zu langsam, die Verbindung wird geschlossen",
+    "The message came with less than 500 bytes a second. The sending server tries again by itself; if it happens often its line is overloaded.",
+    "Die Nachricht kam mit weniger als 500 Byte in der Sekunde. Der sendende Server versucht es von selbst erneut; geschieht es oft, ist seine Leitung überlastet.")
+REFUSAL(TOO_MANY_ERRORS, 409, 421, "4.7.0", PROGRAM, "Too many errors, closing the connection",
+    "Zu viele Fehler, die Verbindung wird geschlossen",
+    "Too many commands of this session were refused, for example because many recipients do not exist. Look at the replies before this one.",
+    "Zu viele Befehle dieser Sitzung wurden abgelehnt, zum Beispiel weil es viele Empfänger nicht gibt. Die Antworten vor dieser sagen, warum.")
+REFUSAL(TOO_MANY_COMMANDS, 409, 421, "4.7.0", PROGRAM,
+    "Too many commands without a message, closing the connection",
+    "Zu viele Befehle ohne eine Nachricht, die Verbindung wird geschlossen",
+    "The program talks without sending a message. A mail server that works as it should never sees this.",
+    "Das Programm redet, ohne eine Nachricht zu senden. Ein richtig arbeitender Mailserver sieht dies nie.")
+REFUSAL(SENDING_LIMIT, 410, 451, "4.7.0", SENDER,
+    "This account has sent very much mail within an hour, please try again later",
+    "Dieses Konto hat in einer Stunde sehr viel Mail gesendet, bitte spaeter erneut versuchen",
+    "Wait an hour. If it was not you who sent so much, somebody else knows the password: change it and tell the administrator. Limits: submission.messages-per-hour, submission.recipients-per-hour.",
+    "Eine Stunde warten. Wer selbst nicht so viel gesendet hat: jemand anders kennt das Passwort, also ändern und dem Administrator sagen. Grenzen: submission.messages-per-hour, submission.recipients-per-hour.")
+REFUSAL(AUTH_UNAVAILABLE, 411, 454, "4.7.0", SENDER,
+    "The login cannot be checked now, please try again later",
+    "Die Anmeldung kann zur Zeit nicht geprueft werden, bitte spaeter erneut versuchen",
+    "The password may well be right. Try again in a few minutes and do not change it.",
+    "Das Passwort kann durchaus richtig sein. In einigen Minuten erneut versuchen und nichts ändern.")
+REFUSAL(TLS_UNAVAILABLE, 412, 454, "4.7.0", WAIT, "TLS is not available at the moment",
+    "TLS ist zur Zeit nicht verfuegbar",
+    "The process that holds the keys of this server is being restarted. The client tries again by itself.",
+    "Der Prozess, der die Schlüssel dieses Servers hält, wird gerade neu gestartet. Die Gegenstelle versucht es von selbst erneut.")
+
+/* --- recipients and senders --------------------------------------------------------------------- */
+REFUSAL(UNKNOWN_RECIPIENT, 504, 550, "5.1.1", SENDER, "There is no such mailbox here",
+    "Diese Mailadresse gibt es hier nicht",
+    "The address is no longer there, is suspended, or has a typing error. Check it letter by letter, or ask the recipient by phone.",
+    "Die Adresse gibt es nicht mehr, sie ist gesperrt, oder sie hat einen Tippfehler. Buchstabe für Buchstabe prüfen oder den Empfänger anrufen.")
+REFUSAL(RELAY_DENIED, 517, 550, "5.7.1", SENDER, "This server does not take mail for that domain",
+    "Dieser Server nimmt fuer diese Domain keine Mail an",
+    "A user of this server who writes to others must log in first: set the mail program to port 465 or 587 with user name and password. Everybody else: check the domain, and its MX record if it is yours.",
+    "Wer über diesen Server an andere schreibt, muss sich anmelden: im Mailprogramm Port 465 oder 587 mit Benutzername und Passwort einstellen. Alle anderen: die Domain prüfen, und ihren MX-Eintrag, falls sie die eigene ist.")
+REFUSAL(NOT_YOUR_ADDRESS, 518, 550, "5.7.1", SENDER,
+    "This login may not send with that sender address",
+    "Diese Anmeldung darf nicht mit dieser Absenderadresse senden",
+    "Sender address and login must belong together, in the envelope and in From and Sender. Choose your own address as sender, or ask the administrator for the right to use the other one (postern send-as add).",
+    "Absenderadresse und Anmeldung müssen zusammengehören, im Umschlag und in From und Sender. Die eigene Adresse als Absender wählen oder den Administrator um das Recht für die andere bitten (postern send-as add).")
+REFUSAL(BAD_SENDER, 520, 501, "5.1.7", SENDER, "The sender address is not valid",
+    "Die Absenderadresse ist ungueltig",
+    "The sender address of the envelope is not written as the rules want it (rfc5321:4.1.2). Correct it in the settings of the mail program.",
+    "Die Absenderadresse des Umschlags ist nicht so geschrieben, wie die Regeln es wollen (rfc5321:4.1.2). Sie in den Einstellungen des Mailprogramms berichtigen.")
+REFUSAL(BAD_RECIPIENT, 521, 501, "5.1.3", SENDER, "The recipient address is not valid",
+    "Die Empfaengeradresse ist ungueltig",
+    "The recipient's address is not written as the rules want it: look for spaces, missing or doubled dots and letters with accents.",
+    "Die Adresse des Empfängers ist nicht so geschrieben, wie die Regeln es wollen: auf Leerzeichen, fehlende oder doppelte Punkte und Umlaute achten.")
+REFUSAL(UTF8_NEEDED, 522, 553, "5.6.7", SERVER,
+    "This address needs the SMTPUTF8 parameter of MAIL",
+    "Diese Adresse braucht den Parameter SMTPUTF8 von MAIL",
+    "The address has letters beyond ASCII, and the sending server did not announce that (rfc6531). It has to be made newer, or an address of plain letters has to be used.",
+    "Die Adresse hat Buchstaben außerhalb von ASCII, und der sendende Server hat das nicht angekündigt (rfc6531). Er muss erneuert werden, oder es braucht eine Adresse aus einfachen Buchstaben.")
+REFUSAL(NO_RECIPIENTS, 523, 554, "5.5.1", SENDER, "There is no valid recipient",
+    "Es gibt keinen gueltigen Empfaenger",
+    "All recipients were refused; the replies before this one say why.",
+    "Alle Empfänger wurden abgelehnt; die Antworten davor sagen, warum.")
+
+/* --- the dialogue ---------------------------------------------------------------------------------- */
+REFUSAL(BAD_HELO, 509, 501, "5.5.4", PROGRAM, "A host name or address literal is expected",
+    "Ein Rechnername oder eine Adresse in eckigen Klammern wird erwartet",
+    "Behind HELO or EHLO belongs the full name of the host, such as mail.example.org, or its address in brackets, such as [192.0.2.1].",
+    "Hinter HELO oder EHLO gehört der volle Name des Rechners, etwa mail.example.org, oder seine Adresse in Klammern, etwa [192.0.2.1].")
+REFUSAL(EARLY_DATA, 515, 554, "5.5.1", PROGRAM,
+    "The message was sent before the server asked for it",
+    "Die Nachricht wurde gesendet, bevor der Server sie verlangt hat",
+    "The program must wait for each reply here (rfc5321:4.1.1.4). Often a spam program is the cause: look for one in your network.",
+    "Das Programm muss hier auf jede Antwort warten (rfc5321:4.1.1.4). Oft ist ein Spam-Programm die Ursache: im eigenen Netz danach suchen.")
+REFUSAL(BAD_COMMAND, 516, 500, "5.5.1", PROGRAM, "Unknown command", "Unbekannter Befehl",
+    "The program said something that is no command of SMTP. Use another one, or tell its maker.",
+    "Das Programm hat etwas gesagt, das kein Befehl von SMTP ist. Ein anderes verwenden oder es dem Hersteller sagen.")
+REFUSAL(LINE_TOO_LONG, 516, 500, "5.5.2", PROGRAM, "The command line is too long",
+    "Die Befehlszeile ist zu lang",
+    "A line of a command may have 512 octets, with some parameters a few hundred more (rfc5321:4.5.3.1.4).",
+    "Eine Befehlszeile darf 512 Oktette haben, mit manchen Parametern einige hundert mehr (rfc5321:4.5.3.1.4).")
+REFUSAL(BARE_NEWLINE, 516, 500, "5.5.2", PROGRAM,
+    "Command lines end with CR LF and contain neither alone",
+    "Befehlszeilen enden mit CR LF und enthalten keines davon einzeln",
+    "Lines end with the two characters CR and LF (rfc5321:2.3.8). A script should use a mail program instead of writing to the port itself.",
+    "Zeilen enden mit den zwei Zeichen CR und LF (rfc5321:2.3.8). Ein Skript sollte ein Mailprogramm verwenden, statt selbst auf den Port zu schreiben.")
+REFUSAL(BAD_CHARACTER, 516, 501, "5.5.2", PROGRAM,
+    "The command contains characters that are not allowed",
+    "Der Befehl enthaelt nicht erlaubte Zeichen",
+    "The command has control characters. Use another program, or tell its maker.",
+    "Der Befehl enthält Steuerzeichen. Ein anderes Programm verwenden oder es dem Hersteller sagen.")
+REFUSAL(BAD_SYNTAX, 516, 501, "5.5.4", PROGRAM, "Syntax error in the arguments",
+    "Fehler in den Argumenten des Befehls",
+    "What stands behind the command is not written as the rules want it (rfc5321:4.1.1). Use another program, or tell its maker.",
+    "Was hinter dem Befehl steht, ist nicht so geschrieben, wie die Regeln es wollen (rfc5321:4.1.1). Ein anderes Programm verwenden oder es dem Hersteller sagen.")
+REFUSAL(NOT_IMPLEMENTED, 516, 502, "5.5.1", PROGRAM, "This command is not offered here",
+    "Dieser Befehl wird hier nicht angeboten",
+    "Use only what the reply to EHLO names. A mail program that wants to log in must be set to port 465 or 587.",
+    "Nur verwenden, was die Antwort auf EHLO nennt. Ein Mailprogramm, das sich anmelden will, muss auf Port 465 oder 587 eingestellt werden.")
+REFUSAL(BAD_SEQUENCE, 516, 503, "5.5.1", PROGRAM, "The command does not fit at this point",
+    "Der Befehl passt nicht an diese Stelle",
+    "Commands come in the order EHLO, MAIL, RCPT, DATA (rfc5321:4.1.4). Look at the replies before this one: a command that was refused does not count.",
+    "Befehle kommen in der Folge EHLO, MAIL, RCPT, DATA (rfc5321:4.1.4). Die Antworten davor ansehen: ein abgelehnter Befehl gilt nicht.")
+REFUSAL(BAD_PARAMETER, 516, 555, "5.5.4", PROGRAM,
+    "A parameter of MAIL or RCPT is unknown or not offered",
+    "Ein Parameter von MAIL oder RCPT ist unbekannt oder wird nicht angeboten",
+    "Use only the extensions that the reply to EHLO names.",
+    "Nur die Erweiterungen verwenden, die die Antwort auf EHLO nennt.")
+REFUSAL(NOT_SMTP, 516, 554, "5.5.1", PROGRAM, "This is a mail server and speaks SMTP only",
+    "Dies ist ein Mailserver, er spricht nur SMTP",
+    "Another protocol was spoken to this port: look at address and port of the program. On port 25 and 587 TLS begins with STARTTLS, on port 465 at once.",
+    "Mit diesem Port wurde ein anderes Protokoll gesprochen: Adresse und Port des Programms prüfen. Auf Port 25 und 587 beginnt TLS mit STARTTLS, auf Port 465 sofort.")
+REFUSAL(TLS_INJECTION, 528, 554, "5.5.1", PROGRAM,
+    "Data was sent behind STARTTLS before TLS was started",
+    "Hinter STARTTLS kamen Daten, bevor TLS begonnen hat",
+    "Either the program does not wait for the reply to STARTTLS, or somebody in between tries to slip in commands (rfc3207:4.2).",
+    "Entweder wartet das Programm die Antwort auf STARTTLS nicht ab, oder jemand dazwischen versucht, Befehle einzuschmuggeln (rfc3207:4.2).")
+REFUSAL(XCLIENT_DENIED, 532, 550, "5.7.0", SERVER, "XCLIENT is not allowed from here",
+    "XCLIENT ist von hier nicht erlaubt",
+    "Only clients named in smtpd.xclient-from may speak for others.",
+    "Nur die in smtpd.xclient-from genannten Gegenstellen dürfen für andere sprechen.")
+
+/* --- logging in ------------------------------------------------------------------------------------ */
+REFUSAL(AUTH_REQUIRED, 517, 530, "5.7.0", SENDER,
+    "Log in first: your mail program needs user name and password",
+    "Zuerst anmelden: das Mailprogramm braucht Benutzername und Passwort",
+    "Switch on authentication for outgoing mail in the mail program: the user name is the whole address.",
+    "Im Mailprogramm die Anmeldung für ausgehende Mail einschalten: der Benutzername ist die ganze Adresse.")
+REFUSAL(TLS_REQUIRED, 529, 530, "5.7.0", SENDER, "Start TLS first", "Zuerst TLS beginnen",
+    "Switch on encryption in the mail program: STARTTLS on port 587, or SSL/TLS on port 465.",
+    "Im Mailprogramm die Verschlüsselung einschalten: STARTTLS auf Port 587 oder SSL/TLS auf Port 465.")
+REFUSAL(AUTH_NEEDS_TLS, 529, 538, "5.7.11", SENDER, "Start TLS before the login",
+    "Vor der Anmeldung TLS beginnen",
+    "Switch on encryption in the mail program: STARTTLS on port 587, or SSL/TLS on port 465. The password has just gone over the network in clear text: change it.",
+    "Im Mailprogramm die Verschlüsselung einschalten: STARTTLS auf Port 587 oder SSL/TLS auf Port 465. Das Passwort ging vielleicht gerade im Klartext durch das Netz: ändern.")
+REFUSAL(AUTH_REFUSED, 530, 535, "5.7.8", SENDER, "User name or password is wrong",
+    "Benutzername oder Passwort ist falsch",
+    "The user name is the whole address. Capital letters count in the password. If it was forgotten the administrator gives a new one.",
+    "Der Benutzername ist die ganze Adresse. Im Passwort kommt es auf Groß- und Kleinschreibung an. Ist es vergessen, gibt der Administrator ein neues.")
+REFUSAL(AUTH_CANCELLED, 531, 501, "5.7.0", SENDER, "The login was cancelled",
+    "Die Anmeldung wurde abgebrochen",
+    "The mail program gave up the login by itself: enter the password again.",
+    "Das Mailprogramm hat die Anmeldung selbst abgebrochen: das Passwort erneut eingeben.")
+REFUSAL(NO_MECHANISM, 531, 504, "5.5.4", SENDER, "This way to log in is not offered here",
+    "Diese Art der Anmeldung wird hier nicht angeboten",
+    "Set the mail program to normal password (PLAIN or LOGIN) or SCRAM-SHA-256.",
+    "Das Mailprogramm auf normales Passwort (PLAIN oder LOGIN) oder SCRAM-SHA-256 einstellen.")
+REFUSAL(AUTH_LINE_TOO_LONG, 531, 500, "5.5.6", PROGRAM, "The line of the login is too long",
+    "Die Zeile der Anmeldung ist zu lang",
+    "A line of a login may have 12288 octets (rfc4954:4). Use another program, or tell its maker.",
+    "Eine Zeile der Anmeldung darf 12288 Oktette haben (rfc4954:4). Ein anderes Programm verwenden oder es dem Hersteller sagen.")
+REFUSAL(BAD_BASE64, 531, 501, "5.5.2", PROGRAM, "The answer is not valid base64",
+    "Die Antwort ist kein gueltiges Base64",
+    "What the program said to log in is not base64 (rfc4954:4). Use another program, or tell its maker.",
+    "Was das Programm zur Anmeldung sagte, ist kein Base64 (rfc4954:4). Ein anderes Programm verwenden oder es dem Hersteller sagen.")
+
+/* --- the message ----------------------------------------------------------------------------------- */
+REFUSAL(TOO_BIG, 519, 552, "5.3.4", SENDER, "The message is larger than this server accepts",
+    "Die Nachricht ist groesser als dieser Server erlaubt",
+    "Attachments grow by a third on their way. Send them in several messages, or put them somewhere for download and send the link.",
+    "Anhänge werden auf dem Weg um ein Drittel größer. Auf mehrere Nachrichten verteilen, oder irgendwo zum Herunterladen ablegen und den Link senden.")
+REFUSAL(LOOP, 525, 554, "5.4.6", SERVER,
+    "The message has passed too many servers: it runs in a loop",
+    "Die Nachricht lief ueber zu viele Server, sie laeuft im Kreis",
+    "Two forwards lead to one another. The Received fields of the returned message show where it turned around; end one of the forwards.",
+    "Zwei Weiterleitungen führen aufeinander. Die Received-Felder der zurückgekommenen Nachricht zeigen, wo sie umgekehrt ist; eine davon beenden.")
+REFUSAL(BAD_NEWLINES, 540, 550, "5.6.0", PROGRAM,
+    "The message has a CR or LF that is not part of a CR LF line end",
+    "Die Nachricht enthaelt ein CR oder LF, das nicht Teil eines Zeilenendes CR LF ist",
+    "All lines of a message end with the two characters CR and LF (rfc5321:2.3.8); anything else has been used to smuggle messages. A script should send by a mail program.",
+    "Alle Zeilen einer Nachricht enden mit den zwei Zeichen CR und LF (rfc5321:2.3.8); alles andere wurde schon zum Einschmuggeln von Nachrichten benutzt. Ein Skript sollte mit einem Mailprogramm senden.")
+REFUSAL(HEADER_BAD, 541, 550, "5.6.0", PROGRAM,
+    "The header of the message has a line or a character that is not allowed",
+    "Der Kopf der Nachricht enthaelt eine Zeile oder ein Zeichen, das nicht erlaubt ist",
+    "Each line of the header is a field, Name: value, or goes on with the field before it and begins with a space (rfc5322:2.2). Mail programs would show such a message differently.",
+    "Jede Zeile des Kopfes ist ein Feld, Name: Wert, oder setzt das Feld davor fort und beginnt mit einem Leerzeichen (rfc5322:2.2). Mailprogramme würden eine solche Nachricht verschieden anzeigen.")
+REFUSAL(HEADER_TOO_LONG, 542, 550, "5.6.0", SENDER, "The header of the message is too long",
+    "Der Kopf der Nachricht ist zu lang",
+    "Mostly very many recipients stand in To and Cc: use fewer, or Bcc.",
+    "Meist stehen sehr viele Empfänger in To und Cc: weniger nehmen, oder Bcc.")
+REFUSAL(HEADER_TWICE, 543, 550, "5.6.0", PROGRAM,
+    "A header field that may stand once stands twice, for example From, To or Subject",
+    "Ein Kopffeld, das nur einmal stehen darf, steht zweimal, zum Beispiel From, To oder Subject",
+    "Mail programs differ in which of two they show (rfc5322:3.6), which deceivers use. The program that made the message has to be corrected.",
+    "Mailprogramme zeigen mal das eine, mal das andere (rfc5322:3.6), was Betrüger ausnutzen. Das Programm, das die Nachricht erzeugt hat, muss berichtigt werden.")
+REFUSAL(FROM_MISSING, 544, 550, "5.6.0", PROGRAM, "The message has no From field",
+    "Der Nachricht fehlt das Kopffeld From",
+    "Each message names its author in a From field (rfc5322:3.6.2). The program or script that made the message has to write one.",
+    "Jede Nachricht nennt ihren Verfasser in einem Kopffeld From (rfc5322:3.6.2). Das Programm oder Skript, das sie erzeugt hat, muss eines schreiben.")
+REFUSAL(FROM_BAD, 545, 550, "5.6.0", PROGRAM,
+    "An address or name in From, Sender, Resent-From or Resent-Sender is not valid",
+    "Eine Adresse oder ein Name in From, Sender, Resent-From oder Resent-Sender ist ungueltig",
+    "Write such a field as: From: Full Name <name@example.org>. Names with special characters stand in quotes.",
+    "Ein solches Feld so schreiben: From: Voller Name <name@example.org>. Namen mit Sonderzeichen stehen in Anführungszeichen.")
+REFUSAL(SENDER_MISSING, 546, 550, "5.6.0", PROGRAM,
+    "Several addresses in From need a Sender field",
+    "Mehrere Adressen in From brauchen ein Kopffeld Sender",
+    "With several authors a Sender field says who of them sent the message (rfc5322:3.6.2).",
+    "Bei mehreren Verfassern sagt ein Kopffeld Sender, wer von ihnen gesendet hat (rfc5322:3.6.2).")
+REFUSAL(TOO_MANY_SENDERS, 547, 550, "5.6.0", SENDER,
+    "The message names too many sender addresses",
+    "Die Nachricht nennt zu viele Absenderadressen",
+    "At most 16 different addresses may stand in From, Sender and their Resent- forms.",
+    "Höchstens 16 verschiedene Adressen dürfen in From, Sender und deren Resent-Formen stehen.")
+
+#undef REFUSAL
+#undef REFUSAL_ARG
+#undef PARTY
