@@ -30,6 +30,7 @@ int admin_config_list(struct admin *a);
 int admin_config_get(struct admin *a);
 int admin_config_set(struct admin *a);
 int admin_config_check(struct admin *a);
+int admin_explain(struct admin *a);
 int admin_backup(struct admin *a);
 int admin_restore(struct admin *a);
 
@@ -55,6 +56,13 @@ void output_cells(struct output *o, size_t n, const char *const cells[]);
 int output_end(struct output **o, enum ipc_result result, struct str message);
 /* A refused command without rows. */
 int admin_fail(const struct admin *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* --- prose.c ---------------------------------------------------------------------------------------- */
+/* Prints text (UTF-8) in lines of at most 78 characters; the first begins with first, the others with as many
+ * spaces. */
+void prose(const char *first, const char *text);
+/* Of --lang; -1: an error was told, and *status is the exit status. */
+int prose_language(const struct command_line *line, int *status);
 
 /* --- help.c ----------------------------------------------------------------------------------------- */
 void help_all(void);

@@ -17,6 +17,7 @@ static const struct {
 	{ CMD_config_get, admin_config_get },
 	{ CMD_config_set, admin_config_set },
 	{ CMD_config_check, admin_config_check },
+	{ CMD_explain, admin_explain },
 	{ CMD_backup, admin_backup },
 	{ CMD_restore, admin_restore },
 };

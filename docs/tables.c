@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "catalogue/catalogue.h"
 #include "command/command.h"
 #include "settings/settings.h"
 
@@ -193,6 +194,23 @@ options_mdoc(void)
 	printf(".El\n");
 }
 
+static void
+refusals_mdoc(void)
+{
+	printf(".Bl -tag -width Ds\n");
+	for (unsigned i = 0; i < REFUSAL__COUNT; i++) {
+		const struct refusal *r = refusal_get((enum refusal_id)i);
+
+		printf(".It Li P%d Pq %d %s, %s\n", r->product, r->code, r->enhanced, r->name);
+		mdoc_text(r->text[LANG_EN]);
+		printf(".Pp\n");
+		mdoc_text(r->advice[LANG_EN]);
+		printf(".Pp\nWho can act:\n");
+		mdoc_text(refusal_party_text(r->party, LANG_EN));
+	}
+	printf(".El\n");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -206,6 +224,7 @@ main(int argc, char **argv)
 		{ "settings", settings_mdoc },
 		{ "commands", commands_mdoc },
 		{ "options", options_mdoc },
+		{ "refusals", refusals_mdoc },
 	};
 
 	for (size_t i = 0; argc == 2 && i < sizeof(tables) / sizeof(tables[0]); i++) {
@@ -214,7 +233,7 @@ main(int argc, char **argv)
 			return 0;
 		}
 	}
-	fprintf(
-	    stderr, "usage: tables messages|processes|capabilities|settings|commands|options\n");
+	fprintf(stderr, "usage: tables "
+			"messages|processes|capabilities|settings|commands|options|refusals\n");
 	return 100;
 }

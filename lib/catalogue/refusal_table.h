@@ -221,7 +221,7 @@ REFUSAL(TLS_REQUIRED, 529, 530, "5.7.0", SENDER, "Start TLS first", "Zuerst TLS 
     "Im Mailprogramm die Verschlüsselung einschalten: STARTTLS auf Port 587 oder SSL/TLS auf Port 465.")
 REFUSAL(AUTH_NEEDS_TLS, 529, 538, "5.7.11", SENDER, "Start TLS before the login",
     "Vor der Anmeldung TLS beginnen",
-    "Switch on encryption in the mail program: STARTTLS on port 587, or SSL/TLS on port 465. The password has just gone over the network in clear text: change it.",
+    "Switch on encryption in the mail program: STARTTLS on port 587, or SSL/TLS on port 465. The password may just have gone over the network in clear text: change it.",
     "Im Mailprogramm die Verschlüsselung einschalten: STARTTLS auf Port 587 oder SSL/TLS auf Port 465. Das Passwort ging vielleicht gerade im Klartext durch das Netz: ändern.")
 REFUSAL(AUTH_REFUSED, 530, 535, "5.7.8", SENDER, "User name or password is wrong",
     "Benutzername oder Passwort ist falsch",

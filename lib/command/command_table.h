@@ -73,6 +73,10 @@ COMMAND(config_set, "config set", local, "SETTING VALUE", NOSECRET, "",
 COMMAND(config_check, "config check", local, "", NOSECRET, "",
     "Check postern.conf and tell every error.")
 
+COMMAND(explain, "explain", local, "CODE [--LANG]", NOSECRET,
+    "code,smtp,enhanced,reason,reply,who,advice",
+    "Explain a refusal by the code in its reply (P506 or 506) or the reason in the log; all: every one.")
+
 COMMAND(queue_list, "queue list", queue, "[ID...] [--FILTER] [--PAGE]", NOSECRET,
     "id,arrived,size,state,attempts,reverse_path,recipients",
     "List the messages in the queue, oldest first.")

@@ -20,3 +20,4 @@ COMMAND_OPTION(state, FILTER, "state", "STATE",
 COMMAND_OPTION(all, FILTER, "all", "", "All messages.")
 COMMAND_OPTION(after, PAGE, "after", "ID", "Go on behind this message.")
 COMMAND_OPTION(limit, PAGE, "limit", "NUMBER", "Not more than so many messages.")
+COMMAND_OPTION(lang, LANG, "lang", "LANGUAGE", "Language of the answer: en or de; en if it is not given.")

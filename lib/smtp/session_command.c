@@ -202,12 +202,12 @@ cmd_quit(struct smtp_session *s, struct str args, struct smtp_event *ev)
 static void
 cmd_starttls(struct smtp_session *s, struct str args, struct smtp_event *ev)
 {
-	if (!s->tls_offered)
-		smtp_bad(s, SMTP_NOT_IMPLEMENTED);
-	else if (args.n > 0)
+	if (args.n > 0)
 		smtp_bad(s, SMTP_BAD_SYNTAX);
 	else if (s->tls || s->in_mail)
 		smtp_bad(s, SMTP_BAD_SEQUENCE);
+	else if (!s->tls_offered) /* the keys are away (rfc3207:4) */
+		smtp_bad(s, SMTP_TLS_UNAVAILABLE);
 	else if (s->behind > 0) /* would be taken for something said inside TLS */
 		smtp_close_with(s, SMTP_TLS_INJECTION, SMTP_CLOSE_INJECTION);
 	else
