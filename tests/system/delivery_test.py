@@ -98,8 +98,8 @@ def outbound(warnings=(), **settings):
 
 @contextlib.contextmanager
 def running(peer):
-    peer.start()
     try:
+        peer.start()
         yield peer
     except BaseException:
         print(peer.log()[-3000:])
