@@ -14,176 +14,15 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 
-#include "base/buf.h"
+#include "dns/test_zone.h"
 #include "spf/spf.h"
 
 #define CASES "lib/spf/spf_cases.txt"
 
-enum { ENTRIES = 400, FACTS = 400, LINE = 4096 };
+enum { LINE = 4096 };
 
-struct entry {
-	char owner[DNS_TEXT_MAX];
-	char type[8];
-	char value[2048];
-};
-
-static struct entry zone[ENTRIES];
-static size_t zone_n;
-static struct dns_fact list[FACTS];
-static struct buf records[FACTS];
-static struct dns_facts facts = { list, 0 };
 static struct spf_result result;
 static unsigned rounds;
-
-/* --- the fake DNS ----------------------------------------------------------------------------- */
-
-static int
-hex(char c)
-{
-	return c <= '9' ? c - '0' : ascii_tolower(c) - 'a' + 10;
-}
-
-/* \xHH is a byte. In place; the length. */
-static size_t
-unescape(char *s)
-{
-	char *o = s;
-
-	for (char *p = s; *p != '\0'; p++) {
-		if (p[0] == '\\' && p[1] == 'x') {
-			*o++ = (char)(hex(p[2]) << 4 | hex(p[3]));
-			p += 3;
-		} else {
-			*o++ = *p;
-		}
-	}
-	*o = '\0';
-	return (size_t)(o - s);
-}
-
-static void
-put_record(struct buf *out, const void *p, size_t n)
-{
-	uint8_t length[2] = { (uint8_t)(n >> 8), (uint8_t)n };
-
-	assert_int_equal(buf_put(out, length, 2), 0);
-	assert_int_equal(buf_put(out, p, n), 0);
-}
-
-/* "one string|another", each in pieces of 255 bytes at most. */
-static void
-put_txt(struct buf *out, const char *value)
-{
-	static char text[2048];
-	static uint8_t rdata[8192];
-	size_t n = 0;
-	char *at = text;
-
-	snprintf(text, sizeof(text), "%s", value);
-	for (char *piece; (piece = strsep(&at, "|")) != NULL;) {
-		size_t left = unescape(piece);
-
-		do {
-			size_t take = left < 255 ? left : 255;
-
-			rdata[n++] = (uint8_t)take;
-			memcpy(rdata + n, piece, take);
-			n += take;
-			piece += take;
-			left -= take;
-		} while (left > 0);
-	}
-	put_record(out, rdata, n);
-}
-
-static void
-put_value(struct buf *out, const char *type, const char *value)
-{
-	uint8_t rdata[2 + DNS_NAME_MAX] = { 0, 10 };
-	struct dns_name name;
-
-	if (strcmp(type, "TXT") == 0) {
-		put_txt(out, value);
-	} else if (strcmp(type, "A") == 0) {
-		assert_int_equal(inet_pton(AF_INET, value, rdata), 1);
-		put_record(out, rdata, 4);
-	} else if (strcmp(type, "AAAA") == 0) {
-		assert_int_equal(inet_pton(AF_INET6, value, rdata), 1);
-		put_record(out, rdata, 16);
-	} else {
-		size_t before = strcmp(type, "MX") == 0 ? 2 : 0;
-
-		assert_true(dns_name_parse(str_of(value), &name));
-		memcpy(rdata + before, name.wire, name.n);
-		put_record(out, rdata, before + name.n);
-	}
-}
-
-static const char *
-type_word(uint16_t type)
-{
-	switch (type) {
-	case DNS_A:
-		return "A";
-	case DNS_AAAA:
-		return "AAAA";
-	case DNS_MX:
-		return "MX";
-	case DNS_PTR:
-		return "PTR";
-	default:
-		assert_int_equal(type, DNS_TXT);
-		return "TXT";
-	}
-}
-
-static bool
-state_of(const char *value, enum dns_fact_state *state)
-{
-	if (strcmp(value, "TEMP") == 0)
-		*state = DNS_FACT_TEMP;
-	else if (strcmp(value, "BOGUS") == 0)
-		*state = DNS_FACT_BOGUS;
-	else
-		return false;
-	return true;
-}
-
-static void
-answer(const struct dns_question *q)
-{
-	struct dns_fact *f = &list[facts.n];
-	struct buf *out = &records[facts.n++];
-	char owner[DNS_TEXT_MAX];
-
-	assert_true(facts.n < FACTS);
-	*f = (struct dns_fact){ .asked = *q, .name = q->name, .state = DNS_FACT_NXDOMAIN };
-	dns_name_text(&q->name, owner);
-	buf_clear(out);
-	for (size_t i = 0; i < zone_n; i++) {
-		if (strcmp(zone[i].owner, owner) != 0)
-			continue;
-		if (f->state == DNS_FACT_NXDOMAIN)
-			f->state = DNS_FACT_NONE;
-		if (strcmp(zone[i].type, type_word(q->type)) != 0 ||
-		    state_of(zone[i].value, &f->state))
-			continue;
-		f->state = DNS_FACT_FOUND;
-		put_value(out, zone[i].type, zone[i].value);
-	}
-	f->records = str_from(buf_data(out), buf_len(out));
-}
-
-static void
-zone_put(const char *owner, const char *type, const char *value)
-{
-	struct entry *e = &zone[zone_n++];
-
-	assert_true(zone_n < ENTRIES);
-	snprintf(e->owner, sizeof(e->owner), "%s", owner);
-	snprintf(e->type, sizeof(e->type), "%s", type);
-	snprintf(e->value, sizeof(e->value), "%s", value);
-}
 
 /* --- one check -------------------------------------------------------------------------------- */
 
@@ -209,15 +48,15 @@ check(const char *helo, struct str mail, const char *ip)
 		.time = 1234567890,
 	};
 
-	facts.n = 0;
-	for (rounds = 0; spf_check(&in, &facts, &result) == SPF_NEED; rounds++) {
+	test_facts.n = 0;
+	for (rounds = 0; spf_check(&in, &test_facts, &result) == SPF_NEED; rounds++) {
 		assert_in_range(result.question_count, 1, SPF_QUESTIONS_MAX);
 		assert_true(rounds < SPF_ROUNDS_MAX);
 		for (size_t i = 0; i < result.question_count; i++) {
 			const struct dns_question *q = &result.questions[i];
 
-			assert_null(dns_facts_find(&facts, &q->name, q->type));
-			answer(q);
+			assert_null(dns_facts_find(&test_facts, &q->name, q->type));
+			test_zone_answer(q);
 		}
 	}
 }
@@ -294,21 +133,10 @@ read_case(struct table *t, char *s, unsigned line)
 		*--what = '\0';
 	snprintf(t->what, sizeof(t->what), "%s", what + strlen(what) + 1);
 	assert_int_equal(sscanf(s, "? %4095s %63s", t->mail, t->ip), 2);
-	unescape(t->mail);
+	test_zone_unescape(t->mail);
 	read_wanted(equal + 3, &t->wanted);
 	t->line = line;
 	t->open = true;
-}
-
-static void
-read_record(char *s)
-{
-	char owner[LINE], type[8];
-	int at = 0;
-
-	assert_int_equal(sscanf(s, "%4095s %7s %n", owner, type, &at), 2);
-	assert_true(at > 0);
-	zone_put(owner, type, s + at);
 }
 
 static void
@@ -325,13 +153,13 @@ read_line(struct table *t, char *s, unsigned line)
 	if (s[0] == '?') {
 		read_case(t, s, line);
 	} else if (strncmp(s, "zone ", 5) == 0) {
-		zone_n = 0;
+		test_zone_clear();
 		strcpy(t->helo, "helo.test");
 	} else if (strncmp(s, "helo ", 5) == 0) {
 		snprintf(t->helo, sizeof(t->helo), "%s", s + 5);
-		unescape(t->helo);
+		test_zone_unescape(t->helo);
 	} else {
-		read_record(s);
+		test_zone_line(s);
 	}
 }
 
@@ -378,13 +206,13 @@ long_record(size_t bytes)
 		o += take;
 	}
 	assert_true(dns_name_parse(STR("d.test"), &name));
-	buf_clear(&records[0]);
-	put_record(&records[0], rdata, o);
-	list[0] = (struct dns_fact){ .asked = { name, DNS_TXT },
+	buf_clear(&test_records[0]);
+	test_zone_record(&test_records[0], rdata, o);
+	test_list[0] = (struct dns_fact){ .asked = { name, DNS_TXT },
 		.name = name,
 		.state = DNS_FACT_FOUND,
-		.records = str_from(buf_data(&records[0]), buf_len(&records[0])) };
-	facts.n = 1;
+		.records = str_from(buf_data(&test_records[0]), buf_len(&test_records[0])) };
+	test_facts.n = 1;
 }
 
 static enum spf_code
@@ -396,7 +224,7 @@ code_of_long(size_t bytes)
 		.mail_from = STR("u@d.test") };
 
 	long_record(bytes);
-	assert_int_equal(spf_check(&in, &facts, &result), SPF_DONE);
+	assert_int_equal(spf_check(&in, &test_facts, &result), SPF_DONE);
 	return result.code;
 }
 
@@ -419,8 +247,8 @@ code_of_term(size_t bytes)
 
 	memset(text + n, 'a', bytes - 2);
 	text[n + bytes - 2] = '\0';
-	zone_n = 0;
-	zone_put("d.test", "TXT", text);
+	test_zone_clear();
+	test_zone_put("d.test", "TXT", text);
 	check("helo.test", STR("u@d.test"), "192.0.2.1");
 	return result.code;
 }
@@ -443,13 +271,13 @@ test_long_texts(void **state)
 	memset(name, 'n', 180);
 	name[60] = name[120] = '.';
 	strcpy(name + 180, ".test");
-	zone_n = 0;
+	test_zone_clear();
 	snprintf(text, sizeof(text), "v=spf1 -exists:%s exp=t.test", name);
-	zone_put("d.test", "TXT", text);
-	zone_put(name, "A", "127.0.0.2");
+	test_zone_put("d.test", "TXT", text);
+	test_zone_put(name, "A", "127.0.0.2");
 	memset(text, 'e', 900);
 	text[900] = '\0';
-	zone_put("t.test", "TXT", text);
+	test_zone_put("t.test", "TXT", text);
 	check("helo.test", STR("u@d.test"), "192.0.2.1");
 	assert_int_equal(result.code, SPF_FAIL);
 	assert_int_equal(strlen(result.explanation), SPF_EXPLANATION_MAX);
@@ -464,21 +292,21 @@ test_many_hosts(void **state)
 	char text[1024] = "v=spf1", owner[32], host[64];
 
 	(void)state;
-	zone_n = 0;
+	test_zone_clear();
 	for (int i = 0; i < 10; i++) {
 		sprintf(text + strlen(text), " mx:m%d.test", i);
 		sprintf(owner, "m%d.test", i);
 		for (int k = 0; k < 10; k++) {
 			sprintf(host, "h%d-%d.test", i, k);
-			zone_put(owner, "MX", host);
-			zone_put(host, "A", "198.51.100.1");
+			test_zone_put(owner, "MX", host);
+			test_zone_put(host, "A", "198.51.100.1");
 		}
 	}
 	strcat(text, " -all");
-	zone_put("d.test", "TXT", text);
+	test_zone_put("d.test", "TXT", text);
 	check("helo.test", STR("u@d.test"), "192.0.2.1");
 	assert_int_equal(result.code, SPF_FAIL);
-	assert_int_equal(facts.n, 1 + 10 + 100);
+	assert_int_equal(test_facts.n, 1 + 10 + 100);
 	assert_int_equal(rounds, 2 + (100 + SPF_QUESTIONS_MAX - 1) / SPF_QUESTIONS_MAX);
 }
 
@@ -493,7 +321,6 @@ main(void)
 		cmocka_unit_test(test_many_hosts),
 	};
 
-	for (size_t i = 0; i < FACTS; i++)
-		buf_init(&records[i], 65536);
+	test_zone_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
