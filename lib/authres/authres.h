@@ -15,7 +15,8 @@ enum {
 	AUTHRES_PROPERTIES_MAX = 4,
 	/* Results of one field: ten signatures of DKIM, SPF twice, and the others. */
 	AUTHRES_RESULTS_MAX = 20,
-	AUTHRES_VALUE_MAX = 320, /* bytes of a value that are written: an address has 256 */
+	AUTHRES_VALUE_MAX = 256, /* bytes of a value that are written: as many as a path has */
+	AUTHRES_TEXT_MAX = 120,  /* of a comment or a reason */
 	/* Room for the largest field: a buf with this limit is always enough. */
 	AUTHRES_FIELD_MAX = 65536,
 	AUTHRES_FOLD = 78, /* lines are folded before they pass this, as far as words allow */
