@@ -47,7 +47,7 @@ check-long:
 
 # Programs that only the system tests and measurements use, and the peers' packages.
 .PHONY: test-build
-test-build: $(OBJ)/bench/login_rate $(OBJ)/bench/fill_queue $(if $(filter release,$(MODE)),$(OUT)/probe $(OUT)/faults.so)
+test-build: $(OBJ)/bench/login_rate $(OBJ)/bench/fill_queue $(OBJ)/bench/spf_time $(if $(filter release,$(MODE)),$(OUT)/probe $(OUT)/faults.so)
 	@bench/peers get
 
 $(OBJ)/bench/login_rate: bench/login_rate.c Makefile
@@ -60,6 +60,11 @@ $(OBJ)/bench/fill_queue: $(call objs,bench/fill_queue.c $(call srcs,queue)) $(ca
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(call objs,bench/fill_queue.c $(call srcs,queue)) \
 		-Wl,--start-group $(call archives,$(queue_needs)) -Wl,--end-group \
 		$(call ldlibs,$(queue_needs))
+
+$(OBJ)/bench/spf_time: $(call objs,bench/spf_time.c) $(call archives,spf)
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(call archives,spf) -Wl,--end-group \
+		$(call ldlibs,spf)
 
 lint:
 	$(NEED) build lint
