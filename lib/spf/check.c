@@ -223,25 +223,6 @@ eval_asking(struct spf_work *w, const struct spf_term *t, const struct dns_name 
 	}
 }
 
-static enum spf_eval
-eval_term(struct spf_work *w, const struct spf_term *t, const struct dns_name *domain)
-{
-	if (t->asks)
-		return eval_asking(w, t, domain);
-	switch (t->kind) {
-	case SPF_M_ALL:
-		return SPF_EVAL_MATCH;
-	case SPF_M_IP4:
-		return spf_address_in(&w->client, &t->network, t->prefix4) ? SPF_EVAL_MATCH
-									   : SPF_EVAL_NO;
-	case SPF_M_IP6:
-		return spf_address_in(&w->client, &t->network, t->prefix6) ? SPF_EVAL_MATCH
-									   : SPF_EVAL_NO;
-	default: /* modifiers are no affair of their place in the record */
-		return SPF_EVAL_NO;
-	}
-}
-
 /* --- records ---------------------------------------------------------------------------------- */
 
 static void
@@ -259,13 +240,11 @@ note_mechanism(struct spf_work *w, struct str text)
 static int
 select_record(struct str records, struct str *out)
 {
-	struct spf_reader r;
 	struct str record;
 	int found = 0;
 
 	for (size_t at = 0; dns_record_next(records, &at, &record);) {
-		spf_reader_open(&r, record);
-		if (!spf_reader_version(&r))
+		if (!spf_record_is_ours(record))
 			continue;
 		if (found++ > 0)
 			return -1;
@@ -297,36 +276,43 @@ find_record(struct spf_work *w, const struct dns_name *domain, struct str *recor
 }
 
 /*
- * The terms from left to right. MATCH: *code is the verdict. After a term that waits for facts the
- * next ones are evaluated, too: what they ask will mostly be needed, and one that ends the record
- * ends it in any case.
+ * The terms that ask, from left to right, then the other one that matches. MATCH: *code is the verdict.
+ * After a term that waits for facts the next ones are evaluated, too: what they ask will mostly be
+ * needed, and one that ends the record ends it in any case.
  */
 static enum spf_eval
-eval_record(
-    struct spf_work *w, struct str record, const struct dns_name *domain, enum spf_code *code)
+eval_record(struct spf_work *w, struct str record, const struct spf_outline *outline,
+    const struct dns_name *domain, enum spf_code *code)
 {
 	bool need = false;
-	struct spf_reader r;
+	char text[SPF_TERM_MAX];
+	struct spf_place place;
 	struct spf_term t;
 
-	spf_reader_open(&r, record);
-	spf_reader_version(&r);
-	while (spf_term_next(&r, &t) == 1) {
-		enum spf_eval e = eval_term(w, &t, domain);
+	for (unsigned i = 0; i < outline->asking_n; i++) {
+		enum spf_eval e;
 
-		if (e == SPF_EVAL_NEED)
-			need = true;
+		place = outline->asking[i];
+		spf_record_copy(record, place.begin, text, place.n);
+		spf_term_read(str_from(text, place.n), &t);
+		e = eval_asking(w, &t, domain);
+		need = need || e == SPF_EVAL_NEED;
 		if (e == SPF_EVAL_NO || e == SPF_EVAL_NEED)
 			continue;
-		if (need)
-			return SPF_EVAL_NEED;
-		if (e == SPF_EVAL_MATCH) {
-			*code = t.qualifier;
-			note_mechanism(w, str_from(t.text, t.n));
-		}
-		return e;
+		*code = t.qualifier;
+		if (e == SPF_EVAL_MATCH && !need)
+			note_mechanism(w, t.text);
+		return need ? SPF_EVAL_NEED : e;
 	}
-	return need ? SPF_EVAL_NEED : SPF_EVAL_NO;
+	if (need)
+		return SPF_EVAL_NEED;
+	place = outline->match;
+	if (place.n == 0)
+		return SPF_EVAL_NO;
+	spf_record_copy(record, place.begin, text, place.n);
+	*code = outline->code;
+	note_mechanism(w, str_from(text, place.n));
+	return SPF_EVAL_MATCH;
 }
 
 /* --- explanations ----------------------------------------------------------------------------- */
@@ -338,10 +324,8 @@ explain(struct spf_work *w, const char *spec, const struct dns_name *domain)
 	char current[DNS_TEXT_MAX], text[2 * SPF_TERM_MAX];
 	struct dns_name name;
 	const struct dns_fact *f;
-	struct spf_reader r;
 	struct str record, more;
-	size_t at = 0, n = 0;
-	int c;
+	size_t at = 0, n;
 
 	if (w->depth > 0 || w->need || spec[0] == '\0')
 		return;
@@ -351,13 +335,9 @@ explain(struct spf_work *w, const char *spec, const struct dns_name *domain)
 	    (f = spf_ask(w, &name, DNS_TXT)) == NULL || f->state != DNS_FACT_FOUND ||
 	    !dns_record_next(f->records, &at, &record) || dns_record_next(f->records, &at, &more))
 		return;
-	spf_reader_open(&r, record);
-	while ((c = spf_reader_next(&r)) >= 0) {
-		if (n == sizeof(text))
-			return;
-		text[n++] = (char)c;
-	}
-	spf_expand_explanation(w, str_from(text, n), str_of(current), w->out->explanation);
+	n = spf_record_copy(record, 0, text, sizeof(text));
+	if (n < sizeof(text))
+		spf_expand_explanation(w, str_from(text, n), str_of(current), w->out->explanation);
 }
 
 /* --- check_host ------------------------------------------------------------------------------- */
@@ -379,9 +359,9 @@ run_one(struct spf_work *w, const struct dns_name *domain, bool redirected, enum
 				  : SPF_EVAL_MATCH;
 	if (e != SPF_EVAL_MATCH)
 		return e;
-	if ((wrong = spf_record_check(record, &outline)) != NULL)
+	if ((wrong = spf_record_check(record, &w->client, w->scratch, &outline)) != NULL)
 		return permanent(w, wrong);
-	e = eval_record(w, record, domain, code);
+	e = eval_record(w, record, &outline, domain, code);
 	if (e == SPF_EVAL_MATCH && *code == SPF_FAIL)
 		explain(w, outline.exp, domain);
 	if (e == SPF_EVAL_NEED)
@@ -489,10 +469,16 @@ empty_result(struct spf_result *out)
 int
 spf_check(const struct spf_input *in, const struct dns_facts *facts, struct spf_result *out)
 {
-	struct spf_work w = { .in = in, .facts = facts, .out = out };
+	struct spf_work w;
 	int code;
 
 	empty_result(out);
+	w.in = in;
+	w.facts = facts;
+	w.out = out;
+	w.need = w.counted_p = false;
+	w.depth = 0;
+	w.why = NULL;
 	plain_address(&in->client, &w.client);
 	if (!identify(&w)) {
 		out->domain.n = 0;

@@ -40,33 +40,40 @@ struct spf_term {
 	struct str argument;     /* the domain-spec; n == 0: the current domain */
 	struct spf_address network;
 	unsigned prefix4, prefix6;
-	size_t n;
-	char text
-	    [SPF_TERM_MAX]; /* the whole term; argument points into it: do not copy the struct */
+	struct str text; /* the whole term */
 };
 
-/* Reads the strings of one TXT record as if they were one. */
-struct spf_reader {
-	const uint8_t *p, *end;
-	unsigned left; /* of the current string */
+/* Reads one term; *t points into text. false: a syntax error. */
+bool spf_term_read(struct str text, struct spf_term *t);
+
+/* Where a term stands in the joined strings of a record. */
+struct spf_place {
+	uint16_t begin, n;
 };
 
-void spf_reader_open(struct spf_reader *r, struct str record);
-/* The next byte, or -1. */
-int spf_reader_next(struct spf_reader *r);
-/* Moves behind "v=spf1"; false: another kind of record. */
-bool spf_reader_version(struct spf_reader *r);
-/* 1: *t is filled; 0: no more; -1: a syntax error. */
-int spf_term_next(struct spf_reader *r, struct spf_term *t);
-
-/* What is known of a whole record before its terms are evaluated. */
+/*
+ * What is known of a whole record before the DNS is asked: its terms that do so, up to the first other
+ * one that matches the client. More of them than the limit are of no interest.
+ */
 struct spf_outline {
+	struct spf_place asking[SPF_LOOKUPS_MAX + 1];
+	unsigned asking_n;
+	struct spf_place match; /* n == 0: none */
+	enum spf_code code;     /* of match */
 	bool has_all;
-	char redirect[SPF_TERM_MAX], exp[SPF_TERM_MAX]; /* domain-specs, "" without */
+	char redirect[SPF_TERM_MAX + 1], exp[SPF_TERM_MAX + 1]; /* domain-specs, "" without */
 };
 
-/* Checks every term of the record (rfc7208:4.6); NULL, or what is wrong as a constant. */
-const char *spf_record_check(struct str record, struct spf_outline *out);
+/* The TXT record begins with "v=spf1" and a space, or is no longer. */
+bool spf_record_is_ours(struct str record);
+/* Joined bytes of the record from this one on, max at most; their number. */
+size_t spf_record_copy(struct str record, size_t from, char *out, size_t max);
+/*
+ * Checks every term of the record (rfc7208:4.6) and fills *out. NULL, or what is wrong as a constant.
+ * scratch is for this call only.
+ */
+const char *spf_record_check(struct str record, const struct spf_address *client,
+    char scratch[SPF_RECORD_MAX], struct spf_outline *out);
 
 /* --- one evaluation (check.c) ----------------------------------------------------------------- */
 
@@ -76,11 +83,12 @@ struct spf_work {
 	struct spf_result *out;
 	struct spf_address client; /* IPv4 inside of IPv6 is IPv4 here */
 	struct str sender_local, sender_domain, helo;
-	char ascii_sender[IDN_SIZE]; /* what sender_domain points into when it had U-labels */
-	bool need;                   /* some fact is missing: the rest is for questions only */
-	bool counted_p;              /* %{p} was counted as a look-up */
-	unsigned depth;              /* of include: */
-	const char *why;             /* reason of the first error */
+	char ascii_sender[IDN_SIZE];  /* what sender_domain points into when it had U-labels */
+	bool need;                    /* some fact is missing: the rest is for questions only */
+	bool counted_p;               /* %{p} was counted as a look-up */
+	unsigned depth;               /* of include: */
+	char scratch[SPF_RECORD_MAX]; /* for spf_record_check */
+	const char *why;              /* reason of the first error */
 };
 
 /* The fact, or NULL and the question is noted and w->need is set. */

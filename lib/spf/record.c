@@ -6,53 +6,49 @@
 
 static const struct mechanism {
 	const char *name;
+	size_t length;
 	enum spf_argument argument;
 	bool prefix, asks;
 } mechanisms[] = {
-#define X(id, name, argument, prefix, asks) { name, argument, prefix, asks },
+#define X(id, name, argument, prefix, asks) { name, sizeof(name) - 1, argument, prefix, asks },
 	SPF_MECHANISMS(X)
 #undef X
 };
 
 enum { MECHANISMS = sizeof(mechanisms) / sizeof(mechanisms[0]) };
 
-void
-spf_reader_open(struct spf_reader *r, struct str record)
-{
-	r->p = (const uint8_t *)record.p;
-	r->end = r->p + record.n;
-	r->left = 0;
-}
+#define VERSION "v=spf1"
 
-int
-spf_reader_next(struct spf_reader *r)
+/* --- strings of a record ---------------------------------------------------------------------- */
+
+size_t
+spf_record_copy(struct str record, size_t from, char *out, size_t max)
 {
-	while (r->left == 0) {
-		if (r->p == r->end)
-			return -1;
-		r->left = *r->p++;
-		if (r->left > (size_t)(r->end - r->p))
-			r->left = (unsigned)(r->end - r->p);
+	size_t n = 0;
+
+	for (size_t i = 0; i < record.n && n < max;) {
+		size_t have = (uint8_t)record.p[i++], skip, take;
+
+		if (have > record.n - i)
+			have = record.n - i;
+		skip = from < have ? from : have;
+		take = have - skip < max - n ? have - skip : max - n;
+		memcpy(out + n, record.p + i + skip, take);
+		n += take;
+		from -= skip;
+		i += have;
 	}
-	r->left--;
-	return *r->p++;
+	return n;
 }
 
 bool
-spf_reader_version(struct spf_reader *r)
+spf_record_is_ours(struct str record)
 {
-	static const char version[] = "v=spf1";
-	struct spf_reader next;
-	int c;
+	char text[sizeof(VERSION)];
+	size_t n = spf_record_copy(record, 0, text, sizeof(text));
 
-	for (size_t i = 0; i < sizeof(version) - 1; i++) {
-		c = spf_reader_next(r);
-		if (c < 0 || ascii_tolower(c) != version[i])
-			return false;
-	}
-	next = *r;
-	c = spf_reader_next(&next);
-	return c < 0 || c == ' ';
+	return str_starts_nocase(str_from(text, n), STR(VERSION)) &&
+	       (n < sizeof(text) || text[n - 1] == ' ');
 }
 
 /* --- pieces of a term ------------------------------------------------------------------------- */
@@ -66,7 +62,7 @@ is_digit(int c)
 static bool
 is_alpha(int c)
 {
-	c = ascii_tolower(c);
+	c |= 0x20;
 	return c >= 'a' && c <= 'z';
 }
 
@@ -118,18 +114,40 @@ cut_prefixes(struct spf_term *t, struct str *s)
 	return cut_prefix(s, 2, 128, &t->prefix6) >= 0 && cut_prefix(s, 1, 32, &t->prefix4) >= 0;
 }
 
-/* Four numbers without leading zeros, or what inet_pton takes for IPv6. */
+/* Four numbers without needless zeros. */
+static bool
+read_ip4(struct str s, uint8_t out[4])
+{
+	size_t i = 0;
+
+	for (int k = 0; k < 4; k++) {
+		size_t from = i;
+		unsigned v = 0;
+
+		while (i < s.n && is_digit(s.p[i]) && i - from < 3)
+			v = v * 10 + (unsigned)(s.p[i++] - '0');
+		if (i == from || v > 255 || (s.p[from] == '0' && i - from > 1))
+			return false;
+		out[k] = (uint8_t)v;
+		if (k < 3 && (i == s.n || s.p[i++] != '.'))
+			return false;
+	}
+	return i == s.n;
+}
+
 static bool
 read_network(struct spf_term *t, struct str s)
 {
 	char text[INET6_ADDRSTRLEN];
 
+	t->network.n = t->kind == SPF_M_IP4 ? 4 : 16;
+	if (t->kind == SPF_M_IP4)
+		return read_ip4(s, t->network.bytes);
 	if (s.n == 0 || s.n >= sizeof(text))
 		return false;
 	memcpy(text, s.p, s.n);
 	text[s.n] = '\0';
-	t->network.n = t->kind == SPF_M_IP4 ? 4 : 16;
-	return inet_pton(t->network.n == 4 ? AF_INET : AF_INET6, text, t->network.bytes) == 1;
+	return inet_pton(AF_INET6, text, t->network.bytes) == 1;
 }
 
 static bool
@@ -193,49 +211,49 @@ read_qualifier(struct spf_term *t, struct str *s)
 	return true;
 }
 
-static bool
-read_term(struct spf_term *t)
+bool
+spf_term_read(struct str text, struct spf_term *t)
 {
-	struct str s = str_from(t->text, t->n);
+	struct str s = text, name, rest;
 	bool qualified = read_qualifier(t, &s);
 	size_t n = name_length(s);
-	struct str name = str_from(s.p, n), rest = str_from(s.p + n, s.n - n);
 
-	t->argument = str_from(t->text, 0);
+	name = str_from(s.p, n);
+	rest = str_from(s.p + n, s.n - n);
+	t->text = text;
+	t->argument = str_from(text.p, 0);
 	t->asks = false;
 	if (rest.n > 0 && rest.p[0] == '=')
 		return !qualified && n > 0 &&
 		       read_modifier(t, name, str_from(rest.p + 1, rest.n - 1));
 	for (size_t i = 0; i < MECHANISMS; i++) {
-		if (!str_eq_nocase(name, str_of(mechanisms[i].name)))
+		const struct mechanism *m = &mechanisms[i];
+
+		if (m->length != n || (name.p[0] | 0x20) != m->name[0] ||
+		    !str_eq_nocase(name, str_from(m->name, n)))
 			continue;
 		t->kind = (enum spf_term_kind)i;
-		t->asks = mechanisms[i].asks;
+		t->asks = m->asks;
 		return read_argument(t, rest);
 	}
 	return false;
 }
 
-int
-spf_term_next(struct spf_reader *r, struct spf_term *t)
-{
-	int c;
+/* --- a whole record --------------------------------------------------------------------------- */
 
-	while ((c = spf_reader_next(r)) == ' ')
-		;
-	if (c < 0)
-		return 0;
-	for (t->n = 0; c >= 0 && c != ' '; c = spf_reader_next(r)) {
-		if (t->n == sizeof(t->text) || c < '!' || c > '~')
-			return -1;
-		t->text[t->n++] = (char)c;
-	}
-	return read_term(t) ? 1 : -1;
+static bool
+is_printable(const char *p, size_t n)
+{
+	unsigned bad = 0;
+
+	for (size_t i = 0; i < n; i++)
+		bad |= (unsigned char)(p[i] - ' ') > '~' - ' ';
+	return bad == 0;
 }
 
 /* Keeps the argument of a modifier that may stand once only. */
 static bool
-keep(char out[SPF_TERM_MAX], struct str value)
+keep(char out[SPF_TERM_MAX + 1], struct str value)
 {
 	if (out[0] != '\0')
 		return false;
@@ -244,25 +262,69 @@ keep(char out[SPF_TERM_MAX], struct str value)
 	return true;
 }
 
-const char *
-spf_record_check(struct str record, struct spf_outline *out)
+/* Matches without the DNS. */
+static bool
+matches(const struct spf_term *t, const struct spf_address *client)
 {
-	struct spf_reader r;
-	struct spf_term t;
-	int rc;
+	switch (t->kind) {
+	case SPF_M_ALL:
+		return true;
+	case SPF_M_IP4:
+		return spf_address_in(client, &t->network, t->prefix4);
+	case SPF_M_IP6:
+		return spf_address_in(client, &t->network, t->prefix6);
+	default:
+		return false;
+	}
+}
 
+static const char *
+note_term(const struct spf_term *t, const struct spf_address *client, size_t begin,
+    struct spf_outline *out)
+{
+	struct spf_place place = { (uint16_t)begin, (uint16_t)t->text.n };
+
+	if (t->kind == SPF_M_ALL)
+		out->has_all = true;
+	if ((t->kind == SPF_T_REDIRECT && !keep(out->redirect, t->argument)) ||
+	    (t->kind == SPF_T_EXP && !keep(out->exp, t->argument)))
+		return "a modifier stands twice";
+	if (out->match.n > 0)
+		return NULL;
+	if (t->asks && out->asking_n <= SPF_LOOKUPS_MAX) {
+		out->asking[out->asking_n++] = place;
+	} else if (matches(t, client)) {
+		out->match = place;
+		out->code = t->qualifier;
+	}
+	return NULL;
+}
+
+const char *
+spf_record_check(struct str record, const struct spf_address *client, char scratch[SPF_RECORD_MAX],
+    struct spf_outline *out)
+{
+	size_t n = spf_record_copy(record, 0, scratch, SPF_RECORD_MAX), end;
+	const char *wrong = NULL;
+	struct spf_term t;
+
+	out->asking_n = 0;
+	out->match.n = 0;
 	out->has_all = false;
 	out->redirect[0] = out->exp[0] = '\0';
-	if (record.n > SPF_RECORD_MAX)
+	if (spf_record_copy(record, n, (char[1]){ 0 }, 1) > 0)
 		return "the record is too long";
-	spf_reader_open(&r, record);
-	spf_reader_version(&r);
-	while ((rc = spf_term_next(&r, &t)) == 1) {
-		if (t.kind == SPF_M_ALL)
-			out->has_all = true;
-		else if ((t.kind == SPF_T_REDIRECT && !keep(out->redirect, t.argument)) ||
-			 (t.kind == SPF_T_EXP && !keep(out->exp, t.argument)))
-			return "a modifier stands twice";
+	if (!is_printable(scratch, n))
+		return "the record is not plain ASCII";
+	for (size_t at = sizeof(VERSION) - 1; at < n && wrong == NULL; at = end + 1) {
+		const char *space = memchr(scratch + at, ' ', n - at);
+
+		end = space != NULL ? (size_t)(space - scratch) : n;
+		if (end == at)
+			continue;
+		if (end - at > SPF_TERM_MAX || !spf_term_read(str_from(scratch + at, end - at), &t))
+			return "a syntax error in the record";
+		wrong = note_term(&t, client, at, out);
 	}
-	return rc < 0 ? "a syntax error in the record" : NULL;
+	return wrong;
 }
