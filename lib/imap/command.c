@@ -163,6 +163,8 @@ static const struct command {
 	{ { "FETCH", 5 }, IN_FOLDER | WITH_UID | HOLD_EXPUNGE, imap_cmd_fetch },
 	{ { "STORE", 5 }, IN_FOLDER | WITH_UID | HOLD_EXPUNGE, imap_cmd_store },
 	{ { "SEARCH", 6 }, IN_FOLDER | WITH_UID | HOLD_EXPUNGE, imap_cmd_search },
+	{ { "SORT", 4 }, IN_FOLDER | WITH_UID | HOLD_EXPUNGE, imap_cmd_sort },
+	{ { "THREAD", 6 }, IN_FOLDER | WITH_UID | HOLD_EXPUNGE, imap_cmd_thread },
 	{ { "COPY", 4 }, IN_FOLDER | WITH_UID, imap_cmd_copy },
 	{ { "MOVE", 4 }, IN_FOLDER | WITH_UID, imap_cmd_move },
 };

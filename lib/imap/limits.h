@@ -50,6 +50,8 @@ enum imap_limits {
 	/* Messages looked at in one turn before others get theirs (flags only / with content). */
 	IMAP_TURN_MESSAGES = 20000,
 	IMAP_TURN_BYTES = 4 * 1024 * 1024,
+	/* Headers that SORT and THREAD read in one turn: some milliseconds. */
+	IMAP_TURN_HEADERS = 1000,
 };
 
 #endif

@@ -18,8 +18,9 @@ enum imap_search_error { IMAP_SEARCH_OK, IMAP_SEARCH_SYNTAX, IMAP_SEARCH_CHARSET
 
 struct imap_search_request {
 	const struct imap_key *key;
-	bool no_charset;  /* in: CHARSET is not allowed (rfc9755:3) */
-	bool uses_modseq; /* the answer tells the highest one found (rfc7162:3.1.5) */
+	bool no_charset;    /* in: CHARSET is not allowed (rfc9755:3) */
+	struct str charset; /* in: p != NULL: of the texts; CHARSET is no word then (rfc5256:3) */
+	bool uses_modseq;   /* the answer tells the highest one found (rfc7162:3.1.5) */
 };
 
 /* "[CHARSET x] key key ..." to the end of the command; the tree stands in the arena. */

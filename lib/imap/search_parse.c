@@ -371,21 +371,28 @@ and_parse(struct reader *r, bool paren)
 	return k;
 }
 
+/* "CHARSET name " or nothing. */
+static bool
+charset_parse(struct imap_parse *p, struct imap_search_request *out)
+{
+	if (out->charset.p != NULL ||
+	    !str_starts_nocase(str_from(p->p, (size_t)(p->end - p->p)), STR("CHARSET ")))
+		return true;
+	p->p += 8;
+	if (out->no_charset)
+		return imap_parse_fail(p, "No CHARSET after ENABLE UTF8=ACCEPT");
+	return imap_parse_astring(p, &out->charset) && imap_parse_sp(p);
+}
+
 enum imap_search_error
 imap_search_parse(struct imap_parse *p, const struct imap_view *v, struct imap_search_request *out)
 {
 	struct reader r = { .p = p, .v = v, .out = out, .cs = MAIL_CHARSET_UTF8 };
-	struct str name;
 
-	if (str_starts_nocase(str_from(p->p, (size_t)(p->end - p->p)), STR("CHARSET "))) {
-		p->p += 8;
-		if (out->no_charset)
-			imap_parse_fail(p, "No CHARSET after ENABLE UTF8=ACCEPT");
-		if (p->error != NULL)
-			return IMAP_SEARCH_SYNTAX;
-		if (!imap_parse_astring(p, &name) || !imap_parse_sp(p))
-			return IMAP_SEARCH_SYNTAX;
-		r.cs = mail_charset_find(name);
+	if (!charset_parse(p, out))
+		return IMAP_SEARCH_SYNTAX;
+	if (out->charset.p != NULL) {
+		r.cs = mail_charset_find(out->charset);
 		if (r.cs == MAIL_CHARSET_UNKNOWN)
 			return IMAP_SEARCH_CHARSET;
 		if (r.cs == MAIL_CHARSET_ASCII) /* tolerate what is not */

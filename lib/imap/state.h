@@ -139,6 +139,8 @@ bool imap_cmd_copy(struct imap_session *s, struct imap_parse *p);
 bool imap_cmd_move(struct imap_session *s, struct imap_parse *p);
 bool imap_cmd_fetch(struct imap_session *s, struct imap_parse *p);
 bool imap_cmd_search(struct imap_session *s, struct imap_parse *p);
+bool imap_cmd_sort(struct imap_session *s, struct imap_parse *p);
+bool imap_cmd_thread(struct imap_session *s, struct imap_parse *p);
 
 /* APPEND is begun when its literal is announced. */
 enum imap_append_verdict {

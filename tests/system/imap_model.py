@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: ISC
-"""A small model of IMAP, written from rfc3501, rfc7162, rfc4315, rfc6851, rfc4731 and rfc5182: what the
+"""A small model of IMAP, written from rfc3501, rfc7162, rfc4315, rfc6851, rfc4731, rfc5182, rfc5256: what the
 folders hold (the truth) and what each client may believe. Random commands of several sessions; every
 response is checked, and after each command the belief against the truth."""
 import re
 import socket
 import ssl
+import time
+
+import imap_threads
 
 FLAGS = ["\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft"]
 KEYWORDS = ["$Junk", "NonJunk", "Work", "$Forwarded"]
@@ -87,8 +90,9 @@ def as_set(values, rng):
 # --- the truth ------------------------------------------------------------------------------------
 
 class Message:
-    def __init__(self, uid, flags, subject, size, email=None):
+    def __init__(self, uid, flags, subject, size, head, email=None):
         self.uid, self.flags, self.subject, self.size = uid, set(flags), subject, size
+        self.head, self.place = head, uid  # place: among messages of the same date
         self.email = email   # once it was told
         self.modseq = None   # once it was told
         self.above = 0       # it must be higher than this
@@ -116,8 +120,8 @@ class Folder:
             return message.modseq > modseq
         return True if modseq <= message.above else None
 
-    def add(self, flags, subject, size, email=None):
-        message = Message(self.uidnext, flags, subject, size, email)
+    def add(self, flags, subject, size, head, email=None):
+        message = Message(self.uidnext, flags, subject, size, head, email)
         message.above = self.highest
         self.messages[self.uidnext] = message
         self.uidnext += 1
@@ -211,7 +215,7 @@ class Client:
                 took[code.group(1).decode()] = int(code.group(2))
             elif code := re.match(rb"\* OK \[MAILBOXID \((\S+)\)\]", data):
                 took["ident"] = code.group(1).decode()
-        elif kind in (b"SEARCH", b"ESEARCH", b"STATUS", b"LIST"):
+        elif kind in (b"SEARCH", b"ESEARCH", b"STATUS", b"LIST", b"SORT", b"THREAD"):
             took.setdefault(kind.decode(), []).append(parse(data)[2:])
         elif kind not in (b"FLAGS", b"ENABLED", b"CAPABILITY"):
             raise Wrong(f"unexpected {data}")
@@ -366,6 +370,10 @@ class Client:
 
 
 # --- all of it ------------------------------------------------------------------------------------
+
+def date_text(seconds, day):
+    return time.strftime(day + " %H:%M:%S +0000", time.gmtime(seconds))
+
 
 class World:
     def __init__(self, address, cafile, user, password, rng, clients=4):
@@ -551,7 +559,7 @@ class World:
                 return "KEYWORD " + word, lambda m, n: word in m.flags
             return "UNKEYWORD " + word, lambda m, n: word not in m.flags
         if r < .5:
-            size = self.rng.randint(20, 120)
+            size = self.rng.randint(150, 450)
             if self.rng.random() < .5:
                 return f"LARGER {size}", lambda m, n: m.size > size
             return f"SMALLER {size}", lambda m, n: m.size < size
@@ -586,14 +594,47 @@ class World:
             got = [int(v) for v in took["SEARCH"][0]]
             want(got == values, "SEARCH", text, got, "want", values)
             return
-        self.esearch(c, took, options, by_uid, values)
+        self.esearch(c, took, options, by_uid, values, sorted)
+        self.save(c, options, found)
+
+    def save(self, c, options, found):
         if "SAVE" in options:
             ends = [o for o in ("MIN", "MAX") if o in options]
             if ends and not {"ALL", "COUNT"} & set(options):
                 found = sorted({found[0 if o == "MIN" else -1] for o in ends}) if found else []
             c.saved = set(found) & set(c.view)
 
-    def esearch(self, c, took, options, by_uid, values):
+    def do_sort(self, c):
+        by_uid = self.rng.random() < .5
+        key, f = self.key(c)
+        options = self.some(["MIN", "MAX", "ALL", "COUNT", "SAVE"], 3) if self.rng.random() < .5 else None
+        criteria = [(name, self.rng.random() < .4) for name in self.some(imap_threads.KEYS, 3)]
+        found = [m for m in self.found(c, f)]
+        found = [m.uid for m in imap_threads.sort(found, criteria)]
+        values = [u if by_uid else c.view.index(u) + 1 for u in found]
+        text = f"RETURN ({' '.join(options)}) " if options is not None else ""
+        text += f"({' '.join('REVERSE ' * r + name for name, r in criteria)}) UTF-8 {key}"
+        took, _ = c.command(f"{'UID ' * by_uid}SORT {text}", hold=not by_uid)
+        if options is None:
+            got = [int(v) for v in took["SORT"][0]]
+            want(got == values, "SORT", text, got, "want", values)
+            return
+        self.esearch(c, took, options, by_uid, values, list)
+        self.save(c, options, found)
+
+    def do_thread(self, c):
+        by_uid, algorithm = self.rng.random() < .5, self.rng.choice(("REFERENCES", "ORDEREDSUBJECT"))
+        key, f = self.key(c) if self.rng.random() < .5 else ("ALL", lambda m, n: True)
+        expected = imap_threads.threads(algorithm, self.found(c, f),
+                                        lambda m: str(m.uid if by_uid else c.view.index(m.uid) + 1))
+        took, _ = c.command(f"{'UID ' * by_uid}THREAD {algorithm} UTF-8 {key}", hold=not by_uid)
+        want(took["THREAD"][0] == expected, "THREAD", algorithm, key, took["THREAD"][0], "want", expected)
+
+    def found(self, c, f):
+        live = c.folder.messages
+        return [live[u] for i, u in enumerate(c.view) if u in live and f(live[u], i + 1)]
+
+    def esearch(self, c, took, options, by_uid, values, order):
         if options == ["SAVE"]:
             want("ESEARCH" not in took, "ESEARCH after SAVE alone")
             return
@@ -611,7 +652,7 @@ class World:
         if "COUNT" in options:
             expected["COUNT"] = str(len(values))
         if values and "ALL" in options:
-            want(sorted(numbers(got.pop("ALL", "0"))) == values, "ALL", words, values)
+            want(order(numbers(got.pop("ALL", "0"))) == values, "ALL", words, values)
         want(got == expected, "ESEARCH", got, expected)
 
     # --- messages come and go
@@ -644,7 +685,7 @@ class World:
             return
         to = self.folders[name]
         first = to.uidnext
-        copied = [(set(m.flags), m.subject, m.size, m.email) for m in (c.folder.messages[u] for u in live)]
+        copied = [(set(m.flags), m.subject, m.size, m.head, m.email) for m in (c.folder.messages[u] for u in live)]
         for args in copied:
             to.add(*args)
         if moves:
@@ -660,16 +701,44 @@ class World:
         want(numbers(code[1]) == live and numbers(code[2]) == list(range(first, first + len(live))),
              "COPYUID", code, live, first)
 
+    def subject(self):
+        """Often that of another message, as a reply or not."""
+        if self.rng.random() < .5:
+            return f"s{self.serial}"
+        other = f"s{self.rng.randint(max(1, self.serial - 40), self.serial)}"
+        form = self.rng.choice(("{}", "Re: {}", "Fwd: [x] {}", "[list] {}", "{} (fwd)", "Re: [Fwd: {}]"))
+        return form.format(other.upper() if self.rng.random() < .3 else other)
+
+    def head(self):
+        def ident():
+            return f"{self.rng.randint(max(0, self.serial - 12), self.serial + 2)}@x"
+        arrival = self.rng.randint(946684800, 946684800 + 86400 * 40)
+        date = None if self.rng.random() < .1 else arrival + self.rng.choice((0, 0, -86400, 3600))
+        own = None if self.rng.random() < .05 else f"{self.serial}@x" if self.rng.random() < .9 else ident()
+        references = [ident() for _ in range(self.rng.choice((0, 0, 1, 1, 2, 3)))]
+        return imap_threads.Head(self.rng.choice(("ann", "Bob", "bob", "zoe")), date, arrival, own, references)
+
+    def header(self, head):
+        text = f"From: {head.sender}@x\r\n"
+        if head.date is not None:
+            text += f"Date: {date_text(head.date, '%d %b %Y')}\r\n"
+        if head.ident:
+            text += f"Message-ID: <{head.ident}>\r\n"
+        if head.references:
+            name = "In-Reply-To" if len(head.references) == 1 and self.rng.random() < .5 else "References"
+            text += f"{name}: {' '.join(f'<{r}>' for r in head.references)}\r\n"
+        return text
+
     def do_append(self, c):
         folder = self.folders[self.target()]
         text, literals, many = f"APPEND {folder.name} ", [], self.rng.choice((1, 1, 1, 2, 3))
         first = folder.uidnext
         for i in range(many):
             self.serial += 1
-            flags, subject = self.flags(2), f"s{self.serial}"
-            body = f"Subject: {subject}\r\n\r\n{'x' * self.rng.randint(0, 90)}".encode()
-            folder.add(flags, subject, len(body))
-            words = f"({' '.join(flags)}) "
+            flags, subject, head = self.flags(2), self.subject(), self.head()
+            body = f"Subject: {subject}\r\n{self.header(head)}\r\n{'x' * self.rng.randint(0, 90)}".encode()
+            folder.add(flags, subject, len(body), head)
+            words = f"({' '.join(flags)}) \"{date_text(head.arrival, '%d-%b-%Y')}\" "
             if i == 0:
                 text += words
             else:
@@ -752,9 +821,9 @@ class World:
         c.connect()
 
     COMMANDS = [(do_noop, 8, False), (do_select, 6, False), (do_unselect, 1, False), (do_store, 20, True),
-                (do_fetch, 16, True), (do_search, 12, True), (do_expunge, 8, True), (do_copy, 9, True),
-                (do_append, 10, False), (do_status, 4, False), (do_folders, 1, False), (do_idle, 4, False),
-                (do_reconnect, 1, False)]
+                (do_fetch, 16, True), (do_search, 12, True), (do_sort, 5, True), (do_thread, 5, True),
+                (do_expunge, 8, True), (do_copy, 9, True), (do_append, 10, False), (do_status, 4, False),
+                (do_folders, 1, False), (do_idle, 4, False), (do_reconnect, 1, False)]
 
     def step(self):
         c = self.rng.choice(self.clients)
@@ -766,7 +835,7 @@ class World:
         functions, weights, needs = zip(*self.COMMANDS)
         at = self.rng.choices(range(len(functions)), weights)[0]
         if needs[at] and (c.folder is None or not c.view):
-            at = 8  # append
+            at = functions.index(World.do_append)
         if functions[at] is World.do_append and sum(len(f.messages) for f in self.folders.values()) > 300:
             if c.folder and not c.readonly:
                 self.thin(c)

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC */
+/* What SORT and THREAD want to know of a message's header (rfc5256:3), ready to be compared. */
+#ifndef POSTERN_IMAP_HEADERKEYS_H
+#define POSTERN_IMAP_HEADERKEYS_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/str.h"
+#include "imap/view.h"
+
+enum {
+	IMAP_WANT_DATE = 1,
+	IMAP_WANT_SUBJECT = 2,
+	IMAP_WANT_FROM = 4,
+	IMAP_WANT_TO = 8,
+	IMAP_WANT_CC = 16,
+	IMAP_WANT_IDS = 32,
+	/* As much of a message is looked at; more header than that no mail program writes. */
+	IMAP_KEYS_HEADER_MAX = 256 * 1024,
+	/* Longest mailbox of an address that is compared; rfc5321 has 64. */
+	IMAP_KEYS_MAILBOX_MAX = 998,
+	/* References of one message: the last ones count. */
+	IMAP_KEYS_REFS_MAX = 1000,
+};
+
+struct imap_header_keys {
+	bool has_date;
+	int64_t date; /* seconds since 1970 */
+	bool reply;   /* the subject says so */
+	/* mapped by i;unicode-casemap: base subject, mailbox of the first address */
+	struct str subject, from, to, cc;
+	/* n == 0: none that is valid */
+	struct str id;
+	const struct str *refs; /* oldest first */
+	size_t nrefs;
+};
+
+/* Scratch space for many messages. */
+struct imap_keys_reader {
+	struct buf text, mapped;
+	struct arena *addresses;
+};
+
+void imap_keys_reader_init(struct imap_keys_reader *r);
+void imap_keys_reader_free(struct imap_keys_reader *r);
+/* want: IMAP_WANT_...; texts are kept in the arena. False: it is full. */
+bool imap_keys_read(struct imap_keys_reader *r, struct str msg, unsigned want, struct arena *a,
+    struct imap_header_keys *k);
+/* The same of a message in the view, and what the index says of it. One that cannot be read has an
+ * empty header, one that is gone has nothing but its UID. */
+bool imap_keys_message(struct imap_keys_reader *r, const struct imap_view *v, uint32_t uid,
+    unsigned want, struct arena *a, struct imap_message *m, struct imap_header_keys *k);
+
+#endif
