@@ -50,6 +50,8 @@ recipients_ask(struct smtp_conn *c, const struct smtp_rcpt *rcpt)
 	struct address_answer answer;
 
 	address_print(&rcpt->to, address, sizeof(address));
+	if (helo_refused(s, rcpt, address))
+		return;
 	if (d->accounts == NULL || (s->asked = smtp_recipient_new(c, rcpt, address)) == NULL) {
 		log_warn(
 		    c->id, "event=refused rcpt=\"%s\" reason=no-lookup", LOGS(str_of(address)));

@@ -36,6 +36,10 @@ void recipients_ask(struct smtp_conn *c, const struct smtp_rcpt *rcpt);
 /* Answers of accounts; the session may be gone. */
 extern const struct ipc_ops smtpd_accounts_ops;
 
+/* --- helo.c --- */
+/* True: the client's name is none, and the recipient was refused for it. */
+bool helo_refused(struct session *s, const struct smtp_rcpt *rcpt, const char *address);
+
 /* --- rdns.c --- */
 void rdns_start(struct session *s);
 void rdns_stop(struct session *s);

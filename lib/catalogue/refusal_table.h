@@ -157,6 +157,21 @@ REFUSAL(BAD_HELO, 509, 501, "5.5.4", PROGRAM, "A host name or address literal is
     "Ein Rechnername oder eine Adresse in eckigen Klammern wird erwartet",
     "Behind HELO or EHLO belongs the full name of the host, such as mail.example.org, or its address in brackets, such as [192.0.2.1].",
     "Hinter HELO oder EHLO gehört der volle Name des Rechners, etwa mail.example.org, oder seine Adresse in Klammern, etwa [192.0.2.1].")
+REFUSAL(HELO_NOT_QUALIFIED, 509, 550, "5.7.1", SERVER,
+    "HELO must give the full name of the host, not {helo}",
+    "HELO muss den vollen Namen des Rechners nennen, nicht {helo}",
+    "Set the name that the mail server gives with HELO or EHLO to the full name its address has in the DNS, such as mail.example.org. A mail program or printer should not send to port 25 but log in on port 465 or 587.",
+    "Den Namen, den der Mailserver bei HELO oder EHLO nennt, auf den vollen Namen setzen, den seine Adresse im DNS hat, etwa mail.example.org. Ein Mailprogramm oder Drucker sollte nicht an Port 25 senden, sondern sich auf Port 465 oder 587 anmelden.")
+REFUSAL(HELO_OURS, 509, 550, "5.7.1", SERVER,
+    "HELO gives {helo}, which is a name of this server",
+    "HELO nennt {helo}, das ist ein Name dieses Servers",
+    "The client calls itself by the name of the server it speaks to, as spam programs do. Give it a name of its own.",
+    "Die Gegenstelle nennt sich so wie der Server, mit dem sie spricht; das tun Spam-Programme. Ihr einen eigenen Namen geben.")
+REFUSAL(HELO_ADDRESS, 509, 550, "5.7.1", SERVER,
+    "HELO gives the address {helo}, but the client has {client}",
+    "HELO nennt die Adresse {helo}, die Gegenstelle hat aber {client}",
+    "An address behind HELO or EHLO must be the one the client has here; behind a router that translates addresses it is the router's. Better give a full name.",
+    "Eine Adresse hinter HELO oder EHLO muss die sein, die die Gegenstelle hier hat; hinter einem Router, der Adressen umsetzt, ist es dessen Adresse. Besser einen vollen Namen nennen.")
 REFUSAL(EARLY_DATA, 515, 554, "5.5.1", PROGRAM,
     "The message was sent before the server asked for it",
     "Die Nachricht wurde gesendet, bevor der Server sie verlangt hat",

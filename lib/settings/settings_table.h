@@ -63,6 +63,10 @@ SETTING(resolver_timeout, resolver, timeout, U64, SECONDS, 5, 1, 120, SP_RESOLVE
 
 SETTING(smtpd_xclient_from, smtpd, xclient-from, ADDRS, NONE, "", 0, 16, SP_SMTPD, RELOAD,
     "Clients that may tell another client's address by XCLIENT (proxies, tests).")
+SETTING(smtpd_trusted_clients, smtpd, trusted-clients, ADDRS, NONE, "", 0, 16, SP_SMTPD, RELOAD,
+    "Own machines outside of private networks: the name they give with HELO is not looked at. They may send to addresses of this server only, as everybody.")
+SETTING(smtpd_helo_check, smtpd, helo-check, BOOL, NONE, 1, 0, 1, SP_SMTPD, RELOAD,
+    "Refuse clients that give no full name with HELO or EHLO, a name of this server, or an address that is not theirs. Clients on loopback and in private networks, such as printers, may give any name.")
 SETTING(smtpd_workers, smtpd, workers, U64, COUNT, 1, 1, 8, SP_MASTER, RESTART,
     "Processes that serve port 25.")
 SETTING(smtpd_max_connections, smtpd, max-connections, U64, COUNT, 1000, 1, 20000, SP_SMTPD,

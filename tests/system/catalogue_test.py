@@ -221,6 +221,22 @@ dialogue("NOT_SMTP", "GET / HTTP/1.1")
 dialogue("TLS_INJECTION", EHLO, b"STARTTLS\r\nNOOP")
 dialogue("XCLIENT_DENIED", EHLO, "XCLIENT ADDR=192.0.2.1")
 
+
+def helo(name, said):
+    """From outside, as a trusted proxy tells."""
+    def run_it(m):
+        with setting(m, "smtpd.xclient-from", "127.0.0.1", ""):
+            def say():
+                with m.raw() as c:
+                    return talk(c, EHLO, "XCLIENT ADDR=192.0.2.7 NAME=[UNAVAILABLE]", "EHLO " + said, MAIL, RCPT)
+            return until(b"550 5.7.1", say)
+    provokes(name)(run_it)
+
+
+helo("HELO_NOT_QUALIFIED", "printer")
+helo("HELO_OURS", HOST)
+helo("HELO_ADDRESS", "[192.0.2.8]")
+
 # --- logins -----------------------------------------------------------------------------------------
 
 dialogue("TLS_REQUIRED", EHLO, OURS, port="submission_port")

@@ -187,3 +187,47 @@ def test_xclient_only_where_allowed(m):
 def xclient_announced(m):
     with m.smtp() as client:
         return "xclient" in client.esmtp_features
+
+
+def outside(c, hello, recipient=USER):
+    """The reply to a recipient, to a client that is not in our networks."""
+    c.expect(None, 220)
+    c.expect("EHLO relay.example.net", 250)
+    code, _ = c.command("XCLIENT ADDR=192.0.2.7 NAME=[UNAVAILABLE]")
+    if code != 220:
+        return 0
+    c.expect("EHLO " + hello, 250)
+    c.expect("MAIL FROM:<sender@example.net>", 250)
+    return c.command(f"RCPT TO:<{recipient}>")[0]
+
+
+def test_names_of_clients(m):
+    """Any name from inside; from outside a full one that is the client's own (requirements S3-13 to S3-15)."""
+    def one(hello, recipient=USER):
+        with m.raw() as c:
+            return outside(c, hello, recipient)
+
+    def configure(name, value, hello, code):
+        m.cli("config", "set", name, value)
+        m.cli("reload")
+        wait_until(f"{name} {value}", 20 * SLOW, lambda: one(hello) == code)
+
+    for hello in ("NPIF65E56", "localhost", "mail." + DOMAIN, "[192.0.2.9]"):
+        with m.raw() as c:
+            c.expect(None, 220)
+            c.expect("EHLO " + hello, 250)
+            c.expect("MAIL FROM:<printer@example.net>", 250)
+            c.expect(f"RCPT TO:<{USER}>", 250)
+    configure("smtpd.xclient-from", "127.0.0.1", "NPIF65E56", 550)
+    for hello, code in (("client.example.net", 250), ("[192.0.2.7]", 250), ("192.0.2.7", 250),
+                        ("localhost", 550), (DOMAIN, 550), ("mail." + DOMAIN, 550), ("[192.0.2.9]", 550)):
+        assert one(hello) == code, (hello, code)
+    assert one("localhost", "postmaster@" + DOMAIN) == 250, "who has trouble can write to the postmaster"
+    m.wait_log(r'event=refused client=192\.0\.2\.7 .*reason=HELO_OURS client="192\.0\.2\.7" helo="example\.test"')
+    configure("smtpd.trusted-clients", "192.0.2.7", "NPIF65E56", 250)
+    configure("smtpd.trusted-clients", "", "NPIF65E56", 550)
+    configure("smtpd.helo-check", "no", "NPIF65E56", 250)
+    configure("smtpd.helo-check", "yes", "NPIF65E56", 550)
+    m.cli("config", "set", "smtpd.xclient-from", "")
+    m.cli("reload")
+    wait_until("XCLIENT off again", 20 * SLOW, lambda: not xclient_announced(m))
