@@ -1,0 +1,1 @@
+arc_needs := dkim mail dns idn base

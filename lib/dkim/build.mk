@@ -1,0 +1,2 @@
+dkim_needs := mail dns idn base
+dkim_ldlibs := -lcrypto -lsodium
