@@ -4,7 +4,8 @@
 #   D/build.mk         the same, for a daemon or the command line (D/main.c holds main)
 #
 # Beside the code: foo_test.c (cmocka) and foo_fuzz.c (LLVMFuzzerTestOneInput).
-# MODE=release (default), debug or san; everything is written below build/.
+# MODE=release (default), debug, san or fuzz (clang's libFuzzer, for fuzz-build only); everything is
+# written below build/.
 
 MODE ?= release
 ifdef SAN
@@ -14,6 +15,9 @@ ifdef DEBUG
 MODE := debug
 endif
 
+ifeq ($(MODE),fuzz)
+CC := clang
+endif
 ifeq ($(MODE),release)
 OUT := build
 else
@@ -32,12 +36,22 @@ CFLAGS_release := -O2 -g $(HARDEN)
 CFLAGS_debug := -O0 -g3 -fPIE
 CFLAGS_san := -O1 -g -fPIE -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=all -DPOSTERN_SANITIZE
+CFLAGS_fuzz := -O1 -g -fPIE -fno-omit-frame-pointer \
+	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DPOSTERN_SANITIZE \
+	-Wno-format-nonliteral
 VERSION := $(shell cat VERSION)
 CPPFLAGS := -D_GNU_SOURCE -I. -Ilib -I$(OBJ)/gen -DPOSTERN_VERSION='"$(VERSION)"'
 CFLAGS := -std=c17 -ffunction-sections -fdata-sections $(WARN) $(CFLAGS_$(MODE)) $(EXTRA_CFLAGS)
 LDFLAGS := -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed $(EXTRA_LDFLAGS)
 ifeq ($(MODE),san)
 LDFLAGS += -fsanitize=address,undefined
+endif
+
+# What feeds a fuzz target: libFuzzer, or a main function that replays files.
+ifeq ($(MODE),fuzz)
+FUZZ_LINK := -fsanitize=fuzzer,address,undefined
+else
+FUZZ_MAIN := tests/fuzz_replay.c
 endif
 
 LIBMODS := $(sort $(patsubst lib/%/build.mk,%,$(wildcard lib/*/build.mk)))
@@ -88,10 +102,10 @@ $(OBJ)/test/$(basename $(notdir $(1))): $(call objs,$(1)) $(call ownobjs,$(1),$(
 UNITTESTS += $(OBJ)/test/$(basename $(notdir $(1)))
 endef
 define fuzz_rules
-$(OBJ)/fuzz/$(basename $(notdir $(1))): $(call objs,$(1) tests/fuzz_replay.c) \
+$(OBJ)/fuzz/$(basename $(notdir $(1))): $(call objs,$(1) $(FUZZ_MAIN)) \
 		$(call ownobjs,$(1),$(2),$(3)) $(call archives,$(if $(3),$(2),$($(2)_needs)))
 	@mkdir -p $$(@D)
-	@$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $(call objs,$(1) tests/fuzz_replay.c) \
+	@$(CC) $(CFLAGS) $(LDFLAGS) $(FUZZ_LINK) -o $$@ $(call objs,$(1) $(FUZZ_MAIN)) \
 		$(call ownobjs,$(1),$(2),$(3)) -Wl,--start-group \
 		$(call archives,$(if $(3),$(2),$($(2)_needs))) -Wl,--end-group \
 		$(call ldlibs,$(if $(3),$(2),$($(2)_needs))) $($(2)_ldlibs)

@@ -18,6 +18,7 @@ help:
 	@echo "make check-unit   unit tests and fuzz replays only, under a minute"
 	@echo "make check-system system tests only; ONLY='system/imap*' picks some"
 	@echo "make check-long   the long rounds too (hours)"
+	@echo "make fuzz-long    every fuzz target for ten minutes (a part of check-long)"
 	@echo "make lint         include directions, format, static analysis, man pages, scripts"
 	@echo "make bench        measures beside Postfix and Dovecot, writes docs/performance.md"
 
@@ -43,7 +44,18 @@ check-long:
 	$(NEED) build run check long
 	@$(MAKE) -s --no-print-directory $(PARALLEL) progs unit-build fuzz-build test-build
 	@$(RUN) --long --only '$(or $(ONLY),*)' --unit $(UNITTESTS) --fuzz $(FUZZERS) --system
+	$(if $(ONLY),,@$(MAKE) -s --no-print-directory fuzz-long)
 	@tests/chroot-check
+
+# Every fuzz target for ten minutes: make fuzz-long ONLY='fuzz/spf*' SECONDS=60 is another choice.
+.PHONY: fuzz-long fuzz-long-run
+fuzz-long:
+	$(NEED) build long
+	@$(MAKE) -s --no-print-directory $(PARALLEL) MODE=fuzz CC=clang fuzz-build
+	@$(MAKE) -s --no-print-directory MODE=fuzz CC=clang fuzz-long-run
+
+fuzz-long-run:
+	@tests/fuzz-long --seconds $(or $(SECONDS),600) --only '$(or $(ONLY),*)' $(FUZZERS)
 
 # Programs that only the system tests and measurements use, and the peers' packages.
 .PHONY: test-build
