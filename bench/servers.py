@@ -346,8 +346,8 @@ class Dovecot(Server):
     doveadm's default (bcrypt)."""
 
     def __init__(self, folder, imap_port, imaps_port, maildir_base, password=PASSWORD,
-                 users=(USER,), lmtp_port=0):
-        """lmtp_port: takes mail there, too, and keeps it below maildir_base."""
+                 users=(USER,), lmtp_port=0, kind="maildir"):
+        """lmtp_port: takes mail there, too, and keeps it below maildir_base; kind: mdbox or maildir."""
         super().__init__(folder)
         self.imap_port, self.imaps_port = imap_port, imaps_port
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -392,7 +392,8 @@ service lmtp {{
 ssl_cert = <{cert}
 ssl_key = <{key}
 first_valid_uid = 1
-mail_location = maildir:{maildir_base}/%u
+mail_location = {kind}:{maildir_base}/%u
+mail_max_userip_connections = 200
 passdb {{
   driver = passwd-file
   args = {self.folder}/users

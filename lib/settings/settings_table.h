@@ -126,7 +126,7 @@ SETTING(imapd_idle_timeout, imapd, idle-timeout, U64, SECONDS, 1860, 60, 86400,
 
 SETTING(mailbox_idle_exit, mailbox, idle-exit, U64, SECONDS, 60, 1, 86400, SP_MAILBOX | SP_MASTER,
     RELOAD, "Time without sessions and deliveries after which a mailbox process ends.")
-SETTING(mailbox_max_sessions, mailbox, max-sessions, U64, COUNT, 50, 1, 1000, SP_MAILBOX, RELOAD,
+SETTING(mailbox_max_sessions, mailbox, max-sessions, U64, COUNT, 50, 1, 2000, SP_MAILBOX, RELOAD,
     "IMAP sessions of one user at one time.")
 
 SETTING(queue_max_messages, queue, max-messages, U64, COUNT, 100000, 100, 10000000, SP_QUEUE,
