@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Policy discovery, alignment and verdict (rfc9989:4.10, 5.3). */
 #include "dmarc/dmarc.h"
+#include "mail/address.h"
 
 enum step_state { STEP_NONE, STEP_RECORD, STEP_TEMP, STEP_MISSING };
 
@@ -32,13 +33,21 @@ struct work {
 
 /* --- names ------------------------------------------------------------------------------------ */
 
+/* Only what mail may call a domain: DNS would take "bank.test(.evil.test", others read it otherwise. */
 static bool
 to_name(struct str domain, struct dns_name *out)
 {
-	char ascii[IDN_SIZE];
-	int n = idn_to_ascii(domain, ascii);
+	char normal[ADDRESS_DOMAIN_MAX], ascii[IDN_SIZE];
+	int n;
 
-	return n > 0 && dns_name_parse(str_from(ascii, (size_t)n), out) && out->n > 1;
+	if (domain.n > 0 && domain.p[domain.n - 1] == '.')
+		domain.n--;
+	if (domain.n == 0)
+		return false;
+	n = address_parse_domain(domain, ADDRESS_UTF8, normal);
+	if (n > 0)
+		n = idn_to_ascii(str_from(normal, (size_t)n), ascii);
+	return n > 0 && dns_name_parse(str_from(ascii, (size_t)n), out);
 }
 
 static void

@@ -290,6 +290,21 @@ test_many_signatures(void **state)
 
 /* --- reports ---------------------------------------------------------------------------------- */
 
+/* Absent policies are those of the tag before. */
+static void
+test_defaults(void **state)
+{
+	struct dmarc_record r;
+
+	(void)state;
+	assert_true(dmarc_record_parse(STR("v=DMARC1; p=reject"), &r));
+	assert_int_equal(r.sp, DMARC_P_REJECT);
+	assert_int_equal(r.np, DMARC_P_REJECT);
+	assert_true(dmarc_record_parse(STR("v=DMARC1; p=reject; sp=quarantine"), &r));
+	assert_int_equal(r.np, DMARC_P_QUARANTINE);
+	assert_false(r.has_np || r.testing || r.strict_dkim || r.strict_spf);
+}
+
 static void
 test_report_tags(void **state)
 {
@@ -328,6 +343,7 @@ main(void)
 		cmocka_unit_test(test_from),
 		cmocka_unit_test(test_authors),
 		cmocka_unit_test(test_many_signatures),
+		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_report_tags),
 	};
 

@@ -369,7 +369,7 @@ run_one(struct spf_work *w, const struct dns_name *domain, bool redirected, enum
 	else if (e != SPF_EVAL_NO)
 		return e;
 	*code = SPF_NEUTRAL;
-	if (outline.has_all || outline.redirect[0] == '\0') {
+	if (outline.match.n > 0 || outline.redirect[0] == '\0') {
 		note_mechanism(w, STR("default"));
 		return waits == SPF_EVAL_NEED ? waits : SPF_EVAL_MATCH;
 	}

@@ -58,9 +58,8 @@ struct spf_place {
 struct spf_outline {
 	struct spf_place asking[SPF_LOOKUPS_MAX + 1];
 	unsigned asking_n;
-	struct spf_place match; /* n == 0: none */
-	enum spf_code code;     /* of match */
-	bool has_all;
+	struct spf_place match;                                 /* n == 0: none */
+	enum spf_code code;                                     /* of match */
 	char redirect[SPF_TERM_MAX + 1], exp[SPF_TERM_MAX + 1]; /* domain-specs, "" without */
 };
 

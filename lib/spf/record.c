@@ -241,16 +241,6 @@ spf_term_read(struct str text, struct spf_term *t)
 
 /* --- a whole record --------------------------------------------------------------------------- */
 
-static bool
-is_printable(const char *p, size_t n)
-{
-	unsigned bad = 0;
-
-	for (size_t i = 0; i < n; i++)
-		bad |= (unsigned char)(p[i] - ' ') > '~' - ' ';
-	return bad == 0;
-}
-
 /* Keeps the argument of a modifier that may stand once only. */
 static bool
 keep(char out[SPF_TERM_MAX + 1], struct str value)
@@ -284,8 +274,6 @@ note_term(const struct spf_term *t, const struct spf_address *client, size_t beg
 {
 	struct spf_place place = { (uint16_t)begin, (uint16_t)t->text.n };
 
-	if (t->kind == SPF_M_ALL)
-		out->has_all = true;
 	if ((t->kind == SPF_T_REDIRECT && !keep(out->redirect, t->argument)) ||
 	    (t->kind == SPF_T_EXP && !keep(out->exp, t->argument)))
 		return "a modifier stands twice";
@@ -310,12 +298,9 @@ spf_record_check(struct str record, const struct spf_address *client, char scrat
 
 	out->asking_n = 0;
 	out->match.n = 0;
-	out->has_all = false;
 	out->redirect[0] = out->exp[0] = '\0';
 	if (spf_record_copy(record, n, (char[1]){ 0 }, 1) > 0)
 		return "the record is too long";
-	if (!is_printable(scratch, n))
-		return "the record is not plain ASCII";
 	for (size_t at = sizeof(VERSION) - 1; at < n && wrong == NULL; at = end + 1) {
 		const char *space = memchr(scratch + at, ' ', n - at);
 
