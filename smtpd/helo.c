@@ -8,9 +8,9 @@
 #include "route/refuse.h"
 #include "smtpd/session.h"
 
-/* Loopback and private networks: whoever is there is ours, and printers seldom know their names. */
-static bool
-is_inside(const char *client)
+/* Printers there seldom know their names. */
+bool
+client_is_inside(const char *client)
 {
 	struct route_address a = { .n = 4 };
 
@@ -44,7 +44,7 @@ helo_refused(struct session *s, const struct smtp_rcpt *rcpt, const char *addres
 		.ours = { c->host->hostname, settings_text(settings, SET_general_domain) } };
 	enum smtp_reply_id why;
 
-	if (!settings_bool(settings, SET_smtpd_helo_check) || is_inside(c->client) ||
+	if (!settings_bool(settings, SET_smtpd_helo_check) || client_is_inside(c->client) ||
 	    is_postmaster(rcpt) ||
 	    smtp_client_in_list(settings, SET_smtpd_trusted_clients, c->client) ||
 	    (why = smtp_helo_check(&facts)) == SMTP_OK)

@@ -89,6 +89,8 @@ must_wait(struct session *s)
 static void
 on_end(struct smtp_conn *c)
 {
+	if (format_refused((struct session *)c))
+		return;
 	c->holds = must_wait((struct session *)c);
 	if (!c->holds)
 		smtp_conn_commit(c);
@@ -112,6 +114,7 @@ on_reset(struct smtp_conn *c)
 	struct session *s = (struct session *)c;
 
 	s->asked = NULL;
+	s->looking = false;
 	io_timer_free(&s->rdns_timer);
 }
 
@@ -150,7 +153,7 @@ const struct smtp_host_ops smtpd_host_ops = {
 	.mail = on_mail,
 	.rcpt = recipients_ask,
 	.xclient = on_xclient,
-	.content = smtp_conn_content,
+	.content = format_content,
 	.end = on_end,
 	.reset = on_reset,
 	.prepend = prepend,

@@ -3,6 +3,7 @@
 #ifndef POSTERN_SMTPD_SESSION_H
 #define POSTERN_SMTPD_SESSION_H
 
+#include "smtp/format.h"
 #include "smtpd/smtpd.h"
 
 enum {
@@ -24,6 +25,8 @@ struct session {
 	struct io_timer *rdns_timer;  /* only while a commit waits for the name */
 	uint64_t lookup;              /* question to accounts that is out; 0: none */
 	struct smtp_recipient *asked; /* the one that lookup is about */
+	struct smtp_format format;    /* of the message that is coming */
+	bool looking;                 /* format is in use */
 };
 
 /* --- session.c --- */
@@ -39,6 +42,14 @@ extern const struct ipc_ops smtpd_accounts_ops;
 /* --- helo.c --- */
 /* True: the client's name is none, and the recipient was refused for it. */
 bool helo_refused(struct session *s, const struct smtp_rcpt *rcpt, const char *address);
+
+/* Loopback and private networks: whoever is there is ours. */
+bool client_is_inside(const char *client);
+
+/* --- format.c --- */
+void format_content(struct smtp_conn *c, struct str run);
+/* True: the message, all of which has come, was refused for its form. */
+bool format_refused(struct session *s);
 
 /* --- rdns.c --- */
 void rdns_start(struct session *s);

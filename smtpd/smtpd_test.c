@@ -649,7 +649,7 @@ test_reverse_name(void **state)
 	assert_int_equal(ask("MAIL FROM:<>\r\n"), 250);
 	assert_int_equal(ask("RCPT TO:<alice@x>\r\n"), 250);
 	assert_int_equal(ask("DATA\r\n"), 354);
-	assert_int_equal(ask(".\r\n"), 250);
+	assert_int_equal(ask("From: a@b.test\r\n\r\n.\r\n"), 250);
 	assert_int_equal(t.questions, 3);
 	assert_non_null(strstr(t.prepend, "(good.test [192.0.2.7])"));
 
@@ -660,7 +660,7 @@ test_reverse_name(void **state)
 	assert_int_equal(ask("RCPT TO:<alice@x>\r\n"), 250);
 	assert_int_equal(ask("DATA\r\n"), 354);
 	LIST_FIRST(&t.d->host.conns)->started_ms -= SMTPD_RDNS_MS - 100;
-	say(".\r\n");
+	say("From: a@b.test\r\n\r\n.\r\n");
 	assert_false(run(40)); /* waits */
 	assert_int_equal(t.commits, 1);
 	assert_int_equal(reply_code(), 250);
@@ -672,7 +672,7 @@ test_reverse_name(void **state)
 	assert_int_equal(ask("RCPT TO:<alice@x>\r\n"), 250);
 	LIST_FIRST(&t.d->host.conns)->started_ms = io_now_ms(t.loop);
 	assert_int_equal(ask("DATA\r\n"), 354);
-	say(".\r\n");
+	say("From: a@b.test\r\n\r\n.\r\n");
 	assert_false(run(40));
 	ipc_send_dns_answer(t.resolver, t.question, &(struct ipc_dns_answer){ .result = IPC_NO });
 	assert_int_equal(reply_code(), 250);
@@ -727,12 +727,14 @@ test_back_pressure(void **state)
 	int sv[2];
 
 	(void)state;
+	set(SET_smtpd_max_line, "0");
 	ipc_channel_free(&t.queue);
 	run(20);
 	assert_int_equal(ipc_pair(sv), 0);
 	smtpd_peer(t.d, IPC_CH_queue_accept, sv[0]);
 	envelope();
 	assert_int_equal(ask("DATA\r\n"), 354);
+	say("\r\n"); /* no header */
 	memset(line, 'x', sizeof(line));
 	memcpy(line + sizeof(line) - 2, "\r\n", 2);
 	for (int i = 0; i < 64; i++)
@@ -779,13 +781,14 @@ test_large(void **state)
 	(void)state;
 	envelope();
 	assert_int_equal(ask("DATA\r\n"), 354);
+	say("\r\n"); /* no header */
 	memset(line, 'y', sizeof(line));
 	memcpy(line, "..", 2);
 	memcpy(line + sizeof(line) - 3, "\r\n", 3);
 	for (int i = 0; i < 20000; i++)
 		say(line);
 	assert_int_equal(ask(".\r\n"), 250);
-	assert_int_equal(buf_len(&t.content), 20000 * 78);
+	assert_int_equal(buf_len(&t.content), 2 + 20000 * 78);
 	assert_int_equal(t.commits, 1);
 }
 

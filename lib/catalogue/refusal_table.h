@@ -307,6 +307,23 @@ REFUSAL(TOO_MANY_SENDERS, 547, 550, "5.6.0", SENDER,
     "Die Nachricht nennt zu viele Absenderadressen",
     "At most 16 different addresses may stand in From, Sender and their Resent- forms.",
     "Höchstens 16 verschiedene Adressen dürfen in From, Sender und deren Resent-Formen stehen.")
+REFUSAL(TOO_MANY_FIELDS, 548, 550, "5.6.0", PROGRAM, "The header of the message has too many fields",
+    "Der Kopf der Nachricht hat zu viele Felder",
+    "A header may have 1000 fields here. Some program adds one each time it looks at the message.",
+    "Ein Kopf darf hier 1000 Felder haben. Ein Programm fügt wohl jedes Mal eines hinzu, wenn es die Nachricht ansieht.")
+REFUSAL(LONG_LINE, 549, 550, "5.6.0", PROGRAM, "The message has a line that is too long",
+    "Die Nachricht enthaelt eine zu lange Zeile",
+    "A line may have 998 characters (rfc5322:2.1.1), here somewhat more (smtpd.max-line). The program must break lines, or send the text as base64 or quoted-printable.",
+    "Eine Zeile darf 998 Zeichen haben (rfc5322:2.1.1), hier etwas mehr (smtpd.max-line). Das Programm muss Zeilen umbrechen oder den Text als Base64 oder Quoted-Printable senden.")
+REFUSAL(HEADER_8BIT, 560, 550, "5.6.0", PROGRAM,
+    "The header of the message has letters beyond ASCII that are not encoded",
+    "Der Kopf der Nachricht enthaelt Buchstaben ausserhalb von ASCII, die nicht kodiert sind",
+    "Letters beyond ASCII stand encoded in a header (rfc2047), or the server announces them with SMTPUTF8 (rfc6532).",
+    "Buchstaben außerhalb von ASCII stehen im Kopf kodiert (rfc2047), oder der Server kündigt sie mit SMTPUTF8 an (rfc6532).")
+REFUSAL(NUL, 561, 550, "5.6.0", PROGRAM, "The message contains NUL bytes",
+    "Die Nachricht enthaelt NUL-Bytes",
+    "A message is text (rfc5322:2.2). Other data belongs into an attachment that is encoded as base64.",
+    "Eine Nachricht ist Text (rfc5322:2.2). Andere Daten gehören in einen Anhang, der als Base64 kodiert ist.")
 
 #undef REFUSAL
 #undef REFUSAL_ARG

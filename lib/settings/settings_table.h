@@ -67,6 +67,14 @@ SETTING(smtpd_trusted_clients, smtpd, trusted-clients, ADDRS, NONE, "", 0, 16, S
     "Own machines outside of private networks: the name they give with HELO is not looked at. They may send to addresses of this server only, as everybody.")
 SETTING(smtpd_helo_check, smtpd, helo-check, BOOL, NONE, 1, 0, 1, SP_SMTPD, RELOAD,
     "Refuse clients that give no full name with HELO or EHLO, a name of this server, or an address that is not theirs. Clients on loopback and in private networks, such as printers, may give any name.")
+SETTING(smtpd_format_check, smtpd, format-check, BOOL, NONE, 1, 0, 1, SP_SMTPD, RELOAD,
+    "Refuse messages whose header is broken: no From field, a line that is no field, two of what may stand once. From loopback and private networks the first two are let through: printers and scripts.")
+SETTING(smtpd_format_8bit, smtpd, format-8bit, BOOL, NONE, 0, 0, 1, SP_SMTPD, RELOAD,
+    "Refuse messages with letters beyond ASCII in their header when the sending server did not announce them with SMTPUTF8. Many senders err here.")
+SETTING(smtpd_format_nul, smtpd, format-nul, BOOL, NONE, 1, 0, 1, SP_SMTPD, RELOAD,
+    "Refuse messages with NUL bytes.")
+SETTING(smtpd_max_line, smtpd, max-line, U64, COUNT, 10000, 0, 1000000000, SP_SMTPD, RELOAD,
+    "Longest line of a message; 0: any length. 998 is the letter of rfc5322:2.1.1, but many programs write longer ones.")
 SETTING(smtpd_workers, smtpd, workers, U64, COUNT, 1, 1, 8, SP_MASTER, RESTART,
     "Processes that serve port 25.")
 SETTING(smtpd_max_connections, smtpd, max-connections, U64, COUNT, 1000, 1, 20000, SP_SMTPD,

@@ -58,6 +58,13 @@ enum {
 	 * peer can be told 552 at the end of data; then it is told at once and dropped. */
 	SMTP_OVERSIZE_DRAIN = 1024 * 1024,
 
+	/* A name of a field with its colon; longer ones are in no standard. */
+	SMTP_FIELD_NAME_MAX = 80,
+	/* Fields of a header: ten times what mailing lists, scanners and signatures add up to. */
+	SMTP_FIELDS_MAX = 1000,
+	/* Header of a message from elsewhere: as that of users, below. */
+	SMTP_HEADER_MAX = 256 * 1024,
+
 	/* Header that is kept until it is over: 1,000 recipients with their names in To and a long
 	 * thread in References are half of it. */
 	SMTP_SUBMITTED_HEADER_MAX = 256 * 1024,

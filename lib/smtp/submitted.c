@@ -4,31 +4,9 @@
 #include "mail/date.h"
 #include "mail/header.h"
 #include "mail/originator.h"
+#include "smtp/field.h"
 
 /* --- fields ------------------------------------------------------------------------------------ */
-
-/* What a field is to us. */
-enum role { PLAIN, ONCE, DATE, MESSAGE_ID, FROM, SENDER, RESENT_FROM, RESENT_SENDER };
-
-/* rfc5322:3.6. All but the Resent ones may stand once: programs differ in which of two they show. */
-static const struct {
-	struct str name;
-	enum role role;
-} fields[] = {
-	{ { "From", 4 }, FROM },
-	{ { "Sender", 6 }, SENDER },
-	{ { "Date", 4 }, DATE },
-	{ { "Message-ID", 10 }, MESSAGE_ID },
-	{ { "Reply-To", 8 }, ONCE },
-	{ { "To", 2 }, ONCE },
-	{ { "Cc", 2 }, ONCE },
-	{ { "Bcc", 3 }, ONCE },
-	{ { "In-Reply-To", 11 }, ONCE },
-	{ { "References", 10 }, ONCE },
-	{ { "Subject", 7 }, ONCE },
-	{ { "Resent-From", 11 }, RESENT_FROM },
-	{ { "Resent-Sender", 13 }, RESENT_SENDER },
-};
 
 static void
 refuse(struct smtp_submitted *s, enum smtp_reply_id why)
@@ -38,22 +16,19 @@ refuse(struct smtp_submitted *s, enum smtp_reply_id why)
 }
 
 /* Its role; counts it. */
-static enum role
+static enum smtp_field_role
 role_of(struct smtp_submitted *s, struct str name)
 {
-	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		enum role role = fields[i].role;
+	int i = smtp_field(name);
 
-		if (!str_eq_nocase(name, fields[i].name))
-			continue;
-		if (role != RESENT_FROM && role != RESENT_SENDER) {
-			if (s->once & 1u << i)
-				refuse(s, SMTP_HEADER_TWICE);
-			s->once |= 1u << i;
-		}
-		return role;
+	if (i < 0)
+		return FIELD_PLAIN;
+	if (smtp_fields[i].once) {
+		if (s->once & 1u << i)
+			refuse(s, SMTP_HEADER_TWICE);
+		s->once |= 1u << i;
 	}
-	return PLAIN;
+	return smtp_fields[i].role;
 }
 
 /* --- addresses --------------------------------------------------------------------------------- */
@@ -95,13 +70,13 @@ found_from(void *arg, const struct address *a, bool mailbox)
 }
 
 static void
-read_originators(struct smtp_submitted *s, enum role role, struct str value)
+read_originators(struct smtp_submitted *s, enum smtp_field_role role, struct str value)
 {
-	int n = mail_originators(value, s->flags, role == FROM ? found_from : found, s);
+	int n = mail_originators(value, s->flags, role == FIELD_FROM ? found_from : found, s);
 
-	if (n < 1 || (n > 1 && (role == SENDER || role == RESENT_SENDER)))
+	if (n < 1 || (n > 1 && (role == FIELD_SENDER || role == FIELD_RESENT_SENDER)))
 		refuse(s, SMTP_FROM_BAD);
-	if (role == FROM)
+	if (role == FIELD_FROM)
 		s->from_count = n > 0 ? (unsigned)n : 0;
 }
 
@@ -125,7 +100,7 @@ bytes_are_sound(struct str s)
 static void
 read_field(struct smtp_submitted *s, const struct mail_field *f)
 {
-	enum role role;
+	enum smtp_field_role role;
 
 	/* No field, or white space before the colon: skipped by some programs, not by others. */
 	if (f->name.n == 0 || f->raw.p[f->name.n] != ':') {
@@ -133,19 +108,19 @@ read_field(struct smtp_submitted *s, const struct mail_field *f)
 		return;
 	}
 	role = role_of(s, f->name);
-	if (role == DATE)
+	if (role == FIELD_DATE)
 		s->has_date = true;
-	else if (role == MESSAGE_ID)
+	else if (role == FIELD_MESSAGE_ID)
 		s->has_message_id = true;
-	else if (role >= FROM)
+	else if (role >= FIELD_FROM)
 		read_originators(s, role, f->value);
 }
 
 static bool
-seen(const struct smtp_submitted *s, enum role role)
+seen(const struct smtp_submitted *s, enum smtp_field_role role)
 {
-	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		if (fields[i].role == role)
+	for (unsigned i = 0; i < SMTP_FIELDS; i++) {
+		if (smtp_fields[i].role == role)
 			return (s->once & 1u << i) != 0;
 	}
 	return false;
@@ -164,9 +139,9 @@ finish(struct smtp_submitted *s)
 		refuse(s, SMTP_HEADER_BAD);
 	while (s->refusal == SMTP_OK && mail_field_next(header, &off, &f))
 		read_field(s, &f);
-	if (!seen(s, FROM))
+	if (!seen(s, FIELD_FROM))
 		refuse(s, SMTP_FROM_MISSING);
-	if (s->from_count > 1 && !seen(s, SENDER))
+	if (s->from_count > 1 && !seen(s, FIELD_SENDER))
 		refuse(s, SMTP_SENDER_MISSING); /* rfc5322:3.6.2 */
 	buf_free(&s->header);
 }

@@ -262,6 +262,22 @@ FROM = f"From: {USER}".encode()
 dialogue("TOO_BIG", EHLO, "MAIL FROM:<a@example.net> SIZE=99999999999")
 content("LOOP", b"Received: by x; y\r\n" * 51 + b"\r\nround and round")
 content("BAD_NEWLINES", b"Subject: bare\r\n\r\na\nb")
+content("TOO_MANY_FIELDS", FROM + b"\r\n" + b"X: y\r\n" * 1001 + b"\r\nbody")
+content("LONG_LINE", FROM + b"\r\n\r\n" + b"x" * 10001)
+content("NUL", FROM + b"\r\n\r\na\0b")
+
+
+@provokes("HEADER_8BIT")
+def header_8bit(m):
+    def say():
+        with m.raw() as c:
+            talk(c, EHLO, MAIL, RCPT, "DATA")
+            c.send(FROM + b"\r\nSubject: gr\xfc\xdfe\r\n\r\nbody\r\n.\r\n")
+            return reply(c)
+    with setting(m, "smtpd.format-8bit", "yes", "no"):
+        return until(b"550", say)
+
+
 header("HEADER_BAD", FROM, b"no field at all")
 header("HEADER_TOO_LONG", FROM, *[b"X-Filler: " + b"x" * 900] * 300)
 header("HEADER_TWICE", FROM, b"Subject: a", b"Subject: b")

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC */
+#include "smtp/field.h"
+
+/* All but the Resent ones may stand once. */
+const struct smtp_field smtp_fields[SMTP_FIELDS] = {
+	{ { "From", 4 }, FIELD_FROM, true },
+	{ { "Sender", 6 }, FIELD_SENDER, true },
+	{ { "Date", 4 }, FIELD_DATE, true },
+	{ { "Message-ID", 10 }, FIELD_MESSAGE_ID, true },
+	{ { "Reply-To", 8 }, FIELD_PLAIN, true },
+	{ { "To", 2 }, FIELD_PLAIN, true },
+	{ { "Cc", 2 }, FIELD_PLAIN, true },
+	{ { "Bcc", 3 }, FIELD_PLAIN, true },
+	{ { "In-Reply-To", 11 }, FIELD_PLAIN, true },
+	{ { "References", 10 }, FIELD_PLAIN, true },
+	{ { "Subject", 7 }, FIELD_PLAIN, true },
+	{ { "Resent-From", 11 }, FIELD_RESENT_FROM, false },
+	{ { "Resent-Sender", 13 }, FIELD_RESENT_SENDER, false },
+};
+
+int
+smtp_field(struct str name)
+{
+	int i = 0;
+
+	while (i < SMTP_FIELDS && !str_eq_nocase(name, smtp_fields[i].name))
+		i++;
+	return i < SMTP_FIELDS ? i : -1;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+/* The fields of a header that mean something to SMTP services (rfc5322:3.6). */
+#ifndef POSTERN_SMTP_FIELD_H
+#define POSTERN_SMTP_FIELD_H
+
+#include <stdbool.h>
+
+#include "base/str.h"
+
+/* What a field is to us. */
+enum smtp_field_role {
+	FIELD_PLAIN,
+	FIELD_DATE,
+	FIELD_MESSAGE_ID,
+	FIELD_FROM, /* this and what follows has addresses that a sender must own */
+	FIELD_SENDER,
+	FIELD_RESENT_FROM,
+	FIELD_RESENT_SENDER
+};
+
+enum { SMTP_FIELDS = 13 };
+
+extern const struct smtp_field {
+	struct str name;
+	enum smtp_field_role role;
+	bool once; /* programs differ in which of two they show */
+} smtp_fields[SMTP_FIELDS];
+
+/* Its row; -1: none of them. */
+int smtp_field(struct str name);
+
+#endif

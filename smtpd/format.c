@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: ISC */
+/* The form of messages from elsewhere, looked at while they stream to queue. */
+#include "base/log.h"
+#include "smtpd/session.h"
+
+static struct smtp_format_rules
+rules_for(const struct session *s)
+{
+	const struct settings *settings = s->d->settings;
+	bool check = settings_bool(settings, SET_smtpd_format_check);
+
+	return (struct smtp_format_rules){ .twice = check,
+		.required = check && !client_is_inside(s->conn.client),
+		.nul = settings_bool(settings, SET_smtpd_format_nul),
+		.ascii_header = settings_bool(settings, SET_smtpd_format_8bit) &&
+				!smtp_session_mail(s->conn.engine)->smtputf8,
+		.line = settings_u64(settings, SET_smtpd_max_line) };
+}
+
+void
+format_content(struct smtp_conn *c, struct str run)
+{
+	struct session *s = (struct session *)c;
+
+	if (!s->looking) {
+		struct smtp_format_rules rules = rules_for(s);
+
+		smtp_format_init(&s->format, &rules);
+		s->looking = true;
+	}
+	smtp_format_content(&s->format, run);
+	if (s->format.refusal == SMTP_OK) /* otherwise nobody needs the rest */
+		smtp_conn_content(c, run);
+}
+
+bool
+format_refused(struct session *s)
+{
+	struct smtp_conn *c = &s->conn;
+	enum smtp_reply_id why;
+
+	if (!s->looking)
+		format_content(c, STR(""));
+	if ((why = smtp_format_end(&s->format)) == SMTP_OK)
+		return false;
+	smtp_conn_reset(c); /* queue forgets what it has of it */
+	smtp_conn_refuse(c, why, "message", STR(""));
+	return true;
+}
