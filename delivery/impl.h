@@ -157,11 +157,6 @@ void lookup_start(struct job *j);
 void lookup_stop(struct job *j);
 extern const struct ipc_ops delivery_resolver_ops;
 
-/* --- idn.c --- */
-/* The name in the DNS of a domain that may have other letters than ASCII (rfc5891:5); others stay as
- * they are. False: there is none. */
-bool domain_for_dns(const char *domain, char out[256]);
-
 /* --- conn.c --- */
 /* NULL: it failed at once, errno tells why. */
 struct conn *conn_open(struct job *j, const struct route_hop *hop, const char *host);

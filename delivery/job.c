@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "delivery/impl.h"
+#include "idn/idn.h"
 
 /* --- life ------------------------------------------------------------------------------------ */
 
@@ -435,11 +436,8 @@ keep(struct job *j, struct str s)
 static void
 take_domain(struct job *j, struct str domain)
 {
-	char text[256];
-
-	snprintf(text, sizeof(text), "%.*s", STRF(domain));
-	if (!domain_for_dns(text, j->domain))
-		snprintf(j->domain, sizeof(j->domain), "%s", text);
+	if (idn_to_ascii(domain, j->domain) < 0)
+		snprintf(j->domain, sizeof(j->domain), "%.*s", STRF(domain));
 }
 
 static void
