@@ -59,7 +59,7 @@ fuzz-long-run:
 
 # Programs that only the system tests and measurements use, and the peers' packages.
 .PHONY: test-build
-test-build: $(OBJ)/bench/login_rate $(OBJ)/bench/fill_queue $(OBJ)/bench/spf_time $(if $(filter release,$(MODE)),$(OUT)/probe $(OUT)/faults.so)
+test-build: $(OBJ)/bench/login_rate $(OBJ)/bench/fill_queue $(OBJ)/bench/spf_time $(OBJ)/bench/dkim_tool $(if $(filter release,$(MODE)),$(OUT)/probe $(OUT)/faults.so)
 	@bench/peers get
 
 $(OBJ)/bench/login_rate: bench/login_rate.c Makefile
@@ -77,6 +77,10 @@ $(OBJ)/bench/spf_time: $(call objs,bench/spf_time.c) $(call archives,spf)
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(call archives,spf) -Wl,--end-group \
 		$(call ldlibs,spf)
+
+$(OBJ)/bench/dkim_tool: $(OBJ)/bench/dkim_tool.o $(call archives,arc)
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ)/bench/dkim_tool.o \
+		-Wl,--start-group $(call archives,arc) -Wl,--end-group $(call ldlibs,arc)
 
 lint:
 	$(NEED) build lint

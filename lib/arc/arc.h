@@ -7,14 +7,8 @@
 #ifndef POSTERN_ARC_ARC_H
 #define POSTERN_ARC_ARC_H
 
+#include "arc/limits.h"
 #include "dkim/dkim.h"
-
-enum {
-	ARC_SETS_MAX = 50, /* rfc8617:4.2.1 */
-	/* Different keys of one chain: real chains have under six sealers, each with one key. A chain
-	 * with more fails. */
-	ARC_KEYS_MAX = 20,
-};
 
 enum { ARC_DONE = 0, ARC_NEED = 1 };
 
@@ -46,7 +40,8 @@ struct arc_result {
 
 /*
  * ARC_DONE or ARC_NEED; *out is filled anew by each call and borrows from *m. As dkim_check: asks
- * for all keys at once when the header is over, and is done after dkim_message_end.
+ * for all keys at once when the header is over. A whole chain is done after dkim_message_end, what is
+ * none or broken at once.
  */
 int arc_check(
     struct dkim_message *m, int64_t now, const struct dns_facts *facts, struct arc_result *out);

@@ -69,12 +69,12 @@ put_run(struct dkim_body *b, const uint8_t *p, size_t n)
 		e -= 2;
 		lines++;
 	}
+	if (n >= 2 && p[0] == '\r' && p[1] == '\n')
+		b->space = false; /* it stands at the end of a line */
 	if (e > 0) {
 		release(b);
 		put(b, p, e);
 	}
-	if (lines > 0)
-		b->space = false; /* white space at the end of a line */
 	b->lines += lines;
 	b->cr = cr;
 }

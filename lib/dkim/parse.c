@@ -249,6 +249,7 @@ dkim_signature_parse(enum dkim_kind kind, const struct mail_field *f, struct dki
 		wrong(out, "the signature is no list of tags");
 		return;
 	}
+	read_algorithm(out, dkim_tag_find(&tags, "a"));
 	read_signature(out, dkim_tag_find(&tags, "b"));
 	read_domain(out, dkim_tag_find(&tags, "d"), dkim_tag_find(&tags, "s"));
 	out->shown.time = read_time(out, dkim_tag_find(&tags, "t"));
@@ -257,7 +258,6 @@ dkim_signature_parse(enum dkim_kind kind, const struct mail_field *f, struct dki
 		read_message_tags(out, &tags);
 	else
 		out->shown.header_canon = DKIM_RELAXED;
-	read_algorithm(out, dkim_tag_find(&tags, "a"));
 }
 
 void
