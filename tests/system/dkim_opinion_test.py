@@ -5,7 +5,7 @@ import subprocess
 from harness import *
 
 OPTIONS = None
-TOOL = os.path.join(TOP, "build", "obj-release", "bench", "dkim_tool")
+TOOL = os.path.join(TOP, "build", "obj-san" if SAN else "obj-release", "bench", "dkim_tool")
 
 
 def test_others_agree(_):
