@@ -72,7 +72,8 @@ def body_line():
 
 
 def message(odd=False):
-    fields = ["From: A <a@example.com>", "To:  b@example.net,\r\n\tc@example.org", ("Subject :" if odd else "Subject: ") + words(4),
+    fields = ["From: A <a@example.com>", "To:  b@example.net,\r\n\tc@example.org",
+              ("Subject :" if odd else "Subject: ") + words(4),
               "Date: Fri, 27 Nov 2026 10:00:00 +0000", "Message-ID: <%d@example.com>" % random.getrandbits(40),
               "Received: from x\r\n by y; Fri, 27 Nov 2026 10:00:00 +0000", "Received: first", "X-Empty:",
               "X-Odd:\t" + words(3) + " ", "MIME-Version: 1.0"]

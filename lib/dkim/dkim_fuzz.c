@@ -39,9 +39,11 @@ run(struct str message, size_t piece, struct dkim_result *r)
 		assert(vector.facts.n == 0 && r->question_count > 0);
 		for (size_t i = 0; i < r->question_count; i++) {
 			const struct dns_question *q = &r->questions[i];
+			bool room;
 
 			assert(dns_facts_find(&vector.facts, &q->name, q->type) == NULL);
-			assert(vector_answer(&vector, q));
+			room = vector_answer(&vector, q);
+			assert(room);
 		}
 		assert(dkim_check(m, vector.now, &vector.facts, r) == DKIM_DONE);
 	}
