@@ -31,6 +31,8 @@ int admin_config_get(struct admin *a);
 int admin_config_set(struct admin *a);
 int admin_config_check(struct admin *a);
 int admin_explain(struct admin *a);
+int admin_policy(struct admin *a);
+int admin_trace(struct admin *a);
 int admin_backup(struct admin *a);
 int admin_restore(struct admin *a);
 

@@ -18,6 +18,8 @@ static const struct {
 	{ CMD_config_set, admin_config_set },
 	{ CMD_config_check, admin_config_check },
 	{ CMD_explain, admin_explain },
+	{ CMD_policy, admin_policy },
+	{ CMD_trace, admin_trace },
 	{ CMD_backup, admin_backup },
 	{ CMD_restore, admin_restore },
 };

@@ -43,7 +43,7 @@ static struct {
 	struct io_listener *listener;
 	TAILQ_HEAD(, client) clients;
 	unsigned clients_n;
-	struct ipc_channel *owner[COMMAND_queue + 1];
+	struct ipc_channel *owner[COMMAND__OWNERS];
 	struct map *requests;
 	uint64_t next_id;
 } control;
@@ -305,7 +305,7 @@ on_owner_close(void *arg, struct ipc_channel *ch)
 	size_t it = 0;
 
 	(void)arg;
-	for (unsigned i = 0; i <= COMMAND_queue; i++) {
+	for (unsigned i = 0; i < COMMAND__OWNERS; i++) {
 		if (control.owner[i] != ch)
 			continue;
 		while ((r = map_next(control.requests, &it, NULL)) != NULL)
@@ -334,6 +334,8 @@ on_peer(struct daemon *d, enum ipc_channel_kind kind, enum ipc_side side, const 
 		owner = COMMAND_accounts;
 	else if (strcmp(peer, "queue") == 0)
 		owner = COMMAND_queue;
+	else if (strcmp(peer, "logger") == 0)
+		owner = COMMAND_logger;
 	if (kind != IPC_CH_admin || side != IPC_CLIENT || owner == COMMAND_local) {
 		close(fd);
 		return;

@@ -1,2 +1,2 @@
-logger_needs := daemon
+logger_needs := command catalogue daemon
 logger_ldlibs :=

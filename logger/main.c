@@ -19,6 +19,7 @@
 #include "base/xalloc.h"
 #include "daemon/daemon.h"
 #include "logger/logfile.h"
+#include "logger/trace.h"
 
 enum {
 	RECORDS_AT_ONCE = 16,
@@ -216,6 +217,10 @@ on_peer(struct daemon *d, enum ipc_channel_kind kind, enum ipc_side side, const 
 {
 	struct source *s;
 
+	if (kind == IPC_CH_admin && side == IPC_SERVER) {
+		trace_open(daemon_loop(d), daemon_dir(d), fd);
+		return;
+	}
 	if (kind != IPC_CH_log || side != IPC_SERVER) {
 		close(fd);
 		return;

@@ -41,6 +41,7 @@ format_refused(struct session *s)
 
 	if (!s->looking)
 		format_content(c, STR(""));
+	c->message_id = s->format.message_id;
 	if ((why = smtp_format_end(&s->format)) == SMTP_OK)
 		return false;
 	smtp_conn_reset(c); /* queue forgets what it has of it */

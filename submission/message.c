@@ -195,6 +195,7 @@ message_end(struct smtp_conn *c)
 
 	look(s);
 	c->holds = true;
+	c->message_id = s->header.message_id;
 	if (smtp_submitted_end(&s->header))
 		header_over(s);
 	else if (s->asking == ASKING_NOTHING)

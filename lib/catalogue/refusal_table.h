@@ -313,8 +313,8 @@ REFUSAL(TOO_MANY_FIELDS, 548, 550, "5.6.0", PROGRAM, "The header of the message 
     "Ein Kopf darf hier 1000 Felder haben. Ein Programm fügt wohl jedes Mal eines hinzu, wenn es die Nachricht ansieht.")
 REFUSAL(LONG_LINE, 549, 550, "5.6.0", PROGRAM, "The message has a line that is too long",
     "Die Nachricht enthaelt eine zu lange Zeile",
-    "A line may have 998 characters (rfc5322:2.1.1), here somewhat more (smtpd.max-line). The program must break lines, or send the text as base64 or quoted-printable.",
-    "Eine Zeile darf 998 Zeichen haben (rfc5322:2.1.1), hier etwas mehr (smtpd.max-line). Das Programm muss Zeilen umbrechen oder den Text als Base64 oder Quoted-Printable senden.")
+    "A line may have 998 characters (rfc5322:2.1.1), here as many as smtpd.max-line says. The program must break lines, or send the text as base64 or quoted-printable.",
+    "Eine Zeile darf 998 Zeichen haben (rfc5322:2.1.1), hier so viele, wie smtpd.max-line sagt. Das Programm muss Zeilen umbrechen oder den Text als Base64 oder Quoted-Printable senden.")
 REFUSAL(HEADER_8BIT, 560, 550, "5.6.0", PROGRAM,
     "The header of the message has letters beyond ASCII that are not encoded",
     "Der Kopf der Nachricht enthaelt Buchstaben ausserhalb von ASCII, die nicht kodiert sind",

@@ -2,7 +2,7 @@
 /*
  * Administration: the table of commands, and both ends of the `admin` channel.
  *
- * An owner (accounts, queue, control) gets admin_request frames from control, answers with any
+ * An owner (accounts, queue, logger, control) gets admin_request frames from control, answers with any
  * number of command_row() and one command_end(). It checks the arguments again with
  * command_arguments(): control and the command line are not trusted with that.
  */
@@ -15,7 +15,14 @@
 
 #include "ipc/ipc.h"
 
-enum command_owner { COMMAND_local, COMMAND_control, COMMAND_accounts, COMMAND_queue };
+enum command_owner {
+	COMMAND_local,
+	COMMAND_control,
+	COMMAND_accounts,
+	COMMAND_queue,
+	COMMAND_logger,
+	COMMAND__OWNERS
+};
 
 enum command_id {
 	CMD_none,

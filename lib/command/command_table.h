@@ -4,7 +4,8 @@
  * JSON members are made from it.
  *
  *   COMMAND(id, words, owner, arguments, secret, columns, help)
- *       owner      who carries it out: local (the command line itself), control, accounts, queue
+ *       owner      who carries it out: local (the command line itself), control, accounts, queue,
+ *                  logger
  *       arguments  "ADDRESS", "[ADDRESS]" optional, "TARGET..." one or more; options of local
  *                  commands as they are typed
  *                  "[--GROUP]": the options of a group in option_table.h
@@ -76,6 +77,11 @@ COMMAND(config_check, "config check", local, "", NOSECRET, "",
 COMMAND(explain, "explain", local, "CODE [--LANG]", NOSECRET,
     "code,smtp,enhanced,reason,reply,who,advice",
     "Explain a refusal by the code in its reply (P506 or 506) or the reason in the log; all: every one.")
+
+COMMAND(policy, "policy", local, "[--LANG]", NOSECRET, "service,check,setting,text",
+    "Tell in words which checks are active, as postern.conf says.")
+COMMAND(trace, "trace", logger, "WHAT [--LANG]", NOSECRET, "time,id,program,event,text",
+    "Tell the story of messages from the log; WHAT is an id of a session or message, an address or a Message-ID.")
 
 COMMAND(queue_list, "queue list", queue, "[ID...] [--FILTER] [--PAGE]", NOSECRET,
     "id,arrived,size,state,attempts,reverse_path,recipients",

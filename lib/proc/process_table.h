@@ -47,6 +47,7 @@ PEER(queue_accept, queue, smtpd)
 PEER(delivery, delivery, queue)
 PEER(admin, accounts, control)
 PEER(admin, queue, control)
+PEER(admin, logger, control)
 
 LISTENER(smtp, smtpd, 25)
 LISTENER(submissions, submission, 465)

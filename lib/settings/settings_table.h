@@ -73,8 +73,8 @@ SETTING(smtpd_format_8bit, smtpd, format-8bit, BOOL, NONE, 0, 0, 1, SP_SMTPD, RE
     "Refuse messages with letters beyond ASCII in their header when the sending server did not announce them with SMTPUTF8. Many senders err here.")
 SETTING(smtpd_format_nul, smtpd, format-nul, BOOL, NONE, 1, 0, 1, SP_SMTPD, RELOAD,
     "Refuse messages with NUL bytes.")
-SETTING(smtpd_max_line, smtpd, max-line, U64, COUNT, 10000, 0, 1000000000, SP_SMTPD, RELOAD,
-    "Longest line of a message; 0: any length. 998 is the letter of rfc5322:2.1.1, but many programs write longer ones.")
+SETTING(smtpd_max_line, smtpd, max-line, U64, COUNT, 0, 0, 1000000000, SP_SMTPD, RELOAD,
+    "Longest line of a message; 0: any length. 998 is the letter of rfc5322:2.1.1, but many programs write longer ones, whose mail would be lost.")
 SETTING(smtpd_workers, smtpd, workers, U64, COUNT, 1, 1, 8, SP_MASTER, RESTART,
     "Processes that serve port 25.")
 SETTING(smtpd_max_connections, smtpd, max-connections, U64, COUNT, 1000, 1, 20000, SP_SMTPD,

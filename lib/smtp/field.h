@@ -29,4 +29,8 @@ extern const struct smtp_field {
 /* Its row; -1: none of them. */
 int smtp_field(struct str name);
 
+/* A Message-ID as it is logged and looked for: without brackets and white space around it, its domain in lower
+ * case, cut at SMTP_MESSAGE_ID_MAX. out has one byte more. */
+void smtp_message_id(struct str value, char *out);
+
 #endif

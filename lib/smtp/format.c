@@ -32,7 +32,7 @@ read_name(struct smtp_format *f, struct str name)
 		refuse(f, SMTP_HEADER_TWICE);
 	f->once |= 1u << field;
 	f->has_date |= smtp_fields[field].role == FIELD_DATE;
-	f->has_message_id |= smtp_fields[field].role == FIELD_MESSAGE_ID;
+	f->in_id = smtp_fields[field].role == FIELD_MESSAGE_ID && f->message_id[0] == '\0';
 }
 
 /* A line of the header has ended; of one that is longer only the start is here. */
@@ -50,10 +50,13 @@ header_line(struct smtp_format *f)
 		return;
 	}
 	if (start.p[0] == ' ' || start.p[0] == '\t') {
+		if (f->in_id && f->message_id[0] == '\0')
+			smtp_message_id(start, f->message_id);
 		if (f->fields == 0 && f->rules.required)
 			refuse(f, SMTP_HEADER_BAD);
 		return;
 	}
+	f->in_id = false;
 	if (++f->fields > SMTP_FIELDS_MAX)
 		refuse(f, SMTP_TOO_MANY_FIELDS);
 	if (!mail_field_next(start, &off, &field) || field.name.n == 0 ||
@@ -64,6 +67,8 @@ header_line(struct smtp_format *f)
 	/* also one with white space before the colon: programs differ in whether it is a field */
 	if (field.name.n > 0)
 		read_name(f, field.name);
+	if (f->in_id)
+		smtp_message_id(field.value, f->message_id);
 }
 
 /* A piece of a line of the header. */

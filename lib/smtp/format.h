@@ -29,14 +29,15 @@ struct smtp_format_rules {
 
 struct smtp_format {
 	enum smtp_reply_id refusal; /* the first found, SMTP_OK */
-	bool has_date, has_message_id;
+	bool has_date;
+	char message_id[SMTP_MESSAGE_ID_MAX + 1]; /* as smtp_message_id gives it */
 	/* private */
 	struct smtp_format_rules rules;
-	bool body, overlong, nul;
+	bool body, in_id, overlong, nul;
 	unsigned fields, once;
 	uint64_t header, line;
 	size_t start_n;
-	char start[SMTP_FIELD_NAME_MAX]; /* of the current line of the header */
+	char start[SMTP_FIELD_START_MAX]; /* of the current line of the header */
 };
 
 void smtp_format_init(struct smtp_format *f, const struct smtp_format_rules *rules);

@@ -58,8 +58,10 @@ enum {
 	 * peer can be told 552 at the end of data; then it is told at once and dropped. */
 	SMTP_OVERSIZE_DRAIN = 1024 * 1024,
 
-	/* A name of a field with its colon; longer ones are in no standard. */
-	SMTP_FIELD_NAME_MAX = 80,
+	/* What is looked at of a line of the header: the field's name, and the value of Message-ID. */
+	SMTP_FIELD_START_MAX = 320,
+	/* A Message-ID as it is logged; real ones are below 100. */
+	SMTP_MESSAGE_ID_MAX = 250,
 	/* Fields of a header: ten times what mailing lists, scanners and signatures add up to. */
 	SMTP_FIELDS_MAX = 1000,
 	/* Header of a message from elsewhere: as that of users, below. */

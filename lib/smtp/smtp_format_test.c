@@ -41,7 +41,7 @@ static const struct {
 	{ ME "no field\r\n\r\n", 0, SMTP_HEADER_BAD, SMTP_OK, SMTP_OK },
 	{ " folded\r\n" ME "\r\n", 0, SMTP_HEADER_BAD, SMTP_OK, SMTP_OK },
 	{ ME ": x\r\n\r\n", 0, SMTP_HEADER_BAD, SMTP_OK, SMTP_OK },
-	{ ME X90 ": x\r\n\r\n", 0, SMTP_HEADER_BAD, SMTP_OK, SMTP_OK },
+	{ ME X90 X90 X90 X90 ": x\r\n\r\n", 0, SMTP_HEADER_BAD, SMTP_LONG_LINE, SMTP_OK },
 	{ ME "Subject: \xe4\r\n\r\n", 0, SMTP_HEADER_8BIT, SMTP_OK, SMTP_OK },
 	{ ME "Subject: " X50 X50 "\xe4\r\n\r\n", 0, SMTP_HEADER_8BIT, SMTP_LONG_LINE, SMTP_OK },
 	{ ME "\r\na\0b\r\n", sizeof(ME) + 6, SMTP_NUL, SMTP_NUL, SMTP_OK },
@@ -92,6 +92,28 @@ test_cases(void **state)
 	}
 }
 
+static void
+test_message_id(void **state)
+{
+	static const char *const messages[] = {
+		"Message-ID: <a.B@Example.TEST>\r\n\r\n",
+		"Subject: x\r\nMESSAGE-id:\r\n <a.B@EXAMPLE.test>\r\n <c@d>\r\nTo: x\r\n\r\n",
+		"Message-ID: a.B@example.test",
+		"Message-ID: <a.B@example.test> \r\nMessage-ID: <x@y>\r\n\r\nMessage-ID: <z@z>\r\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+		struct smtp_format f;
+
+		smtp_format_init(&f, &lenient);
+		for (const char *p = messages[i]; *p != '\0'; p++)
+			smtp_format_content(&f, str_from(p, 1));
+		smtp_format_end(&f);
+		assert_string_equal(f.message_id, "a.B@example.test");
+	}
+}
+
 /* As many times this field; a header of this many bytes. */
 static enum smtp_reply_id
 repeated(const char *field, unsigned count)
@@ -121,6 +143,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
+		cmocka_unit_test(test_message_id),
 		cmocka_unit_test(test_limits),
 	};
 

@@ -98,6 +98,13 @@ bytes_are_sound(struct str s)
 }
 
 static void
+take_message_id(struct smtp_submitted *s, struct str value)
+{
+	s->has_message_id = true;
+	smtp_message_id(value, s->message_id);
+}
+
+static void
 read_field(struct smtp_submitted *s, const struct mail_field *f)
 {
 	enum smtp_field_role role;
@@ -111,7 +118,7 @@ read_field(struct smtp_submitted *s, const struct mail_field *f)
 	if (role == FIELD_DATE)
 		s->has_date = true;
 	else if (role == FIELD_MESSAGE_ID)
-		s->has_message_id = true;
+		take_message_id(s, f->value);
 	else if (role >= FIELD_FROM)
 		read_originators(s, role, f->value);
 }

@@ -27,6 +27,7 @@ struct smtp_submitted {
 	enum smtp_reply_id refusal; /* SMTP_OK, or why the header cannot be accepted from anybody */
 	bool over;                  /* the header is; what follows is filled */
 	bool has_date, has_message_id;
+	char message_id[SMTP_MESSAGE_ID_MAX + 1]; /* as smtp_message_id gives it */
 	/* All addresses that must belong to the login, in normal form; the first is From's. */
 	unsigned senders;
 	char sender[SMTP_SUBMITTED_SENDERS_MAX][ADDRESS_TEXT_SIZE];

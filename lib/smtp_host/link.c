@@ -115,11 +115,12 @@ log_message(struct smtp_conn *c, const char *event, const char *queue_id, int co
 
 	log_info(c->id,
 	    "event=%s%s%s code=%d client=%s helo=\"%s\" from=\"%s\" rcpts=%u rcpt=\"%s\" size=%llu "
-	    "tls=\"%s\"",
+	    "tls=\"%s\" message-id=\"%s\"",
 	    event, *queue_id ? " queue=" : "", queue_id, code, c->client,
 	    LOGS(str_of(smtp_session_facts(c->engine).helo)), LOGS(str_of(c->sender)),
 	    c->recipients, first ? LOGS(first->address) : "", (unsigned long long)c->size,
-	    tls_stream_describe(c->stream, tls));
+	    tls_stream_describe(c->stream, tls),
+	    c->message_id != NULL ? LOGS(str_of(c->message_id)) : "");
 }
 
 static void
@@ -162,6 +163,7 @@ smtp_conn_reset(struct smtp_conn *c)
 	c->began = c->committed = c->holds = false;
 	c->trouble = IPC_OK;
 	c->recipients = 0;
+	c->message_id = NULL;
 	c->size = 0;
 	STAILQ_INIT(&c->envelope);
 	if (c->host->ops->reset)

@@ -90,6 +90,7 @@ struct smtp_conn {
 	struct arena *arena;
 	STAILQ_HEAD(, smtp_recipient) envelope;
 	char sender[512];
+	const char *message_id;               /* the service's, for the log; NULL: not known */
 	uint64_t data_started_ms, data_bytes; /* for the least rate; without our own pauses */
 	uint64_t throttled_ms;                /* since when */
 

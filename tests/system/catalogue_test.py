@@ -263,19 +263,25 @@ dialogue("TOO_BIG", EHLO, "MAIL FROM:<a@example.net> SIZE=99999999999")
 content("LOOP", b"Received: by x; y\r\n" * 51 + b"\r\nround and round")
 content("BAD_NEWLINES", b"Subject: bare\r\n\r\na\nb")
 content("TOO_MANY_FIELDS", FROM + b"\r\n" + b"X: y\r\n" * 1001 + b"\r\nbody")
-content("LONG_LINE", FROM + b"\r\n\r\n" + b"x" * 10001)
 content("NUL", FROM + b"\r\n\r\na\0b")
 
 
-@provokes("HEADER_8BIT")
-def header_8bit(m):
-    def say():
-        with m.raw() as c:
-            talk(c, EHLO, MAIL, RCPT, "DATA")
-            c.send(FROM + b"\r\nSubject: gr\xfc\xdfe\r\n\r\nbody\r\n.\r\n")
-            return reply(c)
-    with setting(m, "smtpd.format-8bit", "yes", "no"):
-        return until(b"550", say)
+def optional(name, switch, on, off, data):
+    """A message of a stranger that is refused only where a setting says so."""
+    def run_it(m):
+        def say():
+            with m.raw() as c:
+                talk(c, EHLO, MAIL, RCPT, "DATA")
+                c.send(data + b"\r\n.\r\n")
+                return reply(c)
+        assert say()[-1].startswith(b"250"), "not refused by default"
+        with setting(m, switch, on, off):
+            return until(b"550", say)
+    provokes(name)(run_it)
+
+
+optional("LONG_LINE", "smtpd.max-line", "998", "0", FROM + b"\r\n\r\n" + b"x" * 999)
+optional("HEADER_8BIT", "smtpd.format-8bit", "yes", "no", FROM + b"\r\nSubject: gr\xfc\xdfe\r\n\r\nbody")
 
 
 header("HEADER_BAD", FROM, b"no field at all")

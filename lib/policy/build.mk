@@ -1,0 +1,1 @@
+policy_needs := catalogue settings base

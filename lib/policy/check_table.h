@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What this server checks, in words: the one list, from which `postern policy` tells which checks are
+ * active. No include guard. A check that can be refused for stands here.
+ *
+ *   CHECK(name, service, setting, off, english, german)
+ *       service   smtp (port 25) or submission (465, 587)
+ *       setting   that switches it, "" when it is always active; off: its value when it is not
+ *       english, german   one or two sentences (UTF-8); {section.key} is the value of that setting
+ */
+CHECK(dialogue, smtp, "", "",
+    "Commands must be written and ordered as SMTP wants it; after {smtpd.max-errors} errors, or {smtpd.max-commands} commands, the session ends.",
+    "Befehle müssen so geschrieben und geordnet sein, wie SMTP es will; nach {smtpd.max-errors} Fehlern oder {smtpd.max-commands} Befehlen endet die Sitzung.")
+CHECK(connections, smtp, "smtpd.max-connections-per-address", "",
+    "One address may have {smtpd.max-connections-per-address} connections at a time, all together {smtpd.max-connections}.",
+    "Eine Adresse darf {smtpd.max-connections-per-address} Verbindungen zugleich haben, alle zusammen {smtpd.max-connections}.")
+CHECK(early_data, smtp, "", "", "A message that is sent before the server asks for it ends the session.",
+    "Eine Nachricht, die gesendet wird, bevor der Server sie verlangt, beendet die Sitzung.")
+CHECK(helo, smtp, "smtpd.helo-check", "no",
+    "Clients from outside must give their own full name or address with HELO or EHLO, and no name of this server.",
+    "Gegenstellen von außen müssen bei HELO oder EHLO ihren eigenen vollen Namen oder ihre Adresse nennen, und keinen Namen dieses Servers.")
+CHECK(recipients, smtp, "", "",
+    "Only recipients that exist here are accepted, at most {smtpd.max-recipients} for one message; mail for other domains is not.",
+    "Angenommen werden nur Empfänger, die es hier gibt, höchstens {smtpd.max-recipients} für eine Nachricht; Mail für andere Domains nicht.")
+CHECK(size, smtp, "", "", "A message may have {general.message-size} bytes.",
+    "Eine Nachricht darf {general.message-size} Byte haben.")
+CHECK(newlines, smtp, "", "", "All lines of a message must end with CR LF.",
+    "Alle Zeilen einer Nachricht müssen mit CR LF enden.")
+CHECK(loop, smtp, "", "", "A message that has passed more than 50 servers is taken for one that runs in a loop.",
+    "Eine Nachricht, die über mehr als 50 Server lief, gilt als im Kreis laufend.")
+CHECK(format, smtp, "smtpd.format-check", "no",
+    "The header must have exactly one From field, no second Subject, To, Date and the like, and nothing but fields.",
+    "Der Kopf muss genau ein Feld From haben, kein zweites Subject, To, Date und ähnliche, und nichts außer Feldern.")
+CHECK(format_size, smtp, "", "", "The header may have 1000 fields and 262144 bytes.",
+    "Der Kopf darf 1000 Felder und 262144 Byte haben.")
+CHECK(format_8bit, smtp, "smtpd.format-8bit", "no",
+    "Letters beyond ASCII in the header must be encoded or announced with SMTPUTF8.",
+    "Buchstaben außerhalb von ASCII müssen im Kopf kodiert oder mit SMTPUTF8 angekündigt sein.")
+CHECK(format_nul, smtp, "smtpd.format-nul", "no", "A message must not contain NUL bytes.",
+    "Eine Nachricht darf keine NUL-Bytes enthalten.")
+CHECK(line, smtp, "smtpd.max-line", "0", "A line may have {smtpd.max-line} characters.",
+    "Eine Zeile darf {smtpd.max-line} Zeichen haben.")
+
+CHECK(login, submission, "", "",
+    "Users must encrypt and log in; after {submission.max-login-failures} wrong passwords the session ends.",
+    "Benutzer müssen verschlüsseln und sich anmelden; nach {submission.max-login-failures} falschen Passwörtern endet die Sitzung.")
+CHECK(sender, submission, "", "",
+    "The sender's address, in the envelope and in From and Sender, must belong to the user who is logged in.",
+    "Die Absenderadresse, im Umschlag und in From und Sender, muss dem angemeldeten Benutzer gehören.")
+CHECK(header, submission, "", "", "The header must be one that all mail programs read alike.",
+    "Der Kopf muss einer sein, den alle Mailprogramme gleich lesen.")
+CHECK(messages_per_hour, submission, "submission.messages-per-hour", "0",
+    "A user may send {submission.messages-per-hour} messages an hour.",
+    "Ein Benutzer darf {submission.messages-per-hour} Nachrichten in der Stunde senden.")
+CHECK(recipients_per_hour, submission, "submission.recipients-per-hour", "0",
+    "A user may write to {submission.recipients-per-hour} recipients an hour, to {submission.max-recipients} with one message.",
+    "Ein Benutzer darf in der Stunde an {submission.recipients-per-hour} Empfänger schreiben, mit einer Nachricht an {submission.max-recipients}.")
+#undef CHECK
