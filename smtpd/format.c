@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* The form of messages from elsewhere, looked at while they stream to queue. */
-#include "base/log.h"
+#include <stdlib.h>
+
+#include "base/xalloc.h"
 #include "smtpd/session.h"
 
 static struct smtp_format_rules
@@ -27,10 +29,23 @@ format_content(struct smtp_conn *c, struct str run)
 
 		smtp_format_init(&s->format, &rules);
 		s->looking = true;
+		s->nesting = xmalloc(sizeof(*s->nesting));
+		smtp_nesting_init(s->nesting);
 	}
 	smtp_format_content(&s->format, run);
+	smtp_nesting_content(s->nesting, run);
 	if (s->format.refusal == SMTP_OK) /* otherwise nobody needs the rest */
 		smtp_conn_content(c, run);
+}
+
+void
+format_forget(struct session *s)
+{
+	if (s->nesting != NULL)
+		smtp_nesting_free(s->nesting);
+	free(s->nesting);
+	s->nesting = NULL;
+	s->looking = false;
 }
 
 bool
@@ -42,7 +57,10 @@ format_refused(struct session *s)
 	if (!s->looking)
 		format_content(c, STR(""));
 	c->message_id = s->format.message_id;
-	if ((why = smtp_format_end(&s->format)) == SMTP_OK)
+	why = smtp_format_end(&s->format);
+	if (why == SMTP_OK && s->nesting->too_deep)
+		why = SMTP_NESTED_TOO_DEEP;
+	if (why == SMTP_OK)
 		return false;
 	smtp_conn_reset(c); /* queue forgets what it has of it */
 	smtp_conn_refuse(c, why, "message", STR(""));

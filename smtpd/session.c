@@ -114,7 +114,7 @@ on_reset(struct smtp_conn *c)
 	struct session *s = (struct session *)c;
 
 	s->asked = NULL;
-	s->looking = false;
+	format_forget(s);
 	io_timer_free(&s->rdns_timer);
 }
 

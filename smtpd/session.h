@@ -4,6 +4,7 @@
 #define POSTERN_SMTPD_SESSION_H
 
 #include "smtp/format.h"
+#include "smtp/nesting.h"
 #include "smtpd/smtpd.h"
 
 enum {
@@ -26,6 +27,7 @@ struct session {
 	uint64_t lookup;              /* question to accounts that is out; 0: none */
 	struct smtp_recipient *asked; /* the one that lookup is about */
 	struct smtp_format format;    /* of the message that is coming */
+	struct smtp_nesting *nesting; /* the same; NULL: nothing is coming */
 	bool looking;                 /* format is in use */
 };
 
@@ -48,6 +50,8 @@ bool client_is_inside(const char *client);
 
 /* --- format.c --- */
 void format_content(struct smtp_conn *c, struct str run);
+/* The message is over or forgotten. */
+void format_forget(struct session *s);
 /* True: the message, all of which has come, was refused for its form. */
 bool format_refused(struct session *s);
 

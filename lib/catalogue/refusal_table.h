@@ -324,6 +324,11 @@ REFUSAL(NUL, 561, 550, "5.6.0", PROGRAM, "The message contains NUL bytes",
     "Die Nachricht enthaelt NUL-Bytes",
     "A message is text (rfc5322:2.2). Other data belongs into an attachment that is encoded as base64.",
     "Eine Nachricht ist Text (rfc5322:2.2). Andere Daten gehören in einen Anhang, der als Base64 kodiert ist.")
+REFUSAL(NESTED_TOO_DEEP, 562, 550, "5.6.0", PROGRAM,
+    "The parts of the message stand too deep in one another",
+    "Die Teile der Nachricht sind zu tief ineinander verschachtelt",
+    "Forwarding a message as an attachment of an attachment 50 times ends here. Send the innermost message by itself.",
+    "Eine Nachricht 50 Mal als Anhang eines Anhangs weiterzuleiten, endet hier. Die innerste Nachricht allein senden.")
 
 #undef REFUSAL
 #undef REFUSAL_ARG

@@ -33,6 +33,8 @@ CHECK(format, smtp, "smtpd.format-check", "no",
     "Der Kopf muss genau ein Feld From haben, kein zweites Subject, To, Date und ähnliche, und nichts außer Feldern.")
 CHECK(format_size, smtp, "", "", "The header may have 1000 fields and 262144 bytes.",
     "Der Kopf darf 1000 Felder und 262144 Byte haben.")
+CHECK(nesting, smtp, "", "", "Parts of a message may stand in one another 50 deep.",
+    "Teile einer Nachricht dürfen bis zu 50 tief ineinander stehen.")
 CHECK(format_8bit, smtp, "smtpd.format-8bit", "no",
     "Letters beyond ASCII in the header must be encoded or announced with SMTPUTF8.",
     "Buchstaben außerhalb von ASCII müssen im Kopf kodiert oder mit SMTPUTF8 angekündigt sein.")

@@ -67,6 +67,13 @@ enum {
 	/* Header of a message from elsewhere: as that of users, below. */
 	SMTP_HEADER_MAX = 256 * 1024,
 
+	/* Parts in one another: real mail nests under ten deep. */
+	SMTP_NESTING_MAX = 50,
+	/* Of a line that may be a delimiter (rfc2046:5.1.1: 70 octets), or of a field. */
+	SMTP_NESTING_LINE_MAX = 512,
+	/* Of a Content-Type: its boundary stands there. */
+	SMTP_NESTING_TYPE_MAX = 1024,
+
 	/* Header that is kept until it is over: 1,000 recipients with their names in To and a long
 	 * thread in References are half of it. */
 	SMTP_SUBMITTED_HEADER_MAX = 256 * 1024,

@@ -263,6 +263,8 @@ dialogue("TOO_BIG", EHLO, "MAIL FROM:<a@example.net> SIZE=99999999999")
 content("LOOP", b"Received: by x; y\r\n" * 51 + b"\r\nround and round")
 content("BAD_NEWLINES", b"Subject: bare\r\n\r\na\nb")
 content("TOO_MANY_FIELDS", FROM + b"\r\n" + b"X: y\r\n" * 1001 + b"\r\nbody")
+content("NESTED_TOO_DEEP", FROM + b"\r\n" + b"".join(
+    b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(51)))
 content("NUL", FROM + b"\r\n\r\na\0b")
 
 
