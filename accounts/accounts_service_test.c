@@ -120,6 +120,16 @@ on_address_is(
 }
 
 static void
+on_sender_allowed_is(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_sender_allowed_is *m, int fd)
+{
+	(void)arg;
+	(void)ch;
+	(void)fd;
+	note(IPC_sender_allowed_is, id, m->result);
+}
+
+static void
 on_verifier_is(
     void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_verifier_is *m, int fd)
 {
@@ -285,6 +295,7 @@ on_close(void *arg, struct ipc_channel *ch)
 static const union ipc_handler handlers[IPC__MAX] = {
 	IPC_ON(address_is, on_address_is),
 	IPC_ON(addresses_changed, on_addresses_changed),
+	IPC_ON(sender_allowed_is, on_sender_allowed_is),
 	IPC_ON(verifier_is, on_verifier_is),
 	IPC_ON(login_opened, on_login_opened),
 	IPC_ON(login_refused, on_login_refused),
@@ -428,6 +439,17 @@ look_up(const char *address)
 	wait_reply();
 	assert_int_equal(got.type, IPC_address_is);
 	assert_int_equal(got.id, 77);
+	return got.result;
+}
+
+static enum ipc_result
+allowed(const char *recipient, const char *from)
+{
+	ipc_send_sender_allowed(lookup, 78,
+	    &(struct ipc_sender_allowed){ .recipient = str_of(recipient), .sender = str_of(from) });
+	wait_reply();
+	assert_int_equal(got.type, IPC_sender_allowed_is);
+	assert_int_equal(got.id, 78);
 	return got.result;
 }
 
@@ -679,6 +701,30 @@ test_targets(void **state)
 	assert_int_equal(sender(1, "list@example.test"), IPC_DENIED);
 	assert_int_equal(sender(1, ""), IPC_INVALID);
 	assert_int_equal(sender(9, "a@example.test"), IPC_DENIED);
+}
+
+/* What smtpd asks when a blocklist names the client: the answer changes with the command. */
+static void
+test_allowed(void **state)
+{
+	(void)state;
+	assert_int_equal(command(CMD_user_add, "a@example.test", NULL, "password 1"), IPC_OK);
+	assert_int_equal(command(CMD_user_add, "b@example.test", NULL, "password 1"), IPC_OK);
+	assert_int_equal(allowed("a@example.test", "s@far.test"), IPC_NO);
+	assert_int_equal(command(CMD_user_allow, "a@example.test", "s@FAR.test", NULL), IPC_OK);
+	assert_int_equal(allowed("a@example.test", "s@far.test"), IPC_OK);
+	assert_int_equal(allowed("b@example.test", "s@far.test"), IPC_NO);
+	assert_int_equal(allowed("", ""), IPC_NO);
+	assert_int_equal(command(CMD_user_allow, "b@example.test", "t@far.test", NULL), IPC_OK);
+	assert_int_equal(command(CMD_user_allowed, NULL, NULL, NULL), IPC_OK);
+	assert_string_equal(got.rows, "a@example.test|s@far.test|\nb@example.test|t@far.test|\n");
+	assert_int_equal(command(CMD_user_allowed, "b@example.test", NULL, NULL), IPC_OK);
+	assert_string_equal(got.rows, "b@example.test|t@far.test|\n");
+	assert_int_equal(command(CMD_user_allowed, "c@example.test", NULL, NULL), IPC_NO);
+	assert_int_equal(command(CMD_user_allow, "a@example.test", "far.test", NULL), IPC_INVALID);
+	assert_int_equal(command(CMD_user_disallow, "a@example.test", "s@far.test", NULL), IPC_OK);
+	assert_int_equal(allowed("a@example.test", "s@far.test"), IPC_NO);
+	assert_int_equal(command(CMD_user_disallow, "a@example.test", "s@far.test", NULL), IPC_NO);
 }
 
 /* What comes back to a rewritten reverse-path goes to the first sender, here or elsewhere. */
@@ -1046,6 +1092,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lists, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_targets, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_allowed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rewritten, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_salts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_app_passwords, setup, teardown),

@@ -749,6 +749,114 @@ test_export_import(void **state)
 	assert_string_equal(resolve("team@example.test"), "1,2 a@other.test");
 }
 
+static enum ipc_result
+allow(const char *account, const char *sender)
+{
+	uint32_t id;
+
+	return store_allow(store, str_of(account), str_of(sender), &id, &say);
+}
+
+static enum ipc_result
+disallow(const char *account, const char *sender)
+{
+	uint32_t id;
+
+	return store_disallow(store, str_of(account), str_of(sender), &id, &say);
+}
+
+/* What lifts a blocklist: the exact sender, for whose account the mail is, and for nobody else's. */
+static void
+test_allowed(void **state)
+{
+	static const struct {
+		const char *recipient, *sender;
+		bool want;
+	} cases[] = {
+		{ "alice@example.test", "Friend@far.test", true },
+		{ "ALICE@example.TEST", "Friend@FAR.test", true },
+		{ "alice+detail@example.test", "Friend@far.test", true },
+		{ "alice@example.test", "friend@far.test", false },
+		{ "alice@example.test", "Friend+x@far.test", false },
+		{ "alice@example.test", "Friend@sub.far.test", false },
+		{ "alice@example.test", "@far.test", false },
+		{ "alice@example.test", "", false },
+		{ "bob@example.test", "Friend@far.test", false },
+		{ "bob@example.test", "both@far.test", true },
+		/* an alias: all of them want it */
+		{ "ali@example.test", "Friend@far.test", true },
+		{ "team@example.test", "Friend@far.test", false },
+		{ "team@example.test", "both@far.test", true },
+		{ "mixed@example.test", "both@far.test", false },
+		{ "elsewhere@example.test", "both@far.test", false },
+		/* her own forward is hers to know */
+		{ "carol@example.test", "friend@far.test", true },
+		{ "nobody@example.test", "both@far.test", false },
+		{ "alice@other.test", "both@far.test", false },
+		{ "no address", "both@far.test", false },
+	};
+
+	(void)state;
+	(void)add_user("alice@example.test");
+	(void)add_user("bob@example.test");
+	(void)add_user("carol@example.test");
+	assert_int_equal(alias("ali@example.test", "alice@example.test", NULL), IPC_OK);
+	assert_int_equal(
+	    alias("team@example.test", "alice@example.test", "bob@example.test"), IPC_OK);
+	assert_int_equal(alias("mixed@example.test", "alice@example.test", "a@other.test"), IPC_OK);
+	assert_int_equal(alias("elsewhere@example.test", "a@other.test", NULL), IPC_OK);
+	assert_int_equal(forward("carol@example.test", "c@other.test"), IPC_OK);
+	assert_int_equal(allow("alice@example.test", "Friend@FAR.test"), IPC_OK);
+	assert_int_equal(allow("alice@example.test", "both@far.test"), IPC_OK);
+	assert_int_equal(allow("bob@example.test", "both@far.test"), IPC_OK);
+	assert_int_equal(allow("carol@example.test", "friend@far.test"), IPC_OK);
+	reopen();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if ((directory_allows(store_directory(store), str_of(cases[i].recipient),
+			 str_of(cases[i].sender)) == IPC_OK) != cases[i].want)
+			fail_msg("%s from %s", cases[i].recipient, cases[i].sender);
+
+	assert_int_equal(allow("alice@example.test", "Friend@far.test"), IPC_EXISTS);
+	assert_int_equal(allow("alice@example.test", "far.test"), IPC_INVALID);
+	assert_int_equal(allow("alice@example.test", "*@far.test x"), IPC_INVALID);
+	assert_int_equal(allow("alice@example.test", ""), IPC_INVALID);
+	assert_int_equal(allow("ali@example.test", "a@far.test"), IPC_NO);
+	assert_int_equal(disallow("alice@example.test", "friend@far.test"), IPC_NO);
+	assert_int_equal(disallow("alice@example.test", "Friend@far.test"), IPC_OK);
+	assert_int_equal(directory_allows(store_directory(store), STR("alice@example.test"),
+			     STR("Friend@far.test")),
+	    IPC_NO);
+	assert_int_equal(directory_allows(store_directory(store), STR("alice@example.test"),
+			     STR("both@far.test")),
+	    IPC_OK);
+	assert_int_equal(disallow("bob@example.test", "both@far.test"), IPC_OK);
+	assert_null(directory_by_id(store_directory(store), 2)->allowed);
+	reopen();
+	assert_null(directory_by_id(store_directory(store), 2)->allowed);
+}
+
+/* A list has an end, and a new account does not inherit that of an old one. */
+static void
+test_allowed_bounds(void **state)
+{
+	char sender[40];
+	uint32_t id;
+
+	(void)state;
+	(void)add_user("alice@example.test");
+	for (int i = 0; i < ALLOWED_MAX; i++) {
+		(void)snprintf(sender, sizeof(sender), "s%d@far.test", i);
+		assert_int_equal(allow("alice@example.test", sender), IPC_OK);
+	}
+	assert_int_equal(allow("alice@example.test", "more@far.test"), IPC_FULL);
+	assert_int_equal(store_user_remove(store, STR("alice@example.test"), &id, &say), IPC_OK);
+	reopen();
+	(void)add_user("alice@example.test");
+	assert_int_equal(
+	    directory_allows(store_directory(store), STR("alice@example.test"), STR("s1@far.test")),
+	    IPC_NO);
+}
+
 /* A store of the version before becomes one of this version; then the older program refuses it. */
 static void
 test_upgrade(void **state)
@@ -819,6 +927,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_numbers_run_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_domains, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_export_import, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_allowed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_allowed_bounds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_upgrade, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_speed, setup, teardown),
 	};

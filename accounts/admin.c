@@ -319,13 +319,8 @@ list_keys(void *arg, struct str key, struct str value)
 static void
 app_password_list(struct request *q)
 {
-	if (q->nargs > 0 &&
-	    !directory_by_name(store_directory(q->peer->s->store), str_of(q->args[0]))) {
-		(void)buf_puts(&q->say, "there is no such user");
-		admin_answer(q, IPC_NO);
-		return;
-	}
-	admin_list(q, 'y', list_keys);
+	if (admin_known_user(q))
+		admin_list(q, 'y', list_keys);
 }
 
 /* ---- dispatch ---------------------------------------------------------------------------------
@@ -338,6 +333,9 @@ static void (*const verbs[CMD__MAX])(struct request *q) = {
 	[CMD_user_passwd] = user_passwd,
 	[CMD_user_suspend] = user_suspend,
 	[CMD_user_resume] = user_resume,
+	[CMD_user_allow] = admin_user_allow,
+	[CMD_user_allowed] = admin_user_allowed,
+	[CMD_user_disallow] = admin_user_disallow,
 	[CMD_app_password_add] = app_password_add,
 	[CMD_app_password_list] = app_password_list,
 	[CMD_app_password_remove] = app_password_remove,

@@ -6,6 +6,7 @@
 
 #include "accounts/admin_priv.h"
 #include "accounts/import.h"
+#include "base/log.h"
 #include "base/xalloc.h"
 #include "command/command.h"
 
@@ -90,6 +91,17 @@ admin_account_of(struct request *q, struct str key)
 	uint32_t id;
 
 	return record_id(key, &id) ? directory_by_id(store_directory(q->peer->s->store), id) : NULL;
+}
+
+bool
+admin_known_user(struct request *q)
+{
+	if (q->nargs == 0 ||
+	    directory_by_name(store_directory(q->peer->s->store), str_of(q->args[0])))
+		return true;
+	(void)buf_puts(&q->say, "there is no such user");
+	admin_answer(q, IPC_NO);
+	return false;
 }
 
 static int
@@ -285,4 +297,61 @@ void
 admin_send_as_list(struct request *q)
 {
 	admin_list(q, 'x', list_send_as);
+}
+
+/* ---- senders that are allowed -----------------------------------------------------------------
+ */
+
+/* Such an entry is the user's own affair: whoever looks into the log sees that it was made here. */
+static void
+change_allowed(struct request *q, const char *event,
+    enum ipc_result (*change)(struct store *, struct str, struct str, uint32_t *, struct buf *))
+{
+	struct str sender = str_of(q->args[1]);
+	uint32_t account;
+	enum ipc_result r =
+	    change(q->peer->s->store, str_of(q->args[0]), sender, &account, &q->say);
+
+	if (r == IPC_OK)
+		log_info(NULL, "event=%s account=%u sender=\"%s\" by=command-line", event, account,
+		    LOGS(sender));
+	admin_answer(q, r);
+}
+
+void
+admin_user_allow(struct request *q)
+{
+	change_allowed(q, "sender-allowed", store_allow);
+}
+
+void
+admin_user_disallow(struct request *q)
+{
+	change_allowed(q, "sender-disallowed", store_disallow);
+}
+
+static int
+list_allowed(void *arg, struct str key, struct str value)
+{
+	struct request *q = arg;
+	const struct account *a = admin_account_of(q, key);
+	char text[ADDRESS_TEXT_SIZE];
+	struct str sender;
+	size_t it = 0;
+
+	if (a == NULL || (q->nargs > 0 && directory_by_name(store_directory(q->peer->s->store),
+					      str_of(q->args[0])) != a))
+		return 0;
+	while (record_target(value, &it, &sender) == 1) {
+		(void)snprintf(text, sizeof(text), "%.*s", STRF(sender));
+		admin_row(q, 2, (const char *[]){ a->address, text });
+	}
+	return 0;
+}
+
+void
+admin_user_allowed(struct request *q)
+{
+	if (admin_known_user(q))
+		admin_list(q, 'z', list_allowed);
 }

@@ -21,6 +21,9 @@ void admin_list(struct request *q, int letter, int (*fn)(void *, struct str, str
 /* Whose row it is, by the number in its key; NULL: nobody's. */
 const struct account *admin_account_of(struct request *q, struct str key);
 
+/* The first argument, if there is one, is a user; false: it is not, and that has been answered. */
+bool admin_known_user(struct request *q);
+
 /* Commands of admin_names.c. */
 void admin_user_list(struct request *q);
 void admin_domain_list(struct request *q);
@@ -34,6 +37,9 @@ void admin_forward_add(struct request *q);
 void admin_forward_keep(struct request *q);
 void admin_forward_remove(struct request *q);
 void admin_forward_list(struct request *q);
+void admin_user_allow(struct request *q);
+void admin_user_allowed(struct request *q);
+void admin_user_disallow(struct request *q);
 void admin_send_as_add(struct request *q);
 void admin_send_as_remove(struct request *q);
 void admin_send_as_list(struct request *q);

@@ -101,6 +101,7 @@ account_free(struct account *a)
 	free(a->verifier);
 	free(a->forward);
 	free(a->send_as);
+	free(a->allowed);
 	if (a->keys)
 		sodium_memzero(a->keys, a->keys_n);
 	free(a->keys);
@@ -307,6 +308,40 @@ apply_send_as(struct directory *d, uint32_t id, struct str value)
 }
 
 static bool
+senders_ok(struct str value)
+{
+	char normal[ADDRESS_TEXT_SIZE];
+	struct str sender;
+	struct address a;
+	size_t it = 0;
+	int rc;
+
+	if (!targets_ok(value))
+		return false;
+	while ((rc = record_target(value, &it, &sender)) == 1)
+		if (address_parse_mailbox(sender, ADDRESS_UTF8, &a) != 1 ||
+		    address_print(&a, normal, sizeof(normal)) != (int)sender.n ||
+		    memcmp(normal, sender.p, sender.n) != 0)
+			return false;
+	return true;
+}
+
+static int
+apply_allowed(struct directory *d, uint32_t id, struct str value)
+{
+	struct account *a = account_of(d, id);
+
+	if (value.p == NULL && a == NULL)
+		return 0;
+	if (a == NULL || (value.p && !senders_ok(value)))
+		return -1;
+	free(a->allowed);
+	a->allowed = value.p ? copy_bytes(value) : NULL;
+	a->allowed_n = value.n;
+	return 0;
+}
+
+static bool
 keys_ok(struct str value)
 {
 	struct record_keys k;
@@ -385,6 +420,8 @@ directory_apply(struct directory *d, struct str key, struct str value)
 		return record_id(key, &id) ? apply_send_as(d, id, value) : -1;
 	case 'y':
 		return record_id(key, &id) ? apply_keys(d, id, value) : -1;
+	case 'z':
+		return record_id(key, &id) ? apply_allowed(d, id, value) : -1;
 	case 'l':
 		return apply_alias(d, text, value);
 	case 'm':

@@ -24,8 +24,8 @@ struct account {
 	char *address;  /* as given */
 	char *verifier; /* NULL: none; no login then */
 	/* Texts, each ended by NUL; NULL: none. */
-	char *forward, *send_as;
-	size_t forward_n, send_as_n;
+	char *forward, *send_as, *allowed;
+	size_t forward_n, send_as_n, allowed_n;
 	bool forward_keep; /* the mailbox gets a copy too */
 	/* The row of keys for SCRAM (record.h); NULL: none. */
 	char *keys;
@@ -86,6 +86,13 @@ enum ipc_result directory_resolve_all(const struct directory *d, struct str key,
  */
 enum ipc_result directory_may_send(
     const struct directory *d, const struct account *a, struct str address);
+/*
+ * Do those who get the mail of this address want that of this sender, whatever a blocklist says? An
+ * address that is an account's own (with "+detail" or without) is that account's to say; any other is when
+ * all it stands for are accounts here and each of them has allowed the sender. The sender is compared
+ * exactly, its domain without case; the null reverse-path is nobody's. IPC_OK or IPC_NO.
+ */
+enum ipc_result directory_allows(const struct directory *d, struct str address, struct str sender);
 /*
  * Are all aliases and forwards within the limits and free of cycles, and do their targets in
  * domains of ours exist? False: *fault says which is not, borrowed until the next directory_apply.

@@ -10,6 +10,7 @@
  *   x/ID        may also send as    addresses
  *   y/ID        keys for SCRAM      of each password: u64 created, 64 bytes struct scram_keys,
  *                                   name ended by NUL: of an app password; "": the main password
+ *   z/ID        senders allowed      addresses: no blocklist keeps their mail from this account
  *   l/ADDRESS   alias               targets
  *   t/ID        owed to master      u8: TODO_CREATE, TODO_REMOVE of that account's directory
  *   m/next      u32, the next account number: none is ever used twice
@@ -17,7 +18,8 @@
  *   m/forward-key, m/login-key  32 random bytes each: of rewritten reverse-paths; of salts
  *   m/import    present while an import is under way
  *
- * Targets and lists of addresses: each ended by NUL; those of ours in the form address_key() makes.
+ * Targets and lists of addresses: each ended by NUL; those of ours in the form address_key() makes;
+ * senders allowed in normal form (mail/address.h): exact, local parts by their case too.
  * ADDRESS and the account's name are compared in the form address_key() makes.
  */
 #ifndef POSTERN_ACCOUNTS_RECORD_H
@@ -32,10 +34,12 @@
 #include "scram/scram.h"
 
 enum {
-	ACCOUNTS_FORMAT = 2,     /* of the store's content (db.h); 1 had no m/...-key, w, x, y */
+	/* Of the store's content (db.h); 1 had no m/...-key, w, x, y, 2 had no z. */
+	ACCOUNTS_FORMAT = 3,
 	APP_PASSWORDS_MAX = 20,  /* of one account: its devices */
 	APP_NAME_MAX = 64,       /* bytes */
 	ALIAS_TARGETS_MAX = 100, /* what one message to it can fan out to: a list, not a service */
+	ALLOWED_MAX = 100,       /* senders one account allows: people it knows, not a service */
 	VERIFIER_MAX = 256,      /* ipc_table.h: verifier_is */
 	RECORD_KEY_SIZE = 2 + ADDRESS_TEXT_SIZE,
 };

@@ -268,6 +268,46 @@ directory_may_send(const struct directory *d, const struct account *account, str
 	return !is_a_name(d, &a) && has_right(account, &a, false) ? IPC_OK : IPC_DENIED;
 }
 
+/* ---- senders that are wanted whatever a list says -------------------------------------------------
+ */
+
+static bool
+account_allows(const struct account *a, struct str sender)
+{
+	struct str allowed = str_from(a->allowed, a->allowed_n), one;
+	size_t it = 0;
+
+	while (record_target(allowed, &it, &one) == 1)
+		if (str_eq(one, sender))
+			return true;
+	return false;
+}
+
+enum ipc_result
+directory_allows(const struct directory *d, struct str address, struct str sender)
+{
+	char text[ADDRESS_TEXT_SIZE];
+	struct resolved out;
+	const struct name *n;
+	struct address a, from;
+	int len;
+
+	if (address_parse_mailbox(sender, ADDRESS_UTF8, &from) != 1 ||
+	    (len = address_print(&from, text, sizeof(text))) <= 0 ||
+	    parse_ours(d, address, &a) != IPC_OK)
+		return IPC_NO;
+	sender = str_from(text, (size_t)len);
+	n = find_address(d, &a);
+	if (n && n->kind == NAME_ACCOUNT)
+		return account_allows(account_of(d, n->id), sender) ? IPC_OK : IPC_NO;
+	if (directory_resolve(d, address, &out) != IPC_OK || out.remotes > 0)
+		return IPC_NO;
+	for (unsigned i = 0; i < out.n; i++)
+		if (!account_allows(account_of(d, out.accounts[i]), sender))
+			return IPC_NO;
+	return IPC_OK;
+}
+
 /* ---- the whole --------------------------------------------------------------------------------
  */
 

@@ -149,6 +149,18 @@ on_address_lookup(
 	buf_free(&accounts);
 }
 
+static void
+on_sender_allowed(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_sender_allowed *m, int fd)
+{
+	struct peer *peer = arg;
+	enum ipc_result r =
+	    directory_allows(store_directory(peer->s->store), m->recipient, m->sender);
+
+	(void)fd;
+	ipc_send_sender_allowed_is(ch, id, &(struct ipc_sender_allowed_is){ .result = (uint8_t)r });
+}
+
 /* ---- logins -----------------------------------------------------------------------------------
  */
 
@@ -249,6 +261,7 @@ service_on_close(void *arg, struct ipc_channel *ch)
 
 static const union ipc_handler lookup_handlers[IPC__MAX] = {
 	IPC_ON(address_lookup, on_address_lookup),
+	IPC_ON(sender_allowed, on_sender_allowed),
 };
 static const union ipc_handler auth_handlers[IPC__MAX] = {
 	IPC_ON(verifier_get, on_verifier_get),

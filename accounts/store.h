@@ -47,6 +47,11 @@ enum ipc_result store_send_as_add(
     struct store *s, struct str account, struct str address, struct buf *say);
 enum ipc_result store_send_as_remove(
     struct store *s, struct str account, struct str address, struct buf *say);
+/* A sender whose mail an account wants whatever a blocklist says: the exact address. *id: the account. */
+enum ipc_result store_allow(
+    struct store *s, struct str account, struct str sender, uint32_t *id, struct buf *say);
+enum ipc_result store_disallow(
+    struct store *s, struct str account, struct str sender, uint32_t *id, struct buf *say);
 /* An app password: its name is not there yet; removing it makes a new generation. */
 enum ipc_result store_app_add(struct store *s, struct str address, struct str name,
     const struct scram_keys *keys, uint32_t *id, struct buf *say);

@@ -32,6 +32,13 @@ COMMAND(user_suspend, "user suspend", accounts, "ADDRESS", NOSECRET, "",
 COMMAND(user_resume, "user resume", accounts, "ADDRESS", NOSECRET, "",
     "Unlock a suspended account.")
 
+COMMAND(user_allow, "user allow", accounts, "ADDRESS SENDER", NOSECRET, "",
+    "Take mail of this sender (its exact address) for this account though a blocklist names the sender's server; nothing else is lifted by it. Only the user may want that; it is logged.")
+COMMAND(user_allowed, "user allowed", accounts, "[ADDRESS]", NOSECRET, "address,sender",
+    "List the senders that accounts allow.")
+COMMAND(user_disallow, "user disallow", accounts, "ADDRESS SENDER", NOSECRET, "",
+    "Let blocklists decide about this sender again.")
+
 COMMAND(app_password_add, "app-password add", accounts, "ADDRESS NAME", NOSECRET,
     "address,name,password", "Make a password for one program or device and show it once.")
 COMMAND(app_password_list, "app-password list", accounts, "[ADDRESS]", NOSECRET,

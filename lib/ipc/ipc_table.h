@@ -185,6 +185,16 @@ IPC_U8(elsewhere)
 IPC_BYTES(accounts, 400)
 IPC_END(address_is)
 
+/* A blocklist names the client: does this recipient want mail of this sender all the same? IPC_OK or
+ * IPC_NO. Nobody keeps the answer, so an entry counts at once. */
+IPC_BEGIN(sender_allowed, accounts_lookup, CLIENT, IPC_ANY, NOFD, MANY, sender_allowed_is)
+IPC_STR(recipient, 512)
+IPC_STR(sender, 512)
+IPC_END(sender_allowed)
+IPC_BEGIN(sender_allowed_is, accounts_lookup, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U8(result)
+IPC_END(sender_allowed_is)
+
 /* What was answered before may be wrong now: ask again. */
 IPC_BEGIN(addresses_changed, accounts_lookup, SERVER, IPC_ANY, NOFD, MANY, none)
 IPC_END(addresses_changed)

@@ -31,7 +31,8 @@ def can_login(m, user, password=PASSWORD):
 def test_help_of_every_command(m):
     out = run(m.command, "--help").stdout
     for words in ("init", "run", "status", "reload", "user add", "user list", "user remove",
-                  "user passwd", "user suspend", "user resume", "app-password add",
+                  "user passwd", "user suspend", "user resume", "user allow", "user allowed",
+                  "user disallow", "app-password add",
                   "app-password list", "app-password remove", "domain add", "domain list",
                   "domain remove", "alias add", "alias list", "alias remove", "forward add",
                   "forward keep", "forward list", "forward remove", "send-as add",

@@ -1,0 +1,1 @@
+reception_needs := idn mail dns base
