@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -32,8 +33,10 @@ struct db {
 	char why[256];
 	uint32_t format;
 	uint32_t log_file; /* number of the newest log file whose name is on stable storage */
+	const char *home;
 	int dir, lock;
 	bool broken, reserved;
+	bool index; /* see db_open_index */
 };
 
 struct db_txn {
@@ -107,7 +110,7 @@ reserve_make(struct db *db)
 {
 	int fd;
 
-	if (db->reserved || !have_space(db, (uint64_t)DB_RESERVE + DB_MIN_FREE))
+	if (db->index || db->reserved || !have_space(db, (uint64_t)DB_RESERVE + DB_MIN_FREE))
 		return;
 	fd = openat(db->dir, RESERVE_FILE, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
@@ -165,8 +168,14 @@ open_env(struct db *db)
 	    (rc = env->set_lg_bsize(env, 64 << 10)) != 0 || (rc = env->set_tx_max(env, 4)) != 0 ||
 	    (rc = env->log_set_config(env, DB_LOG_AUTO_REMOVE, 1)) != 0)
 		return rc;
-	return env->open(env, ".",
+	return env->open(env, db->home,
 	    DB_CREATE | DB_RECOVER | DB_PRIVATE | DB_INIT_TXN | DB_INIT_LOG | DB_INIT_MPOOL, 0600);
+}
+
+static uint32_t
+commit_how(const struct db *db)
+{
+	return db->index ? DB_TXN_WRITE_NOSYNC : DB_TXN_SYNC;
 }
 
 static int
@@ -176,14 +185,14 @@ open_data(struct db *db)
 	int rc = db_create(&db->data, db->env, 0);
 
 	if (rc != 0 || (rc = db->data->set_flags(db->data, DB_CHKSUM)) != 0 ||
-	    (rc = db->data->set_pagesize(db->data, PAGE)) != 0 ||
+	    (rc = db->data->set_pagesize(db->data, db->index ? DB_INDEX_PAGE : PAGE)) != 0 ||
 	    (rc = db->env->txn_begin(db->env, NULL, &txn, 0)) != 0)
 		return rc;
 	rc = db->data->open(db->data, txn, DATA_FILE, NULL, DB_BTREE, DB_CREATE, 0600);
 	if (rc != 0)
 		(void)txn->abort(txn);
 	else
-		rc = txn->commit(txn, DB_TXN_SYNC);
+		rc = txn->commit(txn, commit_how(db));
 	return rc;
 }
 
@@ -196,10 +205,12 @@ static int
 sync_names(struct db *db)
 {
 	DB_LOG_STAT *st;
-	int rc = db->env->log_stat(db->env, &st, 0);
 	uint32_t newest;
+	int rc;
 
-	if (rc != 0)
+	if (db->index)
+		return 0;
+	if ((rc = db->env->log_stat(db->env, &st, 0)) != 0)
 		return rc;
 	newest = st->st_cur_file;
 	free(st);
@@ -279,7 +290,7 @@ check_format(struct db *db, uint32_t format, struct buf *why)
 static int
 take_lock(struct db *db, struct buf *why)
 {
-	db->dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	db->dir = open(db->home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (db->dir >= 0)
 		db->lock =
 		    openat(db->dir, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -304,14 +315,16 @@ take_lock(struct db *db, struct buf *why)
 	return 0;
 }
 
-int
-db_open(uint32_t format, struct db **out, struct buf *why)
+static int
+open_in(const char *home, bool index, uint32_t format, struct db **out, struct buf *why)
 {
 	struct db *db = xcalloc(1, sizeof(*db));
 	size_t before = buf_len(why);
 	int rc;
 
 	*out = NULL;
+	db->home = home;
+	db->index = index;
 	db->dir = db->lock = -1;
 	rc = take_lock(db, why);
 	if (rc != 0)
@@ -342,6 +355,42 @@ out:
 		db_close(&db);
 	*out = db;
 	return rc;
+}
+
+int
+db_open(uint32_t format, struct db **out, struct buf *why)
+{
+	return open_in(".", false, format, out, why);
+}
+
+int
+db_open_index(const char *home, uint32_t format, struct db **out, struct buf *why)
+{
+	*out = NULL;
+	if (mkdir(home, 0700) != 0 && errno != EEXIST) {
+		(void)buf_printf(why, "cannot be made: %s", strerror(errno));
+		return errno == ENOSPC || errno == EDQUOT ? DBE_FULL : DBE_BROKEN;
+	}
+	return open_in(home, true, format, out, why);
+}
+
+int
+db_remove_index(const char *home)
+{
+	int fd = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC), bad = 0;
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *e;
+
+	if (d == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return errno == ENOENT ? 0 : -1;
+	}
+	while ((e = readdir(d)) != NULL)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			bad |= unlinkat(fd, e->d_name, 0);
+	closedir(d);
+	return bad;
 }
 
 void
@@ -388,7 +437,7 @@ db_begin(struct db *db, bool need_space, struct db_txn **out)
 	if (db->broken)
 		return DBE_BROKEN;
 	reserve_make(db);
-	if (need_space && (!db->reserved || !have_space(db, DB_MIN_FREE)))
+	if (need_space && ((!db->reserved && !db->index) || !have_space(db, DB_MIN_FREE)))
 		return DBE_FULL;
 	if (!need_space && !have_space(db, DB_MIN_FREE)) {
 		reserve_drop(db);
@@ -474,7 +523,7 @@ db_commit(struct db_txn **txnp)
 
 	*txnp = NULL;
 	db->open = NULL;
-	rc = txn->txn->commit(txn->txn, DB_TXN_SYNC);
+	rc = txn->txn->commit(txn->txn, commit_how(db));
 	if (rc == 0)
 		rc = sync_names(db);
 	rc = map_error(db, rc);
@@ -489,7 +538,8 @@ db_commit(struct db_txn **txnp)
 	free(txn);
 	/* a failed checkpoint is tried again after the next commit; the log has everything */
 	if (rc == 0)
-		(void)db->env->txn_checkpoint(db->env, DB_CHECKPOINT_KB, 0, 0);
+		(void)db->env->txn_checkpoint(
+		    db->env, db->index ? DB_INDEX_CHECKPOINT_KB : DB_CHECKPOINT_KB, 0, 0);
 	return rc;
 }
 

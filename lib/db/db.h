@@ -9,6 +9,11 @@
  * at each open. Keys and values are bytes; callers put their tables apart by a prefix of the key.
  * Keys that begin with a NUL byte belong to this module.
  *
+ * db_open_index opens the other kind: an index in a directory of its own, made from something that
+ * is kept elsewhere. It survives the end of the process, and a power failure without inconsistency
+ * (what was written last may be gone), but its commits do not wait for the disk, and it keeps no
+ * reserve. When it is damaged its owner removes the files and makes it again.
+ *
  * Full disk: a write transaction is refused (DBE_FULL) while less than DB_MIN_FREE is left, so that
  * the log never fails half-way; `reserve` is given up when there is too little space to recover, so
  * that opening always works, and is made again when there is space.
@@ -41,6 +46,9 @@ enum {
 	DB_TXN_MAX = 16 << 20,  /* bytes of keys and values in one transaction */
 	DB_RESERVE = 4 << 20,   /* recovery: a log file, a checkpoint, some pages */
 	DB_MIN_FREE = 2 << 20,  /* a small transaction, its log and its checkpoint */
+	/* An index: fewer checkpoints, as each waits for the disk; four log files stay. */
+	DB_INDEX_CHECKPOINT_KB = 4096,
+	DB_INDEX_PAGE = 8192, /* values of a kilobyte are read one after the other */
 };
 
 struct db;
@@ -51,6 +59,11 @@ struct db_txn;
  * this program knows (a new store gets it). 0 or DBE_*; then *why (any buffer) has a sentence.
  */
 int db_open(uint32_t format, struct db **out, struct buf *why);
+/* The same for an index in the directory home, which must stay valid as a path from the current
+ * directory; it is made if it is not there. */
+int db_open_index(const char *home, uint32_t format, struct db **out, struct buf *why);
+/* Removes the files of an index that nobody has open. 0, or -1 with errno set. */
+int db_remove_index(const char *home);
 /* With a checkpoint, so that the next open is quick. A transaction left open is undone. */
 void db_close(struct db **db);
 /* Version of the content; raise it with db_set_format in the transaction that upgrades. */
@@ -65,7 +78,7 @@ int db_put(struct db_txn *txn, struct str key, struct str value);
 int db_del(struct db_txn *txn, struct str key);
 int db_set_format(struct db_txn *txn, uint32_t format);
 /*
- * On stable storage when this returns 0. Otherwise DBE_BROKEN or DBE_CORRUPT: whether it was kept is
+ * On stable storage when this returns 0 (an index: in the hands of the system). Otherwise DBE_BROKEN or DBE_CORRUPT: whether it was kept is
  * known after the store was closed and opened again. Ends the transaction in any case.
  */
 int db_commit(struct db_txn **txn);

@@ -84,18 +84,34 @@ preview_put(struct imap_session *s, struct fetch *f)
 	imap_check(s, buf_putc(&s->out, ' ') | imap_put_string(&s->out, text));
 }
 
-/*
- * The one place that asks for envelopes and structures: computed from the content, a cache of the
- * store may come before it.
- */
+/* Straight to the client if there is room. Borrowed until the message is done. */
+static void
+known_put(struct imap_session *s, struct str text)
+{
+	imap_put(s, " ");
+	if (buf_put(&s->out, text.p, text.n) != 0)
+		s->chunk = text;
+}
+
+/* From what the store's index knows, else from the content. */
 static void
 structure_put(struct imap_session *s, struct fetch *f, enum item_kind kind)
 {
 	struct str msg = content_of(f);
 	int r;
 
+	if (kind == ITEM_ENVELOPE && (f->facts.has & FACTS_ENVELOPE)) {
+		known_put(s, f->facts.envelope);
+		return;
+	}
+	if (kind == ITEM_BODYSTRUCTURE && (f->facts.has & FACTS_STRUCTURE)) {
+		known_put(s, f->facts.structure);
+		return;
+	}
 	imap_put(s, " ");
 	buf_clear(&s->scratch);
+	if (f->arena == NULL)
+		f->arena = arena_new(IMAP_STRUCTURE_ARENA);
 	if (kind == ITEM_ENVELOPE)
 		r = imap_put_envelope(&s->scratch, msg, f->arena);
 	else
@@ -231,8 +247,43 @@ message_end(struct imap_session *s, struct fetch *f)
 	if (f->has_content)
 		s->ops->release(s->be, &f->content);
 	f->has_content = false;
-	f->has_tree = false;
 	f->in_message = false;
+}
+
+/* What the store's index knows about the message at hand. */
+static void
+facts_get(struct imap_session *s, struct fetch *f)
+{
+	struct str record;
+
+	f->facts.has = 0;
+	if (f->wants == 0 && !f->needs_tree)
+		return;
+	buf_clear(&f->record);
+	if (s->ops->facts(s->be, s->view.folder, f->m.m.uid, &f->record) != IMAP_DONE)
+		return;
+	record = str_from(buf_data(&f->record), f->record.len);
+	f->turn_bytes += record.n;
+	if (!imap_facts_get(record, &f->facts) || f->facts.size != f->m.m.size)
+		f->facts.has = 0;
+}
+
+/* False: it cannot be read. */
+static bool
+content_get(struct imap_session *s, struct fetch *f)
+{
+	bool lacks = (f->wants & ~f->facts.has) != 0;
+
+	if (!f->needs_content && !lacks)
+		return true;
+	if (s->ops->content(s->be, s->view.folder, f->m.m.uid, &f->content) != IMAP_DONE)
+		return false;
+	f->has_content = true;
+	f->turn_bytes += f->content.n;
+	if ((f->needs_tree || (lacks && (f->wants & FACTS_STRUCTURE))) &&
+	    !imap_facts_tree(&f->facts, content_of(f), &f->tree))
+		mime_parse(content_of(f), &f->tree);
+	return true;
 }
 
 static bool
@@ -242,15 +293,10 @@ message_begin(struct imap_session *s, struct fetch *f)
 	f->turn_messages++;
 	if (f->changed && f->m.m.modseq <= f->since)
 		return false;
-	if (f->needs_content) {
-		if (s->ops->content(s->be, s->view.folder, f->m.m.uid, &f->content) != IMAP_DONE) {
-			f->some_damaged = true;
-			return false;
-		}
-		f->has_content = true;
-		f->turn_bytes += f->content.n;
-		if (f->needs_tree)
-			mime_parse(content_of(f), &f->tree);
+	facts_get(s, f);
+	if (!content_get(s, f)) {
+		f->some_damaged = true;
+		return false;
 	}
 	mark_seen(s, f);
 	imap_tell_keywords(s, f->m.m.flags);
@@ -273,6 +319,7 @@ fetch_cleanup(struct imap_session *s)
 	message_end(s, f);
 	mime_tree_free(&f->tree);
 	arena_free(&f->arena);
+	buf_free(&f->record);
 }
 
 static void
@@ -323,8 +370,7 @@ fetch_step(struct imap_session *s)
 static void
 fetch_start(struct imap_session *s, struct fetch *f)
 {
-	if (f->needs_content)
-		f->arena = arena_new(IMAP_STRUCTURE_ARENA);
+	buf_init(&f->record, IMAP_FACTS_MAX);
 	if (f->has_modseq)
 		imap_condstore_on(s);
 	s->cmd = f;

@@ -3,6 +3,7 @@
 #ifndef POSTERN_IMAP_FETCH_H
 #define POSTERN_IMAP_FETCH_H
 
+#include "imap/facts.h"
 #include "imap/section.h"
 #include "imap/state.h"
 
@@ -36,6 +37,7 @@ struct fetch {
 	struct item items[IMAP_FETCH_ITEMS_MAX];
 	size_t nitems;
 	bool needs_content, needs_tree, marks_seen, has_flags, has_modseq;
+	unsigned wants; /* FACTS_...: with these no content is needed for ENVELOPE, BODYSTRUCTURE */
 	bool changed; /* CHANGEDSINCE: only messages above this MODSEQ */
 	uint64_t since;
 	bool vanished;    /* and what is gone since then */
@@ -51,7 +53,8 @@ struct fetch {
 	struct imap_content content;
 	bool has_content;
 	struct mime_tree tree;
-	bool has_tree;
+	struct buf record; /* of the store's index, and taken apart: */
+	struct imap_facts facts;
 	struct arena *arena; /* scratch of ENVELOPE and BODYSTRUCTURE */
 	size_t turn_messages, turn_bytes;
 };

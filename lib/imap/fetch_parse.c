@@ -11,8 +11,13 @@ imap_fetch_item_add(struct imap_parse *p, struct fetch *f, enum item_kind kind, 
 	f->items[f->nitems++].name = name;
 	f->has_flags |= kind == ITEM_FLAGS;
 	f->has_modseq |= kind == ITEM_MODSEQ;
-	f->needs_content |= kind >= ITEM_ENVELOPE;
-	f->needs_tree |= kind == ITEM_BODY || kind == ITEM_BODYSTRUCTURE || kind == ITEM_PREVIEW;
+	if (kind == ITEM_ENVELOPE)
+		f->wants |= FACTS_ENVELOPE;
+	else if (kind == ITEM_BODYSTRUCTURE)
+		f->wants |= FACTS_STRUCTURE;
+	else
+		f->needs_content |= kind >= ITEM_BODY;
+	f->needs_tree |= kind == ITEM_BODY || kind == ITEM_PREVIEW;
 	return true;
 }
 

@@ -25,6 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/str.h"
 
 struct imap_session;
@@ -170,6 +171,10 @@ struct imap_backend_ops {
 	enum imap_result (*content)(
 	    void *be, struct imap_folder *f, uint32_t uid, struct imap_content *c);
 	void (*release)(void *be, struct imap_content *c);
+	/* The record of imap/facts.h about the message with this UID, appended to out (which takes
+	 * IMAP_FACTS_MAX bytes). IMAP_DONE; IMAP_NONEXISTENT: there is none, look at the content. A
+	 * store that never has any is right, only slower. */
+	enum imap_result (*facts)(void *be, struct imap_folder *f, uint32_t uid, struct buf *out);
 	/* First UID no session has been told of as \Recent; with claim all up to now are told. May
 	 * be forgotten when the process ends. */
 	uint32_t (*recent)(void *be, struct imap_folder *f, bool claim);

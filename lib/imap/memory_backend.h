@@ -13,7 +13,9 @@
 
 #include "base/buf.h"
 #include "base/xalloc.h"
+#include "imap/facts.h"
 #include "imap/session.h"
+#include "imap/structure.h"
 
 enum {
 	MEMORY_FOLDERS = 64,
@@ -77,6 +79,7 @@ struct memory {
 	size_t syncs, opened_contents;
 	size_t size;
 	enum imap_result fail_content; /* what content() answers if not IMAP_DONE */
+	bool facts;                    /* there is an index: facts() knows every message */
 };
 
 static void
@@ -445,6 +448,27 @@ memory_release(void *be, struct imap_content *c)
 	memory_blob_release(c->handle);
 }
 
+static enum imap_result
+memory_facts(void *be, struct imap_folder *f, uint32_t uid, struct buf *out)
+{
+	struct memory *mem = be;
+	size_t i = memory_find(be, f, uid);
+	struct mime_tree t = { 0 };
+	struct arena *a;
+	struct str msg;
+	int r;
+
+	if (!mem->facts || i == f->n || f->msg[i].m.uid != uid)
+		return IMAP_NONEXISTENT;
+	msg = str_from(f->msg[i].blob->bytes, f->msg[i].blob->n);
+	a = arena_new(IMAP_STRUCTURE_ARENA);
+	mime_parse(msg, &t);
+	r = imap_facts_put(out, msg, &t, a);
+	mime_tree_free(&t);
+	arena_free(&a);
+	return r == 0 ? IMAP_DONE : IMAP_NONEXISTENT;
+}
+
 static void
 memory_vanished(void *be, struct imap_folder *f, uint64_t modseq,
     void (*tell)(void *arg, uint32_t lo, uint32_t hi), void *arg)
@@ -756,6 +780,7 @@ static const struct imap_backend_ops memory_ops = {
 	.content = memory_content,
 	.release = memory_release,
 	.vanished = memory_vanished,
+	.facts = memory_facts,
 	.recent = memory_recent,
 	.keyword_name = memory_keyword_name,
 	.keyword_find = memory_keyword_find,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * ENVELOPE, BODY and BODYSTRUCTURE of a message (rfc3501:7.4.2), computed from its bytes. The one
- * place that asks for them is fetch.c: a cache of the store can answer there in their stead.
+ * ENVELOPE, BODY and BODYSTRUCTURE of a message (rfc3501:7.4.2), computed from its bytes: for fetch.c,
+ * and for the records of facts.h, which spare it that.
  */
 #ifndef POSTERN_IMAP_STRUCTURE_H
 #define POSTERN_IMAP_STRUCTURE_H
