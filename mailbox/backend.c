@@ -415,6 +415,14 @@ be_release(void *be, struct imap_content *c)
 	*c = (struct imap_content){ 0 };
 }
 
+static enum imap_result
+be_facts(void *be, struct imap_folder *f, uint32_t uid, struct buf *out)
+{
+	struct backend *b = be;
+
+	return backend_result(store_facts(b->store, folder_of(f), uid, out));
+}
+
 static void
 be_vanished(void *be, struct imap_folder *f, uint64_t modseq,
     void (*tell)(void *arg, uint32_t lo, uint32_t hi), void *arg)
@@ -578,6 +586,7 @@ const struct imap_backend_ops backend_ops = {
 	.find = be_find,
 	.content = be_content,
 	.release = be_release,
+	.facts = be_facts,
 	.vanished = be_vanished,
 	.recent = be_recent,
 	.keyword_name = be_keyword_name,

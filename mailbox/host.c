@@ -32,6 +32,7 @@ host_busy(struct host *h)
 {
 	if (!io_timer_pending(h->tidy_timer))
 		io_timer_set(h->tidy_timer, HOST_TIDY_MS);
+	io_timer_set(h->rest_timer, HOST_REST_MS);
 	io_timer_set(h->idle_timer, h->config.idle_exit_ms);
 }
 
@@ -67,6 +68,7 @@ after_turn(void *arg)
 			break;
 	}
 	ipc_flush_all();
+	store_turn_late(h->store);
 	sessions_again(h);
 	if (!TAILQ_EMPTY(&h->runnable))
 		io_timer_set(h->again_timer, 0);
@@ -102,6 +104,21 @@ on_tidy(void *arg)
 		h->config.on_failed(h->config.arg);
 	else
 		malloc_trim(0);
+}
+
+static void
+on_rest(void *arg)
+{
+	struct host *h = arg;
+
+	if (h->store == NULL)
+		return;
+	if (io_timer_pending(h->tidy_timer)) {
+		io_timer_set(h->rest_timer, HOST_REST_MS);
+		return;
+	}
+	store_rest(h->store);
+	malloc_trim(0);
 }
 
 static void
@@ -148,6 +165,7 @@ open_store(struct host *h)
 {
 	const struct store_config config = { .dirfd = h->config.dirfd,
 		.min_free = h->config.min_free,
+		.index = h->config.index,
 		.now_ms = host_now_ms,
 		.folder_gone = on_folder_gone,
 		.report = on_report,
@@ -178,6 +196,7 @@ host_new(const struct host_config *config, struct host **out)
 	backend_set_message_max(h->backend, config->message_max);
 	h->sync_timer = io_timer_new(loop, on_sync, h);
 	h->tidy_timer = io_timer_new(loop, on_tidy, h);
+	h->rest_timer = io_timer_new(loop, on_rest, h);
 	h->idle_timer = io_timer_new(loop, on_idle, h);
 	h->again_timer = io_timer_new(loop, on_again, h);
 	h->stop_timer = io_timer_new(loop, on_stop_timer, h);
@@ -204,6 +223,7 @@ host_free(struct host **hp)
 	backend_free(&h->backend);
 	io_timer_free(&h->sync_timer);
 	io_timer_free(&h->tidy_timer);
+	io_timer_free(&h->rest_timer);
 	io_timer_free(&h->idle_timer);
 	io_timer_free(&h->again_timer);
 	io_timer_free(&h->stop_timer);

@@ -21,6 +21,8 @@ enum {
 	HOST_TIDY_MS = 200,
 	/* ... and goes on in slices with this between them. */
 	HOST_TIDY_NEXT_MS = 5,
+	/* Silence after which files and memory that are not needed to wait are given back. */
+	HOST_REST_MS = 5000,
 	/* Rounds of running sessions and committing in one turn, before others (signals, timers)
 	 * get theirs. */
 	HOST_ROUNDS = 8,
@@ -31,6 +33,7 @@ enum {
 struct host_config {
 	struct io_loop *loop;
 	int dirfd;
+	const char *index;      /* see struct store_config */
 	uint64_t message_max;   /* bytes of a message from an IMAP client or from queue */
 	uint64_t min_free;      /* bytes of disk below which IMAP clients cannot add messages */
 	uint64_t idle_exit_ms;  /* without sessions and deliveries: on_idle */

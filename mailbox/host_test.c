@@ -19,11 +19,12 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "db/db.h"
 #include "ipc/ipc.h"
 #include "mailbox/host.h"
 
 struct world {
-	char path[64];
+	char path[64], index[80];
 	int dirfd;
 	pid_t pid;
 	int control;
@@ -83,7 +84,7 @@ on_close(void *arg, struct ipc_channel *ch)
 }
 
 static void
-process(int dirfd, int control)
+process(int dirfd, const char *index, int control)
 {
 	static const union ipc_handler handlers[IPC__MAX] = {
 		IPC_ON(mailbox_attach, on_attach),
@@ -91,6 +92,7 @@ process(int dirfd, int control)
 	};
 	static const struct ipc_ops ops = { .handlers = handlers, .on_close = on_close };
 	struct host_config config = { .dirfd = dirfd,
+		.index = index,
 		.message_max = 1000000,
 		.idle_exit_ms = 1000000,
 		.idle_limit_ms = 1000000,
@@ -125,7 +127,7 @@ start(struct world *w)
 		close(sv[0]);
 		if (getenv("VERBOSE") == NULL)
 			log_open("mailbox", open("/dev/null", O_WRONLY));
-		process(w->dirfd, sv[1]);
+		process(w->dirfd, w->index, sv[1]);
 	}
 	close(sv[1]);
 	w->control = sv[0];
@@ -137,6 +139,7 @@ world_new(struct world *w)
 	memset(w, 0, sizeof(*w));
 	strcpy(w->path, "/tmp/mailbox-host-XXXXXX");
 	assert_non_null(mkdtemp(w->path));
+	snprintf(w->index, sizeof(w->index), "%s/index", w->path);
 	w->dirfd = open(w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	w->next_id = 1;
 	start(w);
@@ -163,6 +166,8 @@ world_free(struct world *w)
 
 	if (w->pid != 0)
 		end(w, SIGKILL);
+	db_remove_index(w->index);
+	rmdir(w->index);
 	d = opendir(w->path);
 	while ((e = readdir(d)) != NULL)
 		unlinkat(w->dirfd, e->d_name, 0);

@@ -72,6 +72,7 @@ start(struct daemon *d)
 
 	config.loop = daemon_loop(d);
 	config.dirfd = daemon_dir(d);
+	config.index = "index";
 	config.on_idle = on_idle;
 	config.on_stopped = on_stopped;
 	config.on_failed = on_failed;

@@ -92,6 +92,8 @@ struct model_ops {
 	void (*dead)(void *arg, struct journal_ref ref);
 	/* The content in a file of its own is not needed any more. */
 	void (*large_dead)(void *arg, uint64_t large_id);
+	/* The last message with this content is gone. */
+	void (*content_gone)(void *arg, uint64_t email);
 	/* A folder that sessions may have open was deleted: opens is not 0. The owner calls
 	 * model_folder_release when it is. */
 	void (*folder_gone)(void *arg, struct folder *f);

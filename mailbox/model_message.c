@@ -135,6 +135,7 @@ content_free(struct model *m, uint32_t index)
 	}
 	if (m->by_email != NULL)
 		map_del(m->by_email, c->email);
+	m->ops.content_gone(m->ops.arg, c->email);
 	memset(c, 0, sizeof(*c));
 	c->pos = m->free_content;
 	m->free_content = index + 1;

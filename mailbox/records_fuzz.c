@@ -25,6 +25,13 @@ on_large(void *arg, uint64_t id)
 }
 
 static void
+on_content_gone(void *arg, uint64_t email)
+{
+	(void)arg;
+	assert(email != 0);
+}
+
+static void
 on_gone(void *arg, struct folder *f)
 {
 	(void)arg;
@@ -62,7 +69,7 @@ check(const struct model *m)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct model_ops ops = { on_dead, on_large, on_gone, NULL };
+	const struct model_ops ops = { on_dead, on_large, on_content_gone, on_gone, NULL };
 	struct model *m = model_new(&ops);
 	uint64_t pos = 4096;
 

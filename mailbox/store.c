@@ -226,6 +226,7 @@ store_sync(struct store *s)
 	s->want_commit = false;
 	store_release_held(s);
 	drop_large(s);
+	derive_synced(s);
 	return 0;
 }
 
@@ -252,6 +253,18 @@ store_turn(struct store *s)
 	memmove(s->waits, &s->waits[n], (s->nwaits - n) * sizeof(*s->waits));
 	s->nwaits -= n;
 	return 0;
+}
+
+void
+store_turn_late(struct store *s)
+{
+	derive_turn(s);
+}
+
+void
+store_rest(struct store *s)
+{
+	derive_rest(s);
 }
 
 bool
@@ -317,6 +330,7 @@ arrive_one(struct store *s, struct folder *f, struct store_arrival *a, uint64_t 
 		e = store_emit_content(s, REC_ARRIVAL, &v, NULL, a->size);
 	if (e != 0)
 		return e;
+	derive_added(s, r.email, str_from(a->bytes, a->size));
 	a->bytes = NULL;
 	a->large = NULL;
 	s->want_commit = true;

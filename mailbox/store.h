@@ -67,6 +67,8 @@ struct store_config {
 	/* 0: STORE_SEGMENT and STORE_STATE_MIN; tests take less, so that more happens. */
 	size_t segment_bytes, state_min;
 	uint64_t min_free; /* see store_low */
+	/* Directory of the index (as for db_open_index); NULL: none. */
+	const char *index;
 	/* Milliseconds since 1970. */
 	uint64_t (*now_ms)(void *arg);
 	/* An opened folder is no more (its messages are out of the model already). */
@@ -99,6 +101,10 @@ int store_sync(struct store *s);
 /* Housekeeping when there is time: compaction, saying state again, checkpoint; a few milliseconds.
  * true: there is more to do. */
 bool store_tidy(struct store *s);
+/* At the end of a turn, when its answers are on their way: writes to the index. */
+void store_turn_late(struct store *s);
+/* Nothing has happened for a while: closes what can be opened again. */
+void store_rest(struct store *s);
 
 /* --- folders -----------------------------------------------------------------------------------
  */
@@ -150,6 +156,8 @@ struct store_content {
 	size_t mapped;       /* a file of its own: mapped */
 };
 int store_content(struct store *s, struct folder *f, uint32_t uid, struct store_content *out);
+/* The record of imap/facts.h about a message, appended to out. STORE_NONE: there is none. */
+int store_facts(struct store *s, const struct folder *f, uint32_t uid, struct buf *out);
 void store_content_release(struct store *s, struct store_content *c);
 
 #endif

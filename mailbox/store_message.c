@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/xalloc.h"
+#include "mailbox/index.h"
 #include "mailbox/store_priv.h"
 
 static int
@@ -245,21 +246,18 @@ map_large(struct store *s, const struct journal_record *r, struct store_content 
 }
 
 int
-store_content(struct store *s, struct folder *f, uint32_t uid, struct store_content *out)
+store_content_at(struct store *s, uint32_t index, struct store_content *out)
 {
-	const struct message *g = model_message(f, uid);
 	struct journal_record r;
 	const uint8_t *p;
 	struct buf *b;
 	int e;
 
-	if (g == NULL)
-		return STORE_NONE;
 	/* What is still in the batch can be read once it is written. */
 	if (journal_batch_bytes(s->j) > 0 && (e = store_flush(s)) != 0)
 		return e;
 	b = scratch_take(s);
-	e = journal_read(s->j, model_content_ref(s->m, g->content), b, &r, &p);
+	e = journal_read(s->j, model_content_ref(s->m, index), b, &r, &p);
 	if (e == 0 && p != NULL) {
 		*out = (struct store_content){ p, (size_t)r.content_len, b, 0 };
 		return 0;
@@ -267,6 +265,25 @@ store_content(struct store *s, struct folder *f, uint32_t uid, struct store_cont
 	e = e == 0 ? map_large(s, &r, out) : store_error(s, e);
 	scratch_give(s, b);
 	return e;
+}
+
+int
+store_content(struct store *s, struct folder *f, uint32_t uid, struct store_content *out)
+{
+	const struct message *g = model_message(f, uid);
+
+	return g == NULL ? STORE_NONE : store_content_at(s, g->content, out);
+}
+
+int
+store_facts(struct store *s, const struct folder *f, uint32_t uid, struct buf *out)
+{
+	const struct message *g = model_message(f, uid);
+
+	if (g == NULL || s->derive.index == NULL ||
+	    !index_get(s->derive.index, s->m->contents[g->content].email, out))
+		return STORE_NONE;
+	return 0;
 }
 
 void

@@ -45,6 +45,12 @@ on_large_dead(void *arg, uint64_t id)
 }
 
 static void
+on_content_gone(void *arg, uint64_t email)
+{
+	derive_gone(arg, email);
+}
+
+static void
 on_folder_gone(void *arg, struct folder *f)
 {
 	struct store *s = arg;
@@ -170,7 +176,7 @@ there(struct store *s, const char *name)
 static void
 fresh_model(struct store *s)
 {
-	const struct model_ops ops = { on_dead, on_large_dead, on_folder_gone, s };
+	const struct model_ops ops = { on_dead, on_large_dead, on_content_gone, on_folder_gone, s };
 
 	model_free(&s->m);
 	s->m = model_new(&ops);
@@ -268,6 +274,7 @@ open_steps(struct store *s)
 	s->restored = restored || there(s, STORE_RESTORED);
 	if ((e = recover(s)) != 0)
 		return e;
+	derive_open(s);
 	if (s->m->ndeliveries > 0)
 		s->restored_below = s->m->deliveries[s->m->ndeliveries - 1].number;
 	s->floor_written = s->m->floor;
@@ -282,7 +289,7 @@ int
 store_open(const struct store_config *config, struct store **out)
 {
 	struct store *s = xcalloc(1, sizeof(*s));
-	const struct model_ops ops = { on_dead, on_large_dead, on_folder_gone, s };
+	const struct model_ops ops = { on_dead, on_large_dead, on_content_gone, on_folder_gone, s };
 	int e;
 
 	*out = NULL;
@@ -306,6 +313,7 @@ store_abandon(struct store **sp)
 	if (s == NULL)
 		return;
 	*sp = NULL;
+	derive_abandon(s);
 	journal_close(&s->j);
 	store_release_held(s);
 	free(s->held);
@@ -334,5 +342,6 @@ store_close(struct store **sp)
 		store_write_counters(s, s->m->modseq);
 	if (!s->failed && store_turn(s) == 0 && store_sync(s) == 0)
 		checkpoint_write(s);
+	derive_close(s);
 	store_abandon(sp);
 }

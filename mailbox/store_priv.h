@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "mailbox/store.h"
+#include "mailbox/store_derive.h"
 
 /* Bytes per segment: of records that are about messages, or that are dead. */
 struct tally {
@@ -55,6 +56,7 @@ struct store {
 	uint64_t records;      /* since the last checkpoint */
 	uint64_t floor_written;
 	uint64_t restored_below; /* highest delivery remembered when it was opened */
+	struct derive derive;
 };
 
 /* store.c */
@@ -73,6 +75,9 @@ void store_release_held(struct store *s);
 int store_write_counters(struct store *s, uint64_t modseq);
 /* Writes the batch, without sync; 0 or STORE_TROUBLE. */
 int store_flush(struct store *s);
+
+/* store_message.c: as store_content, by the content's index. */
+int store_content_at(struct store *s, uint32_t index, struct store_content *out);
 
 /* tally.c */
 void tally_put(struct tally *t, uint64_t segment, uint64_t bytes);

@@ -354,5 +354,5 @@ store_tidy(struct store *s)
 	model_content_forget(s->m);
 	if (s->records >= STORE_CHECKPOINT_RECORDS)
 		checkpoint_write(s);
-	return false;
+	return derive_tidy(s);
 }
