@@ -57,7 +57,7 @@ static void
 box_open(void)
 {
 	const struct store_config config = {
-		.dirfd = dirfd_, .index = home, .now_ms = now_ms, .report = report
+		.dirfd = dirfd_, .index = home, .now_ms = now_ms, .report = report, .note = report
 	};
 
 	said[0] = 0;
@@ -144,7 +144,8 @@ fill(unsigned from, unsigned n)
 static void
 tidy(void)
 {
-	while (store_tidy(s)) {}
+	while (store_tidy(s)) {
+	}
 }
 
 /* What the record of a message must be: made from its content. */

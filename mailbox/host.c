@@ -160,6 +160,13 @@ on_report(void *arg, const char *line)
 	log_warn(NULL, "event=store %s", line);
 }
 
+static void
+on_note(void *arg, const char *line)
+{
+	(void)arg;
+	log_info(NULL, "event=store %s", line);
+}
+
 static int
 open_store(struct host *h)
 {
@@ -169,6 +176,7 @@ open_store(struct host *h)
 		.now_ms = host_now_ms,
 		.folder_gone = on_folder_gone,
 		.report = on_report,
+		.note = on_note,
 		.arg = h };
 
 	return store_open(&config, &h->store);

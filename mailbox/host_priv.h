@@ -23,7 +23,8 @@ struct host {
 	unsigned nsessions;
 	uint64_t attached;
 	bool stopping;
-	struct io_timer *sync_timer, *tidy_timer, *rest_timer, *idle_timer, *again_timer, *stop_timer;
+	struct io_timer *sync_timer, *tidy_timer, *rest_timer, *idle_timer, *again_timer,
+	    *stop_timer;
 };
 
 uint64_t host_now_ms(void *arg);

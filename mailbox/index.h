@@ -37,8 +37,7 @@ enum {
 struct index;
 
 /* home: its directory, as for db_open_index. Opens nothing. report: one line about trouble. */
-struct index *index_new(
-    const char *home, void (*report)(void *arg, const char *line), void *arg);
+struct index *index_new(const char *home, void (*report)(void *arg, const char *line), void *arg);
 /* Writes what waits. */
 void index_free(struct index **ix);
 /* As if the process had been killed: for tests. */

@@ -23,18 +23,34 @@ store_strerror(int result)
 	return result <= 0 && result >= STORE_NEWER ? text[-result] : "unknown";
 }
 
+static void
+say(void (*to)(void *arg, const char *line), void *arg, const char *fmt, va_list ap)
+{
+	char line[256];
+
+	vsnprintf(line, sizeof(line), fmt, ap);
+	if (to != NULL)
+		to(arg, line);
+}
+
 void
 store_report(struct store *s, const char *fmt, ...)
 {
-	char line[256];
 	va_list ap;
 
-	if (s->config.report == NULL)
-		return;
 	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
+	say(s->config.report, s->config.arg, fmt, ap);
 	va_end(ap);
-	s->config.report(s->config.arg, line);
+}
+
+void
+store_note(struct store *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(s->config.note, s->config.arg, fmt, ap);
+	va_end(ap);
 }
 
 int

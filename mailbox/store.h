@@ -75,6 +75,8 @@ struct store_config {
 	void (*folder_gone)(void *arg, struct folder *f);
 	/* One line about damage and the like; optional. */
 	void (*report)(void *arg, const char *line);
+	/* One line about ordinary work; optional. */
+	void (*note)(void *arg, const char *line);
 	void *arg;
 };
 

@@ -52,8 +52,7 @@ flush(struct store *s)
 	struct derive *d = &s->derive;
 
 	if (ready(s))
-		index_flush(d->index,
-		    d->gap || d->filling ? index_complete(d->index) : d->stable);
+		index_flush(d->index, d->gap || d->filling ? index_complete(d->index) : d->stable);
 }
 
 void
@@ -181,7 +180,7 @@ fill_end(struct store *s)
 	d->filling = false;
 	index_flush(d->index, d->gap ? d->upto : d->stable);
 	if (d->filled > 0)
-		store_report(s, "what=index-filled messages=%llu", (unsigned long long)d->filled);
+		store_note(s, "what=index-filled messages=%llu", (unsigned long long)d->filled);
 }
 
 static bool
@@ -211,7 +210,8 @@ derive_tidy(struct store *s)
 {
 	struct derive *d = &s->derive;
 
-	if (d->index == NULL || (index_pending(d->index) == 0 && !d->gap && !d->filling && d->known))
+	if (d->index == NULL ||
+	    (index_pending(d->index) == 0 && !d->gap && !d->filling && d->known))
 		return false;
 	if (!ready(s))
 		return false;

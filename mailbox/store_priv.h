@@ -68,6 +68,7 @@ int store_emit_content(struct store *s, unsigned type, const struct iovec *v,
 /* The next MODSEQ; reserves more when needed. 0: no space for that. */
 uint64_t store_modseq(struct store *s);
 void store_report(struct store *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void store_note(struct store *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 struct buf *store_record(struct store *s);
 /* The content the batch borrowed is not needed any more. */
 void store_release_held(struct store *s);

@@ -38,7 +38,7 @@ struct fetch {
 	size_t nitems;
 	bool needs_content, needs_tree, marks_seen, has_flags, has_modseq;
 	unsigned wants; /* FACTS_...: with these no content is needed for ENVELOPE, BODYSTRUCTURE */
-	bool changed; /* CHANGEDSINCE: only messages above this MODSEQ */
+	bool changed;   /* CHANGEDSINCE: only messages above this MODSEQ */
 	uint64_t since;
 	bool vanished;    /* and what is gone since then */
 	const char *text; /* the reply, if not fetch_end's own */

@@ -141,11 +141,13 @@ answer(struct client *c, const char *command)
 static void
 test_fetch(void **state)
 {
-	static const char *const commands[] = { "a fetch 1:* (uid flags envelope bodystructure)\r\n",
-		"a fetch 1:* body\r\n", "a fetch 1:* all\r\n", "a fetch 1:* full\r\n",
+	static const char *const commands[] = {
+		"a fetch 1:* (uid flags envelope bodystructure)\r\n", "a fetch 1:* body\r\n",
+		"a fetch 1:* all\r\n", "a fetch 1:* full\r\n",
 		"a fetch 1:* (envelope body.peek[1] body.peek[1.mime] body.peek[2.header])\r\n",
 		"a fetch 1:* (bodystructure rfc822.size body.peek[text] preview)\r\n",
-		"a fetch 1:* (binary.peek[1.2] binary.size[1.2] bodystructure)\r\n" };
+		"a fetch 1:* (binary.peek[1.2] binary.size[1.2] bodystructure)\r\n"
+	};
 	struct client c;
 
 	(void)state;

@@ -20,7 +20,8 @@ inside(struct str msg, const struct mime_tree *t)
 		assert(p->ctype.n == 0 || (p->ctype.p >= msg.p + p->header &&
 					      p->ctype.p + p->ctype.n <= msg.p + p->body));
 		assert(p->child == MIME_NO_PART || (size_t)p->child < t->count);
-		assert(p->next == MIME_NO_PART || ((size_t)p->next > i && (size_t)p->next < t->count));
+		assert(
+		    p->next == MIME_NO_PART || ((size_t)p->next > i && (size_t)p->next < t->count));
 	}
 }
 
