@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: ISC
+"""docs/recover-mail.py, which knows the formats only from their description: all mail comes back."""
+import glob
+import imaplib
+import mailbox
+
+from harness import *
+
+RECOVER = os.path.join(TOP, "docs", "recover-mail.py")
+FOLDERS = {"INBOX": "INBOX", "B&APw-cher": "Bücher", "B&APw-cher/A &- B": "Bücher/A & B",
+           "cur": "_cur"}
+LETTERS = {b"\\Seen": "S", b"\\Answered": "R", b"\\Flagged": "F", b"\\Deleted": "T",
+           b"\\Draft": "D"}
+
+
+def client_of(m):
+    client = imaplib.IMAP4_SSL("127.0.0.1", m.imaps_port,
+                               ssl_context=servers.tls_context(m.folder + "/ca.pem"))
+    client.login(USER, PASSWORD)
+    return client
+
+
+def ok(answer):
+    assert answer[0] == "OK", answer
+    return answer[1]
+
+
+def account_folder(m):
+    return os.path.join(m.folder, "mail", "1")
+
+
+def recovered(m, source, status=0):
+    out = tempfile.mkdtemp(prefix="recovered-", dir=m.home)
+    done = run(sys.executable, RECOVER, source, os.path.join(out, "o"), check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    return os.path.join(out, "o"), done
+
+
+def by_imap(client, folder):
+    """Content, letters, keywords and date of all messages, in order."""
+    ok(client.select(f'"{folder}"', readonly=True))
+    found = []
+    data = ok(client.fetch("1:*", "(FLAGS INTERNALDATE BODY.PEEK[])")) \
+        if client.untagged_responses["EXISTS"][0] != b"0" else []
+    for item in data:
+        if not isinstance(item, tuple):
+            continue
+        flags = imaplib.ParseFlags(item[0])
+        date = time.mktime(imaplib.Internaldate2tuple(item[0]))
+        found.append((item[1], "".join(sorted(LETTERS[f] for f in flags if f in LETTERS)),
+                      {f.decode() for f in flags if not f.startswith(b"\\")}, date))
+    return found
+
+
+def by_script(out, folder):
+    box, words = mailbox.Maildir(os.path.join(out, folder), factory=None), {}
+    listed = os.path.join(out, folder, "keywords")
+    if os.path.exists(listed):
+        with open(listed, encoding="utf-8") as f:
+            words = {line.split()[0]: set(line.split()[1:]) for line in f}
+    names = os.listdir(os.path.join(out, folder, "cur"))
+    found = []
+    for name in sorted(names, key=lambda n: int(n.split(".")[1])):
+        with open(os.path.join(out, folder, "cur", name), "rb") as f:
+            found.append((f.read(), name.split(":2,")[1], words.get(name, set()),
+                          os.path.getmtime(f.name)))
+    assert len(box) == len(found)
+    return found
+
+
+def same(m, source=None):
+    client, out = client_of(m), recovered(m, source or account_folder(m))[0]
+    for name, readable in FOLDERS.items():
+        want, have = by_imap(client, name), by_script(out, readable)
+        assert [x[0] for x in want] == [x[0] for x in have], f"{name}: other contents"
+        assert want == have, f"{name}: {[x[1:] for x in want]} {[x[1:] for x in have]}"
+    client.logout()
+    assert not os.path.exists(os.path.join(out, "gone")), "a deleted folder came back"
+
+
+def test_fill(m):
+    for i in range(20):
+        m.send(message(f"number {i}", "Hello there.\r\n" * (i * i)))
+    m.send(message("large", "0123456789abcdef\r\n" * 20000))
+    m.wait_count(21)
+    client = client_of(m)
+    for folder in [*FOLDERS, "gone"][1:]:
+        ok(client.create(f'"{folder}"'))
+    ok(client.append("cur", r"(\Seen \Draft word $Label1)",
+                     imaplib.Time2Internaldate(time.time() - 86400 * 400), b"Subject: old\r\n\r\nx"))
+    ok(client.select("INBOX"))
+    ok(client.store("1:5", "+FLAGS", r"(\Seen)"))
+    ok(client.store("3:8", "+FLAGS", r"(\Flagged $Forwarded)"))
+    ok(client.store("2", "+FLAGS", r"(\Answered)"))
+    ok(client.copy("1:21", '"B&APw-cher"'))
+    ok(client.copy("1:3", "gone"))
+    ok(client.copy("4:6", '"B&APw-cher/A &- B"'))
+    ok(client.store("7:9", "+FLAGS", r"(\Deleted)"))
+    ok(client.expunge())
+    ok(client.store("7", "+FLAGS", r"(\Deleted)"))
+    ok(client.delete("gone"))
+    client.logout()
+
+
+def test_live(m):
+    same(m)
+
+
+def test_after_restart(m):
+    m.stop()
+    m.start()
+    same(m)
+
+
+def test_damage_costs_one_message(m):
+    """In a copy: a flipped byte in one content loses that message, and says where."""
+    copy = os.path.join(m.home, "copy")
+    shutil.copytree(account_folder(m), copy, ignore=shutil.ignore_patterns("index"))
+    path = sorted(glob.glob(copy + "/*.seg"))[0]
+    with open(path, "r+b") as f:
+        data = f.read()
+        at = data.index(b"Subject: number 12\r\n")
+        f.seek(at)
+        f.write(b"s")
+    out, done = recovered(m, copy, 1)
+    assert "damaged content at" in done.stderr, done.stderr
+    client = client_of(m)
+    want = [x for x in by_imap(client, "INBOX") if b"Subject: number 12\r\n" not in x[0]]
+    client.logout()
+    assert by_script(out, "INBOX") == want
