@@ -323,6 +323,43 @@ app_password_list(struct request *q)
 		admin_list(q, 'y', list_keys);
 }
 
+/* ---- mailboxes --------------------------------------------------------------------------------
+ */
+
+static void
+mailbox_command(struct request *q, uint32_t verb)
+{
+	struct service *s = q->peer->s;
+	const struct account *a = directory_by_name(store_directory(s->store), str_of(q->args[0]));
+	struct pending *p;
+
+	if (a == NULL) {
+		(void)buf_puts(&q->say, "there is no such user");
+		admin_answer(q, IPC_NO);
+		return;
+	}
+	p = service_request(s, PENDING_COMMAND, SERVICE_COMMAND, a->id, q->peer, q->id);
+	if (p == NULL) {
+		(void)buf_puts(&q->say, "too busy to tell master; try again");
+		admin_answer(q, IPC_TEMP);
+		return;
+	}
+	p->verb = verb;
+	p->address = xstrndup(a->address, strlen(a->address));
+}
+
+static void
+mailbox_check(struct request *q)
+{
+	mailbox_command(q, CMD_mailbox_check);
+}
+
+static void
+mailbox_rebuild(struct request *q)
+{
+	mailbox_command(q, CMD_mailbox_rebuild);
+}
+
 /* ---- dispatch ---------------------------------------------------------------------------------
  */
 
@@ -352,6 +389,8 @@ static void (*const verbs[CMD__MAX])(struct request *q) = {
 	[CMD_send_as_add] = admin_send_as_add,
 	[CMD_send_as_list] = admin_send_as_list,
 	[CMD_send_as_remove] = admin_send_as_remove,
+	[CMD_mailbox_check] = mailbox_check,
+	[CMD_mailbox_rebuild] = mailbox_rebuild,
 	[CMD_accounts_export] = admin_accounts_export,
 };
 

@@ -20,6 +20,11 @@ ask(void *arg, enum service_request what, uint64_t id, uint32_t account)
 	case SERVICE_OPEN:
 		ipc_send_mailbox_open(master, id, &(struct ipc_mailbox_open){ .account = account });
 		break;
+	case SERVICE_COMMAND:
+		ipc_send_mailbox_open(master, id,
+		    &(struct ipc_mailbox_open){
+			.account = account, .purpose = IPC_MAILBOX_COMMAND });
+		break;
 	case SERVICE_CREATE:
 		ipc_send_mailbox_create(
 		    master, id, &(struct ipc_mailbox_create){ .account = account });

@@ -55,7 +55,7 @@ service_opened(struct service *s, uint64_t id, enum ipc_result result, int fd)
 {
 	struct pending *p = map_get(s->pending, id);
 
-	if (p == NULL || p->kind != PENDING_LOGIN) {
+	if (p == NULL || (p->kind != PENDING_LOGIN && p->kind != PENDING_COMMAND)) {
 		log_error(NULL, "master answers what was not asked");
 		if (fd >= 0)
 			close(fd);
@@ -65,6 +65,8 @@ service_opened(struct service *s, uint64_t id, enum ipc_result result, int fd)
 	if (p->peer == NULL) {
 		if (fd >= 0)
 			close(fd);
+	} else if (p->kind == PENDING_COMMAND) {
+		relay_begin(s, p, fd);
 	} else if (fd >= 0) {
 		ipc_send_login_opened(
 		    p->peer->ch, p->their_id, &(struct ipc_login_opened){ 0 }, fd);
@@ -89,7 +91,7 @@ service_done(struct service *s, uint64_t id, enum ipc_result result)
 {
 	struct pending *p = map_get(s->pending, id);
 
-	if (p == NULL || p->kind == PENDING_LOGIN) {
+	if (p == NULL || p->kind == PENDING_LOGIN || p->kind == PENDING_COMMAND) {
 		log_error(NULL, "master answers what was not asked");
 		return;
 	}
@@ -247,6 +249,7 @@ peer_free(struct peer *peer)
 	while ((p = map_next(peer->s->pending, &it, &id)) != NULL)
 		if (p->peer == peer)
 			p->peer = NULL;
+	relays_forget(peer->s, peer);
 	LIST_REMOVE(peer, link);
 	ipc_channel_free(&peer->ch);
 	free(peer);

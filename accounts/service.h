@@ -20,7 +20,13 @@ enum {
 
 struct service;
 
-enum service_request { SERVICE_OPEN, SERVICE_CREATE, SERVICE_REMOVE, SERVICE_KICK };
+enum service_request {
+	SERVICE_OPEN,
+	SERVICE_COMMAND,
+	SERVICE_CREATE,
+	SERVICE_REMOVE,
+	SERVICE_KICK
+};
 
 /* To master; the answer comes by service_opened or service_done with the same id. */
 typedef void service_ask_fn(void *arg, enum service_request what, uint64_t id, uint32_t account);

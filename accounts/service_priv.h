@@ -16,6 +16,7 @@ struct peer {
 /* What goes on when master has answered. */
 enum pending_kind {
 	PENDING_LOGIN,       /* open: pass the descriptor on */
+	PENDING_COMMAND,     /* open: have the mailbox carry out a command */
 	PENDING_USER_ADD,    /* create: make the account */
 	PENDING_USER_REMOVE, /* remove: drop the note, answer */
 	PENDING_KICK,        /* kick: answer */
@@ -27,7 +28,8 @@ struct pending {
 	uint32_t account;
 	struct peer *peer; /* who waits; NULL: nobody any more */
 	uint64_t their_id;
-	/* Of PENDING_USER_ADD. */
+	uint32_t verb; /* of PENDING_COMMAND */
+	/* Of PENDING_USER_ADD; the address of PENDING_COMMAND, too. */
 	char *address, *verifier;
 	bool has_keys;
 	struct scram_keys keys;
@@ -40,6 +42,7 @@ struct service {
 	service_ask_fn *ask;
 	void *ask_arg;
 	LIST_HEAD(, peer) peers;
+	LIST_HEAD(, relay) relays;
 	struct map *pending;
 	struct map *kicks; /* accounts whose doors were to be closed while queue was away */
 	uint64_t next_id;
@@ -64,6 +67,11 @@ void doors_peer(struct service *s, struct peer *peer);
 enum ipc_result doors_open(struct service *s, const struct account *a, int *fd);
 /* All doors of the account close. */
 void doors_kick(struct service *s, uint32_t account);
+
+/* relay.c: a command that a mailbox carries out; answers go to the peer. Takes over fd. */
+void relay_begin(struct service *s, const struct pending *p, int fd);
+/* Nobody waits for these answers any more. NULL: all. */
+void relays_forget(struct service *s, const struct peer *peer);
 
 void admin_request(
     void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_admin_request *m, int fd);

@@ -24,7 +24,7 @@ host_now_ms(void *arg)
 static bool
 nothing_attached(const struct host *h)
 {
-	return TAILQ_EMPTY(&h->sessions) && !delivers_busy(h);
+	return TAILQ_EMPTY(&h->sessions) && TAILQ_EMPTY(&h->commands) && !delivers_busy(h);
 }
 
 void
@@ -137,6 +137,7 @@ on_stop_timer(void *arg)
 	struct host *h = arg;
 
 	sessions_free(h);
+	commands_free(h);
 	delivers_free(h);
 	store_close(&h->store);
 	h->config.on_stopped(h->config.arg);
@@ -194,6 +195,7 @@ host_new(const struct host_config *config, struct host **out)
 	TAILQ_INIT(&h->sessions);
 	TAILQ_INIT(&h->runnable);
 	TAILQ_INIT(&h->delivers);
+	TAILQ_INIT(&h->commands);
 	h->backend = backend_new(host_now_ms, NULL);
 	if ((e = open_store(h)) != 0) {
 		backend_free(&h->backend);
@@ -225,6 +227,7 @@ host_free(struct host **hp)
 	io_loop_after_turn_remove(h->config.loop, h);
 	if (h->store != NULL) {
 		sessions_free(h);
+		commands_free(h);
 		delivers_free(h);
 		store_close(&h->store);
 	}
@@ -251,7 +254,7 @@ host_settings(struct host *h, const struct host_config *config)
 }
 
 void
-host_attach(struct host *h, bool deliver_only, int fd)
+host_attach(struct host *h, uint8_t purpose, int fd)
 {
 	if (h->stopping) {
 		close(fd);
@@ -259,8 +262,10 @@ host_attach(struct host *h, bool deliver_only, int fd)
 	}
 	h->attached++;
 	host_busy(h);
-	if (deliver_only)
+	if (purpose == IPC_MAILBOX_DELIVER)
 		deliver_attach(h, fd);
+	else if (purpose == IPC_MAILBOX_COMMAND)
+		command_attach(h, fd);
 	else
 		session_attach(h, fd);
 }

@@ -54,8 +54,9 @@ int host_new(const struct host_config *config, struct host **out);
 void host_free(struct host **h);
 /* New settings: message_max, min_free, the times and max_sessions of config are taken over. */
 void host_settings(struct host *h, const struct host_config *config);
-/* Takes over fd: an IMAP session that begins with its hand-over, or a delivery channel. */
-void host_attach(struct host *h, bool deliver_only, int fd);
+/* Takes over fd: an IMAP session that begins with its hand-over, a delivery or a command channel (enum
+ * ipc_mailbox_purpose). */
+void host_attach(struct host *h, uint8_t purpose, int fd);
 void host_stop(struct host *h);
 struct store *host_store(struct host *h);
 

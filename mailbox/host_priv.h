@@ -11,7 +11,9 @@
 struct session;
 struct deliver;
 TAILQ_HEAD(session_list, session);
+struct command_run;
 TAILQ_HEAD(deliver_list, deliver);
+TAILQ_HEAD(command_list, command_run);
 
 struct host {
 	struct host_config config;
@@ -20,6 +22,7 @@ struct host {
 	struct session_list sessions;
 	struct session_list runnable;
 	struct deliver_list delivers;
+	struct command_list commands;
 	unsigned nsessions;
 	uint64_t attached;
 	bool stopping;
@@ -42,6 +45,10 @@ void sessions_again(struct host *h);
 /* "* BYE" to all; session_free for what is left. */
 void sessions_stop(struct host *h);
 void sessions_free(struct host *h);
+
+/* command.c */
+void command_attach(struct host *h, int fd);
+void commands_free(struct host *h);
 
 /* deliver.c */
 void deliver_attach(struct host *h, int fd);

@@ -62,7 +62,7 @@ on_attach(
 {
 	(void)ch;
 	(void)id;
-	host_attach(arg, m->deliver_only != 0, fd);
+	host_attach(arg, m->purpose, fd);
 }
 
 static void
@@ -205,7 +205,7 @@ send_message(int fd, enum ipc_type type, uint64_t id, const void *m)
 }
 
 static int
-attach(struct world *w, uint8_t deliver_only)
+attach(struct world *w, uint8_t purpose)
 {
 	union {
 		struct cmsghdr head;
@@ -221,7 +221,7 @@ attach(struct world *w, uint8_t deliver_only)
 	assert_int_equal(ipc_pair(sv), 0);
 	buf_init(&b, 4096);
 	ipc_encode(&b, IPC_mailbox_attach, w->next_id++,
-	    &(struct ipc_mailbox_attach){ .deliver_only = deliver_only });
+	    &(struct ipc_mailbox_attach){ .purpose = purpose });
 	v = (struct iovec){ (void *)(uintptr_t)buf_data(&b), buf_len(&b) };
 	msg.msg_iov = &v;
 	c.head = (struct cmsghdr){

@@ -85,9 +85,9 @@ start(struct daemon *d)
 }
 
 static void
-on_attach(struct daemon *d, bool deliver_only, int fd)
+on_attach(struct daemon *d, uint8_t purpose, int fd)
 {
-	host_attach(daemon_data(d), deliver_only, fd);
+	host_attach(daemon_data(d), purpose, fd);
 }
 
 static void

@@ -27,7 +27,7 @@ refuse(struct child *asker, uint64_t id, enum ipc_result result)
 }
 
 static void
-attach(struct child *mailbox, struct child *asker, uint64_t id, bool deliver_only)
+attach(struct child *mailbox, struct child *asker, uint64_t id, uint8_t purpose)
 {
 	int sv[2];
 
@@ -38,7 +38,7 @@ attach(struct child *mailbox, struct child *asker, uint64_t id, bool deliver_onl
 	}
 	mailbox->attached++;
 	ipc_send_mailbox_attach(
-	    mailbox->ch, 0, &(struct ipc_mailbox_attach){ .deliver_only = deliver_only }, sv[0]);
+	    mailbox->ch, 0, &(struct ipc_mailbox_attach){ .purpose = purpose }, sv[0]);
 	ipc_send_mailbox_opened(asker->ch, id, &(struct ipc_mailbox_opened){ 0 }, sv[1]);
 }
 
@@ -60,7 +60,7 @@ account_exists(struct master *m, uint32_t account)
 }
 
 static void
-wait_for_mailbox(struct child *mailbox, struct child *asker, uint64_t id, bool deliver_only)
+wait_for_mailbox(struct child *mailbox, struct child *asker, uint64_t id, uint8_t purpose)
 {
 	struct open_request *r;
 
@@ -69,19 +69,19 @@ wait_for_mailbox(struct child *mailbox, struct child *asker, uint64_t id, bool d
 		return;
 	}
 	r = xcalloc(1, sizeof(*r));
-	*r =
-	    (struct open_request){ .asker = asker->serial, .id = id, .deliver_only = deliver_only };
+	*r = (struct open_request){ .asker = asker->serial, .id = id, .purpose = purpose };
 	STAILQ_INSERT_TAIL(&mailbox->opens, r, link);
 	mailbox->opens_n++;
 }
 
 void
-mailbox_open(struct child *asker, uint64_t id, uint32_t account, bool deliver_only)
+mailbox_open(struct child *asker, uint64_t id, uint32_t account, uint8_t purpose)
 {
 	struct master *m = asker->m;
 	struct child *mailbox = child_find(m, PROC_mailbox, account);
-	/* Only the queue delivers, only accounts opens for a login. */
-	bool allowed = asker->proc == (deliver_only ? PROC_queue : PROC_accounts);
+	/* Only the queue delivers, only accounts opens for a login or an administrator. */
+	bool allowed = purpose <= IPC_MAILBOX_COMMAND &&
+		       asker->proc == (purpose == IPC_MAILBOX_DELIVER ? PROC_queue : PROC_accounts);
 
 	if (!allowed) {
 		log_error(NULL, "mailbox-open-denied program=%s", proc_rows[asker->proc].name);
@@ -89,14 +89,14 @@ mailbox_open(struct child *asker, uint64_t id, uint32_t account, bool deliver_on
 	} else if (m->stopping) {
 		refuse(asker, id, IPC_TEMP);
 	} else if (mailbox != NULL && mailbox->state == CHILD_UP) {
-		attach(mailbox, asker, id, deliver_only);
+		attach(mailbox, asker, id, purpose);
 	} else if (mailbox != NULL) {
-		wait_for_mailbox(mailbox, asker, id, deliver_only);
+		wait_for_mailbox(mailbox, asker, id, purpose);
 	} else if (account == 0 || !account_exists(m, account)) {
 		refuse(asker, id, IPC_NO);
 	} else {
 		mailbox = child_new(m, PROC_mailbox, account);
-		wait_for_mailbox(mailbox, asker, id, deliver_only);
+		wait_for_mailbox(mailbox, asker, id, purpose);
 		child_event(mailbox, EV_START);
 	}
 }
@@ -122,7 +122,7 @@ mailbox_attach_waiting(struct child *mailbox)
 		struct child *asker = child_by_serial(mailbox->m, r->asker);
 
 		if (asker != NULL && child_alive(asker))
-			attach(mailbox, asker, r->id, r->deliver_only);
+			attach(mailbox, asker, r->id, r->purpose);
 		free(r);
 	}
 }

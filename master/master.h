@@ -58,7 +58,7 @@ struct open_request {
 	STAILQ_ENTRY(open_request) link;
 	uint64_t asker; /* serial of the asking child */
 	uint64_t id;
-	bool deliver_only;
+	uint8_t purpose;
 };
 
 struct child {
@@ -136,7 +136,7 @@ void peers_remake(struct child *client, const struct ipc_peer_lost *lost);
 void peers_connect_own_log(struct master *m);
 
 /* --- mailboxes.c ----------------------------------------------------------------------------------- */
-void mailbox_open(struct child *asker, uint64_t id, uint32_t account, bool deliver_only);
+void mailbox_open(struct child *asker, uint64_t id, uint32_t account, uint8_t purpose);
 void mailbox_create(struct child *asker, uint64_t id, uint32_t account);
 void mailbox_remove(struct child *asker, uint64_t id, uint32_t account);
 void mailbox_kick(struct child *asker, uint64_t id, uint32_t account);

@@ -39,7 +39,7 @@ on_mailbox_open(
 {
 	(void)ch;
 	(void)fd;
-	mailbox_open(arg, id, m->account, m->deliver_only != 0);
+	mailbox_open(arg, id, m->account, m->purpose);
 }
 
 static bool

@@ -13,7 +13,7 @@ static void
 open_mailbox(void *arg, uint32_t account)
 {
 	ipc_send_mailbox_open(daemon_master(arg), account,
-	    &(struct ipc_mailbox_open){ .account = account, .deliver_only = 1 });
+	    &(struct ipc_mailbox_open){ .account = account, .purpose = IPC_MAILBOX_DELIVER });
 }
 
 static struct queue_options

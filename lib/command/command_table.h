@@ -106,6 +106,13 @@ COMMAND(queue_redirect, "queue redirect", queue, "ADDRESS [ID...] [--FILTER]", N
 COMMAND(queue_remove, "queue remove", queue, "[ID...] [--FILTER]", NOSECRET, "",
     "Remove messages; nobody is told.")
 
+COMMAND(mailbox_check, "mailbox check", accounts, "ADDRESS", NOSECRET,
+    "what,name,read,damaged,detail",
+    "Read every record and message of a mailbox and name what is damaged.")
+COMMAND(mailbox_rebuild, "mailbox rebuild", accounts, "ADDRESS", NOSECRET,
+    "what,name,read,damaged,detail",
+    "Make the index of a mailbox anew from its journal; UIDs, flags and MODSEQs stay as they are.")
+
 COMMAND(backup, "backup", local, "DIRECTORY", NOSECRET, "",
     "Copy the running instance into an empty directory.")
 COMMAND(restore, "restore", local, "DIRECTORY", NOSECRET, "",

@@ -135,8 +135,7 @@ setup_frame(struct daemon *d, enum ipc_type type, const union ipc_any *m, int fd
 		setup_peer(d, &m->setup_peer, fd);
 		break;
 	case IPC_mailbox_attach:
-		handed_new(d, type, STR(""), fd)->side =
-		    m->mailbox_attach.deliver_only ? IPC_SERVER : IPC_CLIENT;
+		handed_new(d, type, STR(""), fd)->instance = m->mailbox_attach.purpose;
 		break;
 	case IPC_setup_done:
 		d->setup_over = true;
@@ -299,7 +298,7 @@ on_mailbox_attach(
 	(void)ch;
 	(void)id;
 	if (d->spec->on_attach != NULL)
-		d->spec->on_attach(d, m->deliver_only != 0, fd);
+		d->spec->on_attach(d, m->purpose, fd);
 	else
 		close(fd);
 }
@@ -395,7 +394,7 @@ hand_over(struct daemon *d)
 		else if (h->type == IPC_setup_peer && d->spec->on_peer != NULL)
 			give_peer(d, h->kind, h->side, h->name, h->instance, h->fd);
 		else if (h->type == IPC_mailbox_attach && d->spec->on_attach != NULL)
-			d->spec->on_attach(d, h->side == IPC_SERVER, h->fd);
+			d->spec->on_attach(d, (uint8_t)h->instance, h->fd);
 		else
 			close(h->fd);
 		free(h);

@@ -44,8 +44,8 @@ struct daemon_spec {
 	/* Orderly stop: finish what was promised, then call daemon_exit(). master waits 10 s.
 	 * NULL: the daemon exits at once. Also called (bounded to 2 s) when master is gone. */
 	void (*on_stop)(struct daemon *d);
-	/* mailbox only: one more session or delivery channel. */
-	void (*on_attach)(struct daemon *d, bool deliver_only, int fd);
+	/* mailbox only: one more session, delivery or command channel (enum ipc_mailbox_purpose). */
+	void (*on_attach)(struct daemon *d, uint8_t purpose, int fd);
 	/* control only: a row of the answer to status_query. */
 	void (*on_status_row)(struct daemon *d, uint64_t id, const struct ipc_status_row *row);
 	/* Answers to requests sent on daemon_master(): accounts, queue, control. fd is -1 when

@@ -32,6 +32,13 @@ enum ipc_side { IPC_CLIENT, IPC_SERVER };
 /* Session states a row may name; what a state means is the channel's matter. */
 enum { IPC_ST_NEW = 1, IPC_ST_IDLE = 2, IPC_ST_OPEN = 4, IPC_ST_BUSY = 8, IPC_ANY = 0xff };
 
+/* What a channel to a mailbox process is for. */
+enum ipc_mailbox_purpose {
+	IPC_MAILBOX_SESSION, /* a login: begins with its hand-over */
+	IPC_MAILBOX_DELIVER,
+	IPC_MAILBOX_COMMAND, /* of an administrator: an admin channel */
+};
+
 /* Results that messages carry. */
 enum ipc_result {
 	IPC_OK,

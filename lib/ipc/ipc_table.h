@@ -58,10 +58,11 @@ IPC_STR(settings, 16384)
 IPC_END(reload)
 IPC_BEGIN(stop, master, SERVER, IPC_ANY, NOFD, ONCE, none)
 IPC_END(stop)
-/* accounts, queue: one end of a channel to that account's mailbox process. */
+/* accounts, queue: one end of a channel to that account's mailbox process. purpose: enum
+ * ipc_mailbox_purpose; which of the two may ask for what is checked. */
 IPC_BEGIN(mailbox_open, master, CLIENT, IPC_ANY, NOFD, MANY, mailbox_opened)
 IPC_U32(account)
-IPC_U8(deliver_only)
+IPC_U8(purpose)
 IPC_END(mailbox_open)
 /* Without descriptor when result is not 0 (enum ipc_result); a failure carries no FD: see
  * mailbox_refused. */
@@ -84,9 +85,9 @@ IPC_END(mailbox_kick)
 IPC_BEGIN(done, master, SERVER, IPC_ANY, NOFD, MANY, none)
 IPC_U8(result)
 IPC_END(done)
-/* To a running mailbox process: one more session (as its IMAP end) or delivery channel. */
+/* To a running mailbox process: one more session (as its IMAP end), delivery or command channel. */
 IPC_BEGIN(mailbox_attach, master, SERVER, IPC_ANY, FD, MANY, none)
-IPC_U8(deliver_only)
+IPC_U8(purpose)
 IPC_END(mailbox_attach)
 /* A mailbox process with nothing to do asks to leave; master answers with stop unless a new
  * attach is on its way. */

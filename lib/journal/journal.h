@@ -223,6 +223,17 @@ bool journal_compact_wanted(const struct journal *j);
  */
 int journal_compact(struct journal *j, const struct journal_mover *m);
 
+struct journal_checked {
+	uint64_t segment, records, damaged; /* damaged: places; each was reported */
+};
+/*
+ * Reads the first segment above number `after`: header and meta of each record (content: journal_read).
+ * Good records are shown to fn (NULL: nobody) as at recovery. What is damaged is reported, and the
+ * segment is kept for ever. 1: read one, 0: there is none.
+ */
+int journal_check(struct journal *j, uint64_t after, struct journal_checked *out,
+    void (*fn)(void *arg, const struct journal_record *r), void *arg);
+
 struct journal_space {
 	uint64_t live_bytes;  /* in segments */
 	uint64_t total_bytes; /* segments and spares on disk */
