@@ -92,11 +92,9 @@ index_free(struct index **ixp)
 	index_abandon(ixp);
 }
 
-/* What is there cannot be trusted. */
 static void
-begin_anew(struct index *ix, const char *what, const char *why)
+remove_all(struct index *ix)
 {
-	say(ix, what, why);
 	db_close(&ix->db);
 	ix->complete = ix->count = 0;
 	ix->lost = true;
@@ -104,12 +102,20 @@ begin_anew(struct index *ix, const char *what, const char *why)
 		say(ix, "index-not-removed", "the files stay");
 }
 
+/* What is there cannot be trusted. */
+static void
+begin_anew(struct index *ix, const char *what, const char *why)
+{
+	say(ix, what, why);
+	remove_all(ix);
+}
+
 void
 index_clear(struct index *ix)
 {
 	forget_pending(ix);
 	ix->failures = 0;
-	begin_anew(ix, "index-begun-anew", "asked for");
+	remove_all(ix);
 }
 
 static bool

@@ -204,6 +204,7 @@ check_folder(struct store_check *c, struct store_check_row *row)
 
 		if (i == f->n) {
 			c->folder++;
+			c->uid = 1;
 			return tell(c, row, "folder", f->name != NULL ? f->name : "");
 		}
 		c->uid = f->messages[i].uid + 1;
