@@ -445,6 +445,55 @@ test_rest(void **state)
 	assert_int_equal(known(), 7);
 }
 
+/* Bytes on disk of all files but the index. */
+static uint64_t
+disk_use(void)
+{
+	DIR *d = opendir(path);
+	struct dirent *e;
+	uint64_t n = 0;
+
+	while ((e = readdir(d)) != NULL) {
+		struct stat st;
+
+		if (fstatat(dirfd_, e->d_name, &st, 0) == 0 && S_ISREG(st.st_mode))
+			n += (uint64_t)st.st_blocks * 512;
+	}
+	closedir(d);
+	return n;
+}
+
+/* After most of a large folder was expunged the disk is given back; what stays is whole. */
+static void
+test_space_returns(void **state)
+{
+	enum { N = 12000, KEEP = 20 };
+	uint32_t *gone = xcalloc(N, sizeof(*gone));
+	uint64_t before, after;
+	size_t n = 0;
+
+	(void)state;
+	fill(0, N);
+	tidy();
+	before = disk_use();
+	for (uint32_t i = 0; i < N; i++)
+		if (i % KEEP != 0)
+			gone[n++] = inbox()->messages[i].uid;
+	assert_int_equal(store_expunge(s, inbox(), gone, n), 0);
+	assert_int_equal(store_sync(s), 0);
+	tidy();
+	assert_int_equal(store_sync(s), 0);
+	after = disk_use();
+	print_message("space: %llu KiB before, %llu KiB after\n", (unsigned long long)before / 1024,
+	    (unsigned long long)after / 1024);
+	assert_true(after < before / 3);
+	assert_int_equal(known(), N / KEEP);
+	assert_int_equal(index_count(s->derive.index), N / KEEP);
+	kill_and_open();
+	assert_int_equal(known(), N / KEEP);
+	free(gone);
+}
+
 /* Random arrivals, expunges, kills and losses. */
 static void
 test_random(void **state)
@@ -494,6 +543,7 @@ main(void)
 		CASE(test_unusable),
 		CASE(test_stale),
 		CASE(test_rest),
+		CASE(test_space_returns),
 		CASE(test_random),
 	};
 

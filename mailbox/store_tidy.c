@@ -349,7 +349,7 @@ store_tidy(struct store *s)
 		return again_begin(s) == 0;
 	if (journal_compact_wanted(s->j)) {
 		compact(s);
-		return !s->failed && journal_compact_wanted(s->j);
+		return !s->failed;
 	}
 	model_content_forget(s->m);
 	if (s->records >= STORE_CHECKPOINT_RECORDS)
