@@ -145,6 +145,10 @@ CALL(DB, sched_getaffinity)
 CALL(DB, truncate)
 CALL(DB, clock_nanosleep)
 
+/* ---- mailbox: Berkeley DB for one process and thread alone needs no more than this ----------- */
+CALL(INDEX, getcwd)
+CALL(INDEX, sched_getaffinity)
+
 /* ---- logger: many lines in one call ---------------------------------------------------------- */
 CALL(LOGGER, recvmmsg)
 

@@ -24,6 +24,7 @@ enum {
 	CALLS_SANITIZER = 1 << 9,
 	CALLS_DOORS = 1 << 10,
 	CALLS_CONNECT = 1 << 11,
+	CALLS_INDEX = 1 << 12,
 };
 
 struct sandbox_row {
