@@ -253,7 +253,7 @@ zone_of(EVP_PKEY *key, struct buf *zone)
 	OPENSSL_free(der);
 }
 
-/* The median of odd rounds: other programs are about. */
+/* The quickest round counts: other programs only make the others slower. */
 static int
 compare(const void *a, const void *b)
 {
@@ -288,8 +288,8 @@ measure(EVP_PKEY *key, size_t bytes, int rounds, bool text, enum dkim_canon cano
 	qsort(ours, (size_t)rounds, sizeof(*ours), compare);
 	qsort(theirs, (size_t)rounds, sizeof(*theirs), compare);
 	printf("%s %s bytes %zu verify_us %.1f openssl_us %.1f share %.1f\n",
-	    canon == DKIM_RELAXED ? "relaxed" : "simple", text ? "text" : "base64", bytes,
-	    ours[rounds / 2], theirs[rounds / 2], 100 * theirs[rounds / 2] / ours[rounds / 2]);
+	    canon == DKIM_RELAXED ? "relaxed" : "simple", text ? "text" : "base64", bytes, ours[0],
+	    theirs[0], 100 * theirs[0] / ours[0]);
 	vector_close(&vector);
 	buf_free(&zone);
 	buf_free(&field);

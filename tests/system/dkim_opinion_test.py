@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """DKIM and ARC beside dkimpy, opendkim-testmsg and openssl (tests/dkim_second_opinion.py)."""
+import os
 import subprocess
 
 from harness import *
@@ -10,7 +11,7 @@ TOOL = os.path.join(TOP, "build", "obj-san" if SAN else "obj-release", "bench", 
 
 def test_others_agree(_):
     """Debian's own Python has the packages, whichever is first in PATH."""
-    run = subprocess.run(["/usr/bin/python3", os.path.join(HERE, "..", "dkim_second_opinion.py"), TOOL],
+    run = subprocess.run(["/usr/bin/python3", os.path.join(TOP, "tests", "dkim_second_opinion.py"), TOOL],
                          capture_output=True, text=True)
     print(run.stdout + run.stderr)
     assert run.returncode == 0, run.stdout + run.stderr
