@@ -12,7 +12,7 @@ rules_for(const struct session *s)
 	bool check = settings_bool(settings, SET_smtpd_format_check);
 
 	return (struct smtp_format_rules){ .twice = check,
-		.required = check && !client_is_inside(s->conn.client),
+		.required = check && s->client.checked,
 		.nul = settings_bool(settings, SET_smtpd_format_nul),
 		.ascii_header = settings_bool(settings, SET_smtpd_format_8bit) &&
 				!smtp_session_mail(s->conn.engine)->smtputf8,
@@ -35,7 +35,7 @@ format_content(struct smtp_conn *c, struct str run)
 	smtp_format_content(&s->format, run);
 	smtp_nesting_content(s->nesting, run);
 	if (s->format.refusal == SMTP_OK) /* otherwise nobody needs the rest */
-		smtp_conn_content(c, run);
+		header_content(s, run);
 }
 
 void

@@ -3,26 +3,7 @@
  * message it was. */
 #include "smtp/helo.h"
 
-#include <arpa/inet.h>
-
-#include "route/refuse.h"
 #include "smtpd/session.h"
-
-/* Printers there seldom know their names. */
-bool
-client_is_inside(const char *client)
-{
-	struct route_address a = { .n = 4 };
-
-	if (smtp_client_is_loopback(client))
-		return true;
-	if (inet_pton(AF_INET, client, a.bytes) != 1) {
-		a.n = 16;
-		if (inet_pton(AF_INET6, client, a.bytes) != 1)
-			return false;
-	}
-	return route_address_refused(&a) != NULL;
-}
 
 /* Who has trouble with the check can say so. */
 static bool
@@ -44,7 +25,7 @@ helo_refused(struct session *s, const struct smtp_rcpt *rcpt, const char *addres
 		.ours = { c->host->hostname, settings_text(settings, SET_general_domain) } };
 	enum smtp_reply_id why;
 
-	if (!settings_bool(settings, SET_smtpd_helo_check) || client_is_inside(c->client) ||
+	if (!settings_bool(settings, SET_smtpd_helo_check) || !s->client.checked ||
 	    is_postmaster(rcpt) ||
 	    smtp_client_in_list(settings, SET_smtpd_trusted_clients, c->client) ||
 	    (why = smtp_helo_check(&facts)) == SMTP_OK)

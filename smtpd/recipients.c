@@ -21,14 +21,45 @@ recipient_reply(unsigned result)
 	}
 }
 
-/* The engine gets its answer; who calls outside of the pump calls that next. */
-static void
+/* The recipient is ours: do client and sender please? True: the engine has its answer. */
+static bool
+decide(struct session *s)
+{
+	struct smtp_recipient *r = s->asked;
+	struct refusal_args args = { 0 };
+	enum smtp_reply_id why;
+
+	if (!checks_known(s)) {
+		s->waits = WAITS_RCPT;
+		lookups_wait(&s->lookups);
+		return false;
+	}
+	s->waits = WAITS_NOT;
+	s->asked = NULL;
+	why = checks_verdict(s, r, &args);
+	if (why == SMTP_OK) {
+		smtp_recipient_accept(&s->conn, r);
+	} else {
+		checks_log(s);
+		smtp_conn_refuse_with(&s->conn, why, &args, "rcpt", r->address);
+	}
+	return true;
+}
+
+void
+recipients_go_on(struct session *s)
+{
+	if (decide(s))
+		smtp_conn_pump(&s->conn);
+}
+
+/* True: the engine has its answer; who calls outside of the pump calls that next. */
+static bool
 recipient_known(struct session *s, unsigned result, const struct address_answer *answer)
 {
 	struct smtp_recipient *r = s->asked;
 
 	s->lookup = 0;
-	s->asked = NULL;
 	if (result == IPC_OK) {
 		r->accounts = arena_str(s->conn.arena, answer->accounts);
 		r->elsewhere = answer->elsewhere;
@@ -36,9 +67,10 @@ recipient_known(struct session *s, unsigned result, const struct address_answer 
 			result = IPC_TEMP;
 	}
 	if (result == IPC_OK)
-		smtp_recipient_accept(&s->conn, r);
-	else
-		smtp_conn_refuse(&s->conn, recipient_reply(result), "rcpt", r->address);
+		return decide(s);
+	s->asked = NULL;
+	smtp_conn_refuse(&s->conn, recipient_reply(result), "rcpt", r->address);
+	return true;
 }
 
 void
@@ -73,8 +105,8 @@ recipient_answer(struct session *s, unsigned result, const struct address_answer
 {
 	if (result == IPC_OK && (answer->accounts.n > 0 || answer->elsewhere))
 		address_cache_put(s->d->known, s->asked->address, answer);
-	recipient_known(s, result, answer);
-	smtp_conn_pump(&s->conn);
+	if (recipient_known(s, result, answer))
+		smtp_conn_pump(&s->conn);
 }
 
 static void

@@ -17,7 +17,9 @@ opened(struct smtp_conn *c)
 	c->link = &s->d->queue;
 	smtp_session_allow_xclient(
 	    c->engine, smtp_client_in_list(s->d->settings, SET_smtpd_xclient_from, c->client));
-	rdns_start(s);
+	lookups_init(&s->lookups, s->d, s);
+	buf_init(&s->header, SESSION_HEADER_MAX);
+	checks_client(s, false);
 }
 
 static void
@@ -27,13 +29,19 @@ closed(struct smtp_conn *c)
 
 	if (s->lookup != 0)
 		map_del(s->d->lookups, s->lookup);
-	rdns_stop(s);
+	lookups_clear(&s->lookups);
+	buf_free(&s->header);
 }
 
 static void
 on_mail(struct smtp_conn *c, const struct smtp_mail *mail)
 {
+	struct session *s = (struct session *)c;
+
 	(void)mail;
+	header_start(s);
+	s->has_sender = true;
+	checks_mail(s);
 	smtp_session_accept(c->engine, NULL);
 }
 
@@ -48,64 +56,41 @@ on_xclient(struct smtp_conn *c, const struct smtp_xclient *x)
 	    LOGS(str_of(x->attr[SMTP_X_ADDR].value)), LOGS(str_of(x->attr[SMTP_X_NAME].value)));
 	if (x->attr[SMTP_X_ADDR].state == SMTP_X_SET)
 		snprintf(c->client, sizeof(c->client), "%.63s", x->attr[SMTP_X_ADDR].value);
-	if (named) {
-		rdns_stop(s);
-		snprintf(s->rdns.name, sizeof(s->rdns.name), "%s", x->attr[SMTP_X_NAME].value);
-	} else if (x->attr[SMTP_X_ADDR].state == SMTP_X_SET) {
-		rdns_start(s);
-	}
+	if (named)
+		snprintf(
+		    s->client.name, sizeof(s->client.name), "%.255s", x->attr[SMTP_X_NAME].value);
+	if (named || x->attr[SMTP_X_ADDR].state == SMTP_X_SET)
+		checks_client(s, named);
 	smtp_session_accept(c->engine, NULL);
 }
 
-/* --- the end of a message ---------------------------------------------------------------------- */
-
-static void
-on_rdns_timer(void *arg)
-{
-	struct session *s = arg;
-
-	rdns_stop(s);
-	session_go_on(s);
-}
-
-/* The name may delay a message until SMTPD_RDNS_MS after the connection began. */
-static bool
-must_wait(struct session *s)
-{
-	uint64_t age = io_now_ms(s->conn.host->loop) - s->conn.started_ms;
-
-	if (s->rdns.question == 0)
-		return false;
-	if (age >= SMTPD_RDNS_MS) {
-		rdns_stop(s);
-		return false;
-	}
-	if (s->rdns_timer == NULL)
-		s->rdns_timer = io_timer_new(s->conn.host->loop, on_rdns_timer, s);
-	io_timer_set(s->rdns_timer, SMTPD_RDNS_MS - age);
-	return true;
-}
+/* --- a message --------------------------------------------------------------------------------- */
 
 static void
 on_end(struct smtp_conn *c)
 {
-	if (format_refused((struct session *)c))
+	struct session *s = (struct session *)c;
+	enum smtp_reply_id why;
+
+	checks_log(s);
+	if (format_refused(s))
 		return;
-	c->holds = must_wait((struct session *)c);
-	if (!c->holds)
-		smtp_conn_commit(c);
+	why = header_end(s);
+	if (why != SMTP_OK) {
+		smtp_conn_refuse(c, why, "message", (struct str){ 0 });
+		return;
+	}
+	c->size -= s->cut;
+	smtp_conn_commit(c);
 }
 
 void
-session_go_on(struct session *s)
+session_facts_came(struct session *s)
 {
-	struct smtp_conn *c = &s->conn;
-
-	c->holds = false;
-	io_timer_free(&s->rdns_timer);
-	smtp_conn_commit(c);
-	if (!smtp_session_waiting(c->engine)) /* it was refused at once */
-		smtp_conn_pump(c);
+	if (s->waits == WAITS_RCPT)
+		recipients_go_on(s);
+	else
+		checks_known(s); /* the next round of questions */
 }
 
 static void
@@ -115,7 +100,8 @@ on_reset(struct smtp_conn *c)
 
 	s->asked = NULL;
 	format_forget(s);
-	io_timer_free(&s->rdns_timer);
+	s->waits = WAITS_NOT;
+	s->has_sender = false;
 }
 
 static void
@@ -128,7 +114,7 @@ prepend(struct smtp_conn *c, struct buf *out)
 	snprintf(id, sizeof(id), "%s.%u", c->id, c->transactions);
 	snprintf(only, sizeof(only), "%.*s", STRF(first->address));
 	smtp_received_print(out, &(struct smtp_received){ .helo = facts.helo,
-				     .rdns = ((struct session *)c)->rdns.name,
+				     .rdns = ((struct session *)c)->client.name,
 				     .ip = c->client,
 				     .by = c->host->hostname,
 				     .esmtp = facts.esmtp,
@@ -137,12 +123,13 @@ prepend(struct smtp_conn *c, struct buf *out)
 				     .id = id,
 				     .only_rcpt = c->recipients == 1 ? only : NULL,
 				     .time = time(NULL) });
+	checks_print((struct session *)c, out);
 }
 
 static const char *
 name(const struct smtp_conn *c)
 {
-	return ((const struct session *)c)->rdns.name;
+	return ((const struct session *)c)->client.name;
 }
 
 const struct smtp_host_ops smtpd_host_ops = {

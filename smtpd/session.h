@@ -5,48 +5,81 @@
 
 #include "smtp/format.h"
 #include "smtp/nesting.h"
+#include "dmarc/dmarc.h"
+#include "reception/iprev.h"
+#include "reception/origin.h"
+#include "smtpd/lookups.h"
 #include "smtpd/smtpd.h"
+#include "spf/spf.h"
 
 enum {
-	SESSION_RDNS_NAMES = 4, /* PTR names that are tried: honest hosts have one */
+	/* Of a message's header, which is held until it is complete, so that fields that claim to be our
+	 * results can be taken out: ten times what long discussions collect. */
+	SESSION_HEADER_MAX = 256 << 10,
 };
 
-/* What is known of the client's name (forward-confirmed reverse DNS, rfc8601:2.7.3). */
-struct rdns {
-	uint64_t question; /* 0: nothing is being asked */
-	unsigned count, next;
-	char names[SESSION_RDNS_NAMES][256];
-	char name[256]; /* confirmed; "" when there is none (yet) */
+/* What SPF said of one name (lib/spf), without its questions. */
+struct spf_verdict {
+	bool known;
+	enum spf_code code;
+	char domain[IDN_SIZE];
+	char mechanism[SPF_MECHANISM_MAX + 1];
+	char explanation[SPF_EXPLANATION_MAX + 1];
 };
+
+/* Of the client: once a session, anew after XCLIENT. */
+struct client_checks {
+	struct reception_client address;
+	bool checked; /* an address from outside: the checks apply */
+	bool iprev_known;
+	enum iprev_code iprev;
+	char name[IPREV_NAME_SIZE];    /* confirmed; "" when there is none (yet) */
+	char claimed[IPREV_NAME_SIZE]; /* the first name it has, whether it leads back or not */
+};
+
+/* Of the sender of one message. */
+struct sender_checks {
+	bool origin_known;
+	enum origin_code origin;
+	struct spf_verdict spf_helo, spf_mail;
+};
+
+enum session_waits { WAITS_NOT, WAITS_RCPT };
 
 struct session {
 	struct smtp_conn conn;
 	struct smtpd *d;
-	struct rdns rdns;
-	struct io_timer *rdns_timer;  /* only while a commit waits for the name */
 	uint64_t lookup;              /* question to accounts that is out; 0: none */
-	struct smtp_recipient *asked; /* the one that lookup is about */
 	struct smtp_format format;    /* of the message that is coming */
 	struct smtp_nesting *nesting; /* the same; NULL: nothing is coming */
 	bool looking;                 /* format is in use */
+	struct smtp_recipient *asked; /* the one that is decided about */
+
+	struct lookups lookups;
+	struct client_checks client;
+	struct sender_checks sender;
+	bool has_sender;          /* inside of a transaction */
+	enum session_waits waits; /* which answer to the client needs facts from DNS */
+	struct buf header;        /* of the message, while it is incomplete */
+	bool header_over, header_too_long;
+	uint64_t cut; /* bytes that were taken out of it */
 };
 
 /* --- session.c --- */
 extern const struct smtp_host_ops smtpd_host_ops;
-/* The client's name is known, or will not be waited for. */
-void session_go_on(struct session *s);
+/* All questions to DNS have answers; may free s. */
+void session_facts_came(struct session *s);
 
 /* --- recipients.c --- */
 void recipients_ask(struct smtp_conn *c, const struct smtp_rcpt *rcpt);
+/* What the recipient's decision waited for is there. */
+void recipients_go_on(struct session *s);
 /* Answers of accounts; the session may be gone. */
 extern const struct ipc_ops smtpd_accounts_ops;
 
 /* --- helo.c --- */
 /* True: the client's name is none, and the recipient was refused for it. */
 bool helo_refused(struct session *s, const struct smtp_rcpt *rcpt, const char *address);
-
-/* Loopback and private networks: whoever is there is ours. */
-bool client_is_inside(const char *client);
 
 /* --- format.c --- */
 void format_content(struct smtp_conn *c, struct str run);
@@ -55,9 +88,26 @@ void format_forget(struct session *s);
 /* True: the message, all of which has come, was refused for its form. */
 bool format_refused(struct session *s);
 
-/* --- rdns.c --- */
-void rdns_start(struct session *s);
-void rdns_stop(struct session *s);
-extern const struct ipc_ops smtpd_resolver_ops;
+/* --- checks.c: client and sender against the DNS --- */
+/* The client is there, or another one (XCLIENT): its name is looked for. named: it is given. */
+void checks_client(struct session *s, bool named);
+/* MAIL: questions about the sender go out. */
+void checks_mail(struct session *s);
+/* Everything about client and sender is known; false: answers are outstanding. */
+bool checks_known(struct session *s);
+/* What they lead to for this recipient: SMTP_OK or a refusal, with what goes into its text. */
+enum smtp_reply_id checks_verdict(
+    const struct session *s, const struct smtp_recipient *r, struct refusal_args *args);
+/* postmaster and abuse, who take mail that others do not. */
+bool checks_spares(const struct smtp_recipient *r);
+/* Line in the log and Authentication-Results, before a message is committed. */
+void checks_log(const struct session *s);
+void checks_print(const struct session *s, struct buf *out);
+
+/* --- header.c: the header of a message on its way to queue --- */
+void header_start(struct session *s);
+void header_content(struct session *s, struct str run);
+/* The message is complete: what is left goes out. SMTP_OK or a refusal. */
+enum smtp_reply_id header_end(struct session *s);
 
 #endif

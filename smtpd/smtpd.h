@@ -9,8 +9,6 @@
 #include "smtp_host/smtp_host.h"
 
 enum {
-	SMTPD_RDNS_MS = 5000,     /* the client's name may delay a message so long, counted from its
-				   * connection: names that take longer help nobody */
 	SMTPD_LAST_WORDS_MS = 50, /* for the last replies to leave before the process ends */
 };
 
@@ -23,7 +21,7 @@ struct smtpd {
 	const struct settings *settings;
 	struct address_cache *known; /* answers of accounts */
 	struct map *lookups;         /* request to accounts -> session */
-	struct map *questions;       /* question to resolver -> session */
+	struct map *questions;       /* question to resolver -> struct lookup */
 	uint64_t last_id;            /* of the two above: never used twice in a process */
 };
 

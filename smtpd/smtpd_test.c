@@ -152,6 +152,30 @@ on_abort(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_msg_ab
 }
 
 /* 192.0.2.7 is called liar.test and good.test; only the second leads back. */
+/* Domains of senders. */
+static void
+answer_sender(const struct ipc_dns_query *m, struct ipc_dns_answer *a)
+{
+	a->exists = !str_eq(m->name, STR("nothing.net"));
+	a->result = IPC_NO;
+	if (str_eq(m->name, STR("trouble.net"))) {
+		a->result = IPC_TEMP;
+	} else if (str_eq(m->name, STR("null.net")) && m->type == DNS_MX) {
+		a->result = IPC_OK;
+		a->rdata = STR("\0\3\0\0\0");
+	} else if ((str_eq(m->name, STR("mx.net")) || str_eq(m->name, STR("forbids.net"))) &&
+		   m->type == DNS_MX) {
+		a->result = IPC_OK;
+		a->rdata = STR("\0\6\0\12\2mx\0");
+	} else if (str_eq(m->name, STR("address.net")) && m->type == DNS_A) {
+		a->result = IPC_OK;
+		a->rdata = STR("\0\4\300\0\2\1");
+	} else if (str_eq(m->name, STR("forbids.net")) && m->type == DNS_TXT) {
+		a->result = IPC_OK;
+		a->rdata = STR("\0\14\13v=spf1 -all");
+	}
+}
+
 static void
 on_query(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_dns_query *m, int fd)
 {
@@ -170,7 +194,7 @@ on_query(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_dns_qu
 	else if (str_eq(m->name, STR("liar.test")))
 		a.rdata = STR("\0\4\300\0\2\1");
 	else
-		a.result = IPC_NO;
+		answer_sender(m, &a);
 	ipc_send_dns_answer(ch, id, &a);
 }
 
@@ -534,7 +558,7 @@ test_abort(void **state)
 	(void)state;
 	envelope(); /* the client goes away inside content */
 	assert_int_equal(ask("DATA\r\n"), 354);
-	say("a\r\n");
+	say("From: a@b.test\r\n\r\na\r\n");
 	run(20);
 	assert_int_equal(t.begins, 1);
 	io_stream_free(&t.client);
@@ -543,7 +567,7 @@ test_abort(void **state)
 	assert_int_equal(t.d->host.count, 0);
 	envelope(); /* bare LF after some content was handed over */
 	assert_int_equal(ask("DATA\r\n"), 354);
-	say("a\r\n");
+	say("From: a@b.test\r\n\r\na\r\n");
 	run(20);
 	assert_int_equal(ask("b\nc\r\n.\r\n"), 550);
 	run(20);
@@ -638,49 +662,174 @@ test_timeouts(void **state)
 	assert_int_equal(t.d->host.count, 0);
 }
 
+static struct session *
+session(void)
+{
+	return (struct session *)LIST_FIRST(&t.d->host.conns);
+}
+
+/* Up to RCPT, from an address outside; the last is not waited for. */
+static void
+stranger(const char *xclient, const char *from)
+{
+	char line[200];
+
+	assert_int_equal(ask("RSET\r\n"), 250);
+	snprintf(line, sizeof(line), "XCLIENT ADDR=%s\r\n", xclient);
+	assert_int_equal(ask(line), 220);
+	assert_int_equal(ask("EHLO c.test\r\n"), 250);
+	snprintf(line, sizeof(line), "MAIL FROM:<%s>\r\n", from);
+	assert_int_equal(ask(line), 250);
+	say("RCPT TO:<alice@x>\r\n");
+}
+
 static void
 test_reverse_name(void **state)
 {
 	(void)state;
 	client_connect();
 	assert_int_equal(reply_code(), 220);
-	assert_int_equal(ask("XCLIENT ADDR=192.0.2.7\r\n"), 220);
-	assert_int_equal(ask("EHLO c.test\r\n"), 250);
-	assert_int_equal(ask("MAIL FROM:<>\r\n"), 250);
-	assert_int_equal(ask("RCPT TO:<alice@x>\r\n"), 250);
+	stranger("192.0.2.7", "");
+	assert_int_equal(reply_code(), 250);
 	assert_int_equal(ask("DATA\r\n"), 354);
 	assert_int_equal(ask("From: a@b.test\r\n\r\n.\r\n"), 250);
-	assert_int_equal(t.questions, 3);
 	assert_non_null(strstr(t.prepend, "(good.test [192.0.2.7])"));
+	assert_non_null(strstr(t.prepend, "iprev=pass"));
+	assert_non_null(strstr(t.prepend, "spf=none"));
 
-	t.mute_resolver = true; /* a name that never comes does not hold the message for long */
-	assert_int_equal(ask("XCLIENT ADDR=IPV6:2001:db8::7\r\n"), 220);
-	assert_int_equal(ask("EHLO c.test\r\n"), 250);
-	assert_int_equal(ask("MAIL FROM:<>\r\n"), 250);
-	assert_int_equal(ask("RCPT TO:<alice@x>\r\n"), 250);
-	assert_int_equal(ask("DATA\r\n"), 354);
-	LIST_FIRST(&t.d->host.conns)->started_ms -= SMTPD_RDNS_MS - 100;
-	say("From: a@b.test\r\n\r\n.\r\n");
+	t.mute_resolver = true; /* answers that never come do not hold the recipient for ever */
+	stranger("IPV6:2001:db8::7", "");
 	assert_false(run(40)); /* waits */
-	assert_int_equal(t.commits, 1);
+	session()->lookups.waited_ms = LOOKUPS_WAIT_MS - 20;
+	io_timer_set(session()->lookups.timer, 20);
 	assert_int_equal(reply_code(), 250);
-	assert_int_equal(t.commits, 2);
-	assert_non_null(strstr(t.prepend, "([IPv6:2001:db8::7])"));
-	assert_int_equal(ask("XCLIENT ADDR=IPV6:2001:db8::8\r\n"), 220); /* a late name */
-	assert_int_equal(ask("EHLO c.test\r\n"), 250);
-	assert_int_equal(ask("MAIL FROM:<>\r\n"), 250);
-	assert_int_equal(ask("RCPT TO:<alice@x>\r\n"), 250);
-	LIST_FIRST(&t.d->host.conns)->started_ms = io_now_ms(t.loop);
 	assert_int_equal(ask("DATA\r\n"), 354);
-	say("From: a@b.test\r\n\r\n.\r\n");
+	assert_int_equal(ask("From: a@b.test\r\n\r\n.\r\n"), 250);
+	assert_non_null(strstr(t.prepend, "([IPv6:2001:db8::7])"));
+	assert_non_null(strstr(t.prepend, "iprev=temperror"));
+
+	stranger("IPV6:2001:db8::8", ""); /* resolver ends meanwhile */
 	assert_false(run(40));
-	ipc_send_dns_answer(t.resolver, t.question, &(struct ipc_dns_answer){ .result = IPC_NO });
-	assert_int_equal(reply_code(), 250);
 	ipc_channel_free(&t.resolver);
-	run(20);
+	assert_int_equal(reply_code(), 250);
+	assert_int_equal(ask("RSET\r\n"), 250);
 	assert_int_equal(ask("XCLIENT ADDR=192.0.2.7 NAME=given.test\r\n"), 220);
-	assert_string_equal(
-	    ((struct session *)LIST_FIRST(&t.d->host.conns))->rdns.name, "given.test");
+	assert_string_equal(session()->client.name, "given.test");
+	assert_int_equal(map_count(t.d->questions), 0);
+}
+
+static int
+verdict(const char *from)
+{
+	stranger("192.0.2.7", from);
+	return reply_code();
+}
+
+static void
+test_sender_domain(void **state)
+{
+	(void)state;
+	client_connect();
+	assert_int_equal(reply_code(), 220);
+	assert_int_equal(verdict("a@mx.net"), 250);
+	assert_int_equal(verdict("a@address.net"), 250);
+	assert_int_equal(verdict("a@nothing.net"), 550);
+	assert_non_null(strstr(t.reply, "5.1.8"));
+	assert_non_null(strstr(t.reply, "nothing.net"));
+	assert_int_equal(verdict("a@null.net"), 550);
+	assert_non_null(strstr(t.reply, "5.7.27"));
+	assert_int_equal(verdict("a@trouble.net"), 451);
+	assert_int_equal(verdict("a@printer.local"), 550);
+	assert_int_equal(verdict("a@[192.0.2.7]"), 550);
+	set(SET_smtpd_check_sender_domain, "no");
+	assert_int_equal(verdict("a@printer.local"), 250);
+	set(SET_smtpd_check_sender_domain, "yes");
+	assert_int_equal(verdict("a@forbids.net"), 550);
+	assert_non_null(strstr(t.reply, "5.7.23"));
+	set(SET_smtpd_refuse_spf_fail, "no");
+	assert_int_equal(verdict("a@forbids.net"), 250);
+	assert_int_equal(ask("DATA\r\n"), 354);
+	assert_int_equal(ask("From: a@b.test\r\n\r\n.\r\n"), 250);
+	assert_non_null(strstr(t.prepend, "spf=fail"));
+	set(SET_smtpd_refuse_spf_fail, "yes");
+	stranger("192.0.2.7", "");
+	assert_int_equal(reply_code(), 250);
+	assert_int_equal(ask("RCPT TO:<alice@y>\r\n"), 550);
+	assert_non_null(strstr(t.reply, "5.5.3"));
+}
+
+static void
+test_client_name_required(void **state)
+{
+	(void)state;
+	set(SET_smtpd_require_name, "yes");
+	client_connect();
+	assert_int_equal(reply_code(), 220);
+	assert_int_equal(verdict("a@mx.net"), 250);
+	stranger("192.0.2.8", "a@mx.net");
+	assert_int_equal(reply_code(), 550);
+	assert_non_null(strstr(t.reply, "5.7.25"));
+	assert_int_equal(
+	    ask("RCPT TO:<postmaster>\r\n"), 250); /* who must be reached with questions */
+	stranger("10.1.2.3", "a@mx.net");
+	assert_int_equal(reply_code(), 250);
+	set(SET_smtpd_require_name, "no");
+}
+
+/* The message as queue got it, sent in pieces of n bytes. */
+static void
+send_pieces(const char *message, size_t n)
+{
+	envelope();
+	assert_int_equal(ask("DATA\r\n"), 354);
+	for (size_t at = 0, len = strlen(message); at < len; at += n) {
+		char piece[200];
+
+		snprintf(piece, sizeof(piece), "%.*s", (int)n, message + at);
+		say(piece);
+		run(1);
+	}
+	assert_int_equal(ask(".\r\n"), 250);
+}
+
+static void
+test_results_of_others(void **state)
+{
+	static const char claims[] =
+	    "From: b@b.test\r\nAuthentication-Results: mx.test;\r\n spf=pass\r\n"
+	    "Authentication-Results: other.test; spf=pass\r\n\r\nbody\r\n\r\n";
+	static const char kept[] =
+	    "From: b@b.test\r\nAuthentication-Results: other.test; spf=pass\r\n\r\nbody\r\n\r\n";
+
+	(void)state;
+	for (size_t n = 1; n < 100; n += 7) {
+		send_pieces(claims, n);
+		assert_int_equal(buf_len(&t.content), sizeof(kept) - 1);
+		assert_memory_equal(buf_data(&t.content), kept, sizeof(kept) - 1);
+		io_stream_free(&t.client);
+		wait_idle();
+	}
+	send_pieces("From: b@b.test\r\nAuthentication-Results: mx.test; none\r\n", 100);
+	assert_int_equal(buf_len(&t.content), 16); /* no empty line, no body */
+}
+
+static void
+test_header_without_end(void **state)
+{
+	char line[1000];
+
+	(void)state;
+	memset(line, 'a', sizeof(line) - 1);
+	memcpy(line, "X: ", 3);
+	snprintf(line + 900, 100, "\r\n");
+	envelope();
+	assert_int_equal(ask("DATA\r\n"), 354);
+	for (size_t i = 0; i < SESSION_HEADER_MAX / 902 + 10; i++) {
+		say(line);
+		run(1);
+	}
+	assert_int_equal(ask(".\r\n"), 550);
+	assert_non_null(strstr(t.reply, "5.6.0"));
 }
 
 static void
@@ -808,6 +957,10 @@ main(void)
 		T(test_limits),
 		T(test_timeouts),
 		T(test_reverse_name),
+		T(test_sender_domain),
+		T(test_client_name_required),
+		T(test_results_of_others),
+		T(test_header_without_end),
 		T(test_stop),
 		T(test_back_pressure),
 		T(test_input_behind_a_question),

@@ -125,6 +125,55 @@ REFUSAL(UNKNOWN_RECIPIENT, 504, 550, "5.1.1", SENDER, "There is no such mailbox 
     "Diese Mailadresse gibt es hier nicht",
     "The address is no longer there, is suspended, or has a typing error. Check it letter by letter, or ask the recipient by phone.",
     "Die Adresse gibt es nicht mehr, sie ist gesperrt, oder sie hat einen Tippfehler. Buchstabe für Buchstabe prüfen oder den Empfänger anrufen.")
+REFUSAL(SENDER_UNCERTAIN, 405, 451, "4.1.8", DOMAIN,
+    "The sender's domain {domain} cannot be looked up in DNS now",
+    "Die Domain {domain} des Absenders ist im DNS gerade nicht abfragbar",
+    "The sending server tries again by itself. If it goes on: the name servers of the domain do not answer, or their DNSSEC signatures are not valid.",
+    "Der sendende Server versucht es von selbst erneut. Wenn es so bleibt: die Nameserver der Domain antworten nicht, oder ihre DNSSEC-Signaturen sind ungültig.")
+REFUSAL(DYNAMIC_CLIENT, 507, 550, "5.7.1", SERVER,
+    "{client} ({name}) looks like a dial-up line. Users of this server must log in at port 465 or 587",
+    "{client} ({name}) sieht aus wie ein Einwahlanschluss. Wer hier ein Konto hat, muss sich an Port 465 oder 587 anmelden",
+    "Send through the mail server of the provider, or give the address a name of its own that says what it is, such as mail.example.com.",
+    "Über den Mailserver des Anbieters senden, oder der Adresse einen eigenen, passenden Namen geben, zum Beispiel mail.example.com.")
+REFUSAL(NO_CLIENT_NAME, 508, 550, "5.7.25", ZONE, "The address {client} has no name (PTR record)",
+    "Die Adresse {client} hat keinen Namen (PTR-Eintrag)",
+    "The address of a mail server needs a name in reverse DNS. The provider of the line or machine sets the PTR record.",
+    "Die Adresse eines Mailservers braucht einen Namen im Reverse-DNS. Den PTR-Eintrag setzt der Anbieter des Anschlusses oder der Maschine.")
+REFUSAL(CLIENT_NAME_DIFFERS, 508, 550, "5.7.25", ZONE,
+    "The name {name} of {client} does not lead back to that address",
+    "Der Name {name} von {client} fuehrt nicht zu dieser Adresse zurueck",
+    "PTR record and address record must agree: either let the name have this address, or the address another name.",
+    "PTR-Eintrag und Adress-Eintrag müssen zusammenpassen: dem Namen diese Adresse geben oder der Adresse einen anderen Namen.")
+REFUSAL(SENDER_UNKNOWN, 510, 550, "5.1.8", DOMAIN, "The sender's domain {domain} does not exist",
+    "Die Domain {domain} des Absenders gibt es nicht",
+    "Check the sender's address for typing errors. If it is right: the domain is not registered, or has expired.",
+    "Die Adresse des Absenders auf Tippfehler prüfen. Wenn sie stimmt: die Domain ist nicht registriert oder abgelaufen.")
+REFUSAL(SENDER_TLD, 510, 550, "5.1.8", DOMAIN, "The sender's domain {domain} has no valid top-level domain",
+    "Die Domain {domain} des Absenders endet nicht auf eine gueltige Top-Level-Domain",
+    "Names such as .local are valid in the own network only. Set a public domain as sender in the program or device.",
+    "Namen wie .local gelten nur im eigenen Netz. Im Programm oder Gerät eine öffentliche Domain als Absender einstellen.")
+REFUSAL(SENDER_NOWHERE, 510, 550, "5.1.8", DOMAIN, "The sender's domain {domain} has no mail server and no address",
+    "Die Domain {domain} des Absenders hat keinen Mailserver und keine Adresse",
+    "Whoever sends mail must be able to get some. Set an MX record for the domain, or use another sender.",
+    "Wer Mail sendet, muss welche empfangen können. Einen MX-Eintrag für die Domain setzen oder einen anderen Absender verwenden.")
+REFUSAL(SENDER_NULL_MX, 510, 550, "5.7.27", DOMAIN, "The sender's domain {domain} says that it takes no mail (null MX)",
+    "Die Domain {domain} des Absenders nimmt laut DNS keine Mail an (Null-MX)",
+    "A domain with a null MX record is not for mail. Use another sender, or give it a real MX record.",
+    "Eine Domain mit Null-MX ist nicht für Mail gedacht. Einen anderen Absender verwenden oder einen echten MX-Eintrag setzen.")
+REFUSAL(SENDER_LITERAL, 510, 550, "5.1.8", SENDER, "The sender's address has an IP address instead of a domain",
+    "Die Absenderadresse hat eine IP-Adresse an Stelle einer Domain",
+    "Use a sender's address with a domain.",
+    "Eine Absenderadresse mit einer Domain verwenden.")
+REFUSAL(SPF_FAIL, 511, 550, "5.7.23", DOMAIN,
+    "{client} may not send for {domain} (SPF). Its owner says: {text}",
+    "{client} darf nicht fuer {domain} senden (SPF). Deren Inhaber sagt: {text}",
+    "The owner of the domain lists in its SPF record which servers may send for it. The message came from another: send through the domain's own mail server, or complete the record.",
+    "Der Inhaber der Domain nennt in ihrem SPF-Eintrag, welche Server für sie senden dürfen. Die Nachricht kam von einem anderen: über den Mailserver der Domain senden oder den Eintrag ergänzen.")
+REFUSAL(NULL_SENDER_SEVERAL, 513, 550, "5.5.3", PROGRAM,
+    "A message without a sender may have one recipient only",
+    "Eine Nachricht ohne Absender darf nur einen Empfaenger haben",
+    "Notifications go to one address: to who sent the message they are about.",
+    "Benachrichtigungen gehen an eine Adresse: an den Absender der Nachricht, von der sie handeln.")
 REFUSAL(RELAY_DENIED, 517, 550, "5.7.1", SENDER, "This server does not take mail for that domain",
     "Dieser Server nimmt fuer diese Domain keine Mail an",
     "A user of this server who writes to others must log in first: set the mail program to port 465 or 587 with user name and password. Everybody else: check the domain, and its MX record if it is yours.",

@@ -75,6 +75,16 @@ SETTING(smtpd_format_nul, smtpd, format-nul, BOOL, NONE, 1, 0, 1, SP_SMTPD, RELO
     "Refuse messages with NUL bytes.")
 SETTING(smtpd_max_line, smtpd, max-line, U64, COUNT, 0, 0, 1000000000, SP_SMTPD, RELOAD,
     "Longest line of a message; 0: any length. 998 is the letter of rfc5322:2.1.1, but many programs write longer ones, whose mail would be lost.")
+SETTING(smtpd_check_sender_domain, smtpd, check-sender-domain, BOOL, NONE, 1, 0, 1, SP_SMTPD, RELOAD,
+    "Refuse senders whose domain does not exist or takes no mail, so that nobody could learn of a failure.")
+SETTING(smtpd_spf, smtpd, spf, BOOL, NONE, 1, 0, 1, SP_SMTPD, RELOAD,
+    "Look whether the sender's domain allows the client to send for it (SPF), and tell it in the header.")
+SETTING(smtpd_refuse_spf_fail, smtpd, refuse-spf-fail, BOOL, NONE, 1, 0, 1, SP_SMTPD, RELOAD,
+    "Refuse messages of clients that the sender's domain forbids (SPF fail).")
+SETTING(smtpd_require_name, smtpd, require-name, BOOL, NONE, 0, 0, 1, SP_SMTPD, RELOAD,
+    "Refuse clients whose address has no name that leads back to it (reverse DNS).")
+SETTING(smtpd_refuse_dynamic, smtpd, refuse-dynamic, BOOL, NONE, 0, 0, 1, SP_SMTPD, RELOAD,
+    "Refuse clients whose name looks like that of a dial-up line.")
 SETTING(smtpd_workers, smtpd, workers, U64, COUNT, 1, 1, 8, SP_MASTER, RESTART,
     "Processes that serve port 25.")
 SETTING(smtpd_max_connections, smtpd, max-connections, U64, COUNT, 1000, 1, 20000, SP_SMTPD,

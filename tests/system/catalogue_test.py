@@ -8,8 +8,20 @@ import datetime
 
 from harness import *
 from sender import *
+from world import World
 
-OPTIONS = dict(users=(USER, BOB))
+WORLD = World("""
+$HOST client.example.net 203.0.113.5
+example.net. MX 10 mx.example.net.
+$HOST 203-0-113-6.dyn.example.net 203.0.113.6
+7.113.0.203.in-addr.arpa. PTR liar.example.net.
+nowhere.example.net. TXT "no mail here"
+null.example.net. MX 0 .
+forbids.example.net. MX 10 mx.example.net.
+forbids.example.net. TXT "v=spf1 -all"
+$WHEN trouble.example.net MX servfail
+""")
+OPTIONS = dict(users=(USER, BOB), settings=WORLD.settings())
 EHLO, MAIL, RCPT = "EHLO client.example.net", "MAIL FROM:<sender@example.net>", f"RCPT TO:<{USER}>"
 OURS = f"MAIL FROM:<{USER}>"
 DIALOGUES = {}
@@ -294,6 +306,45 @@ header("FROM_BAD", b"From: nobody at all <")
 header("SENDER_MISSING", b"From: %s, alice+x@%s" % (USER.encode(), DOMAIN.encode()))
 header("TOO_MANY_SENDERS", b"From: " + b", ".join(b"alice+%d@%s" % (n, DOMAIN.encode()) for n in range(17)),
        b"Sender: " + USER.encode())
+
+
+# --- client and sender ------------------------------------------------------------------------------
+
+def stranger(m, *words, source="203.0.113.5"):
+    with m.raw(source=source) as c:
+        return talk(c, EHLO, *words)
+
+
+def from_domain(name, domain, *more):
+    def run_it(m):
+        return stranger(m, f"MAIL FROM:<sender@{domain}>", RCPT)
+    provokes(name)(run_it)
+
+
+from_domain("SENDER_UNKNOWN", "nothing.example.org")
+from_domain("SENDER_TLD", "printer.local")
+from_domain("SENDER_NOWHERE", "nowhere.example.net")
+from_domain("SENDER_NULL_MX", "null.example.net")
+from_domain("SENDER_LITERAL", "[203.0.113.5]")
+from_domain("SENDER_UNCERTAIN", "trouble.example.net")
+from_domain("SPF_FAIL", "forbids.example.net")
+
+
+@provokes("NULL_SENDER_SEVERAL")
+def null_sender(m):
+    return stranger(m, "MAIL FROM:<>", RCPT, f"RCPT TO:<{BOB}>")
+
+
+def client_name(name, source, setting_name):
+    def run_it(m):
+        with setting(m, setting_name, "yes", "no"):
+            return until(b"550", lambda: stranger(m, MAIL, RCPT, source=source))
+    provokes(name)(run_it)
+
+
+client_name("DYNAMIC_CLIENT", "203.0.113.6", "smtpd.refuse-dynamic")
+client_name("NO_CLIENT_NAME", "203.0.113.8", "smtpd.require-name")
+client_name("CLIENT_NAME_DIFFERS", "203.0.113.7", "smtpd.require-name")
 
 
 # --- the tests --------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ REVERSE = """10 PTR client.example.net.
 11 PTR liar.example.net.
 """
 FORWARD = """ns A 127.0.0.1
+@ MX 10 client.example.net.
 client A 198.18.0.10
 liar A 198.18.0.99
 """
@@ -78,10 +79,10 @@ def received_of(m, source):
     return re.search(r"Received: from (.*(?:\r\n[ \t].*)*)", newest).group(1)
 
 
-def make(server):
+def make(server, *settings):
     # The test's zones are not signed, and no root vouches for that: validation off.
     return Instance(settings=[("resolver.server", server),
-                              ("resolver.trust-anchor-file", "/dev/null")])
+                              ("resolver.trust-anchor-file", "/dev/null"), *settings])
 
 
 def with_server(port, check):
@@ -115,8 +116,20 @@ def test_client_name_from_authoritative_nsd(_):
     with_server(NSD_PORT, check_names)
 
 
-def test_mail_comes_in_when_dns_is_down(_):
+def test_nothing_is_refused_for_good_when_dns_is_down(_):
+    """The sender's domain cannot be looked at: try again later."""
     m = make("127.0.0.1@9")
+    try:
+        received_of(m, "198.18.0.10")
+        raise RuntimeError("taken")
+    except AssertionError as e:
+        assert "got (451" in str(e), e
+    finally:
+        m.destroy()
+
+
+def test_mail_comes_in_when_dns_is_down_and_domains_are_not_checked(_):
+    m = make("127.0.0.1@9", ("smtpd.check-sender-domain", "no"))
     try:
         began = time.monotonic()
         got = received_of(m, "198.18.0.10")

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: ISC
 """Mail in by real clients, and the session rules they do not try."""
 from harness import *
+from world import World
 
+WORLD = World("""
+example.net. MX 10 mx.example.net.
+$HOST mx.example.net 198.51.100.1
+""")
 BOB = "bob@" + DOMAIN
-OPTIONS = dict(users=(USER, BOB))
+OPTIONS = dict(users=(USER, BOB), settings=WORLD.settings())
 SMTP_SOURCE = servers.PEERS + "/usr/sbin/smtp-source"
 
 

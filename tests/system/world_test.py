@@ -9,6 +9,7 @@ from world import World
 
 ZONES = """
 $HOST client.example.net 203.0.113.5 2001:db8:5::5
+example.net. MX 10 client.example.net.
 $HOST after.example.net 203.0.113.15
 7.113.0.203.in-addr.arpa. PTR liar.example.net.
 liar.example.net. A 203.0.113.99
