@@ -96,12 +96,56 @@ spf_known(struct session *s, enum spf_identity identity, struct spf_verdict *v)
 	return true;
 }
 
+/* Each list that names the client, or could not be believed. */
+static void
+log_lists(const struct session *s, const struct dnsbl_result *r)
+{
+	const struct dnsbl_lists *lists = &s->d->blocklists.lists;
+
+	for (size_t i = 0; i < lists->n; i++) {
+		const struct dnsbl_found *f = &r->found[i];
+
+		if (f->trouble != NULL)
+			log_info(s->conn.id, "event=blocklist client=%s list=%s trouble=%s",
+			    s->conn.client, lists->list[i].zone, f->trouble);
+		else if (f->listed)
+			log_info(s->conn.id,
+			    "event=blocklist client=%s list=%s answer=127.%u.%u.%u class=\"%s\" "
+			    "weight=%u refuse=%s",
+			    s->conn.client, lists->list[i].zone, f->answer >> 16 & 255,
+			    f->answer >> 8 & 255, f->answer & 255, f->class->english,
+			    lists->list[i].weight, r->refuse ? "yes" : "no");
+	}
+}
+
+static bool
+lists_known(struct session *s)
+{
+	struct blocklist_verdict *v = &s->client.lists;
+	struct blocklists *b = &s->d->blocklists;
+	struct dnsbl_result r;
+
+	while (s->client.checked && !v->known) {
+		struct dns_facts facts = lookups_facts(&s->lookups);
+
+		if (dnsbl_check(&s->client.address, &b->lists, &facts, &r) == DNSBL_DONE) {
+			blocklists_note(b, &r);
+			blocklists_verdict(b, &r, s->conn.client, v);
+			log_lists(s, &r);
+		} else if (lookups_ask(&s->lookups, r.questions, r.question_count)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 /* All are asked, also when the first has to wait: their questions go out together. */
 bool
 checks_known(struct session *s)
 {
 	bool known = iprev_known(s);
 
+	known = lists_known(s) && known;
 	if (!s->client.checked || !s->has_sender)
 		return known;
 	known = origin_known(s) && known;
@@ -127,6 +171,7 @@ checks_client(struct session *s, bool named)
 	if (!reception_client_parse(s->conn.client, &k->address))
 		return;
 	k->checked = !reception_client_inside(&k->address);
+	lists_known(s);
 	if (named) {
 		memcpy(k->name, name, sizeof(k->name));
 		memcpy(k->claimed, name, sizeof(k->claimed));
@@ -229,6 +274,24 @@ checks_verdict(const struct session *s, const struct smtp_recipient *r, struct r
 	if (!checks_spares(r))
 		why = client_verdict(s, args);
 	return why != SMTP_OK ? why : sender_verdict(s, args);
+}
+
+bool
+checks_listed(const struct session *s, const struct smtp_recipient *r)
+{
+	return s->client.lists.refuse && !checks_spares(r);
+}
+
+enum smtp_reply_id
+checks_listed_reply(const struct session *s, struct refusal_args *args)
+{
+	const struct blocklist_verdict *v = &s->client.lists;
+
+	args->client = s->conn.client;
+	args->list = v->zone;
+	args->listing = v->words;
+	args->link = v->link;
+	return v->class->dialup ? SMTP_BLOCKLISTED_DIALUP : SMTP_BLOCKLISTED;
 }
 
 /* --- what is told ------------------------------------------------------------------------------ */

@@ -21,11 +21,61 @@ recipient_reply(unsigned result)
 	}
 }
 
+static void
+refuse(struct session *s, enum smtp_reply_id why, const struct refusal_args *args)
+{
+	struct str address = s->asked->address;
+
+	s->asked = NULL;
+	checks_log(s);
+	smtp_conn_refuse_with(&s->conn, why, args, "rcpt", address);
+}
+
+static void
+refuse_listed(struct session *s)
+{
+	struct refusal_args args = { 0 };
+	enum smtp_reply_id why = checks_listed_reply(s, &args);
+
+	refuse(s, why, &args);
+}
+
+/* A blocklist names the client: has this recipient allowed the sender? True: the engine has its answer,
+ * because there is no sender who could have been. */
+static bool
+ask_allowed(struct session *s)
+{
+	struct smtpd *d = s->d;
+
+	if (s->conn.sender[0] == '\0') {
+		refuse_listed(s);
+		return true;
+	}
+	if (d->accounts == NULL) {
+		refuse(s, SMTP_TROUBLE, NULL);
+		return true;
+	}
+	s->lookup = ++d->last_id;
+	map_put(d->lookups, s->lookup, s);
+	ipc_send_sender_allowed(d->accounts, s->lookup,
+	    &(struct ipc_sender_allowed){
+		.recipient = s->asked->address, .sender = str_of(s->conn.sender) });
+	return false;
+}
+
+static void
+take(struct session *s)
+{
+	struct smtp_recipient *r = s->asked;
+
+	s->asked = NULL;
+	smtp_recipient_accept(&s->conn, r);
+}
+
 /* The recipient is ours: do client and sender please? True: the engine has its answer. */
 static bool
 decide(struct session *s)
 {
-	struct smtp_recipient *r = s->asked;
 	struct refusal_args args = { 0 };
 	enum smtp_reply_id why;
 
@@ -35,14 +85,13 @@ decide(struct session *s)
 		return false;
 	}
 	s->waits = WAITS_NOT;
-	s->asked = NULL;
-	why = checks_verdict(s, r, &args);
-	if (why == SMTP_OK) {
-		smtp_recipient_accept(&s->conn, r);
-	} else {
-		checks_log(s);
-		smtp_conn_refuse_with(&s->conn, why, &args, "rcpt", r->address);
-	}
+	why = checks_verdict(s, s->asked, &args);
+	if (why == SMTP_OK && checks_listed(s, s->asked))
+		return ask_allowed(s);
+	if (why == SMTP_OK)
+		take(s);
+	else
+		refuse(s, why, &args);
 	return true;
 }
 
@@ -125,6 +174,28 @@ on_address_is(
 }
 
 static void
+on_sender_allowed_is(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_sender_allowed_is *m, int fd)
+{
+	struct smtpd *d = arg;
+	struct session *s = map_del(d->lookups, id);
+
+	(void)ch;
+	(void)fd;
+	if (s == NULL)
+		return;
+	s->lookup = 0;
+	if (m->result == IPC_OK) {
+		log_info(s->conn.id, "event=allowed-by-recipient rcpt=\"%s\" from=\"%s\" list=%s",
+		    LOGS(s->asked->address), LOGS(str_of(s->conn.sender)), s->client.lists.zone);
+		take(s);
+	} else {
+		refuse_listed(s);
+	}
+	smtp_conn_pump(&s->conn);
+}
+
+static void
 on_addresses_changed(
     void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_addresses_changed *m, int fd)
 {
@@ -157,6 +228,7 @@ on_accounts_close(void *arg, struct ipc_channel *ch)
 static const union ipc_handler accounts_handlers[IPC__MAX] = {
 	IPC_ON(address_is, on_address_is),
 	IPC_ON(addresses_changed, on_addresses_changed),
+	IPC_ON(sender_allowed_is, on_sender_allowed_is),
 };
 const struct ipc_ops smtpd_accounts_ops = {
 	.handlers = accounts_handlers,

@@ -14,6 +14,7 @@ smtpd_reload(struct smtpd *d, const struct settings *settings)
 
 	d->settings = settings;
 	smtp_host_reload(h, settings);
+	blocklists_reload(&d->blocklists, settings_text(settings, SET_smtpd_blocklists));
 	h->policy.max_recipients = (unsigned)settings_u64(settings, SET_smtpd_max_recipients);
 	h->policy.max_errors = (unsigned)settings_u64(settings, SET_smtpd_max_errors);
 	h->policy.max_commands = settings_u64(settings, SET_smtpd_max_commands);

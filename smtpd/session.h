@@ -8,6 +8,7 @@
 #include "dmarc/dmarc.h"
 #include "reception/iprev.h"
 #include "reception/origin.h"
+#include "smtpd/blocklists.h"
 #include "smtpd/lookups.h"
 #include "smtpd/smtpd.h"
 #include "spf/spf.h"
@@ -35,6 +36,7 @@ struct client_checks {
 	enum iprev_code iprev;
 	char name[IPREV_NAME_SIZE];    /* confirmed; "" when there is none (yet) */
 	char claimed[IPREV_NAME_SIZE]; /* the first name it has, whether it leads back or not */
+	struct blocklist_verdict lists;
 };
 
 /* Of the sender of one message. */
@@ -98,6 +100,9 @@ bool checks_known(struct session *s);
 /* What they lead to for this recipient: SMTP_OK or a refusal, with what goes into its text. */
 enum smtp_reply_id checks_verdict(
     const struct session *s, const struct smtp_recipient *r, struct refusal_args *args);
+/* Blocklists name the client: refused, unless the recipient has allowed the sender. */
+bool checks_listed(const struct session *s, const struct smtp_recipient *r);
+enum smtp_reply_id checks_listed_reply(const struct session *s, struct refusal_args *args);
 /* postmaster and abuse, who take mail that others do not. */
 bool checks_spares(const struct smtp_recipient *r);
 /* Line in the log and Authentication-Results, before a message is committed. */

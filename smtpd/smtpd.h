@@ -7,6 +7,7 @@
 #define POSTERN_SMTPD_SMTPD_H
 
 #include "smtp_host/smtp_host.h"
+#include "smtpd/blocklists.h"
 
 enum {
 	SMTPD_LAST_WORDS_MS = 50, /* for the last replies to leave before the process ends */
@@ -20,9 +21,10 @@ struct smtpd {
 	struct ipc_channel *accounts, *resolver; /* NULL while the peer is away */
 	const struct settings *settings;
 	struct address_cache *known; /* answers of accounts */
-	struct map *lookups;         /* request to accounts -> session */
-	struct map *questions;       /* question to resolver -> struct lookup */
-	uint64_t last_id;            /* of the two above: never used twice in a process */
+	struct blocklists blocklists;
+	struct map *lookups;   /* request to accounts -> session */
+	struct map *questions; /* question to resolver -> struct lookup */
+	uint64_t last_id;      /* of the two above: never used twice in a process */
 };
 
 /* settings are borrowed until smtpd_reload gives others. instance: number of this worker. */

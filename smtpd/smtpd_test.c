@@ -374,6 +374,7 @@ setup(void **state)
 	t.settings = settings_new();
 	set(SET_general_hostname, "mx.test");
 	set(SET_smtpd_xclient_from, "127.0.0.1");
+	set(SET_smtpd_blocklists, "");
 	t.d = smtpd_new(t.loop, t.settings, 0);
 	t.watchdog = io_timer_new(t.loop, on_watchdog, NULL);
 	buf_init(&t.got, 1 << 20);

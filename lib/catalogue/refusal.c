@@ -23,7 +23,7 @@ static const char *const parties[PARTY__COUNT][LANG__COUNT] = {
 #include "catalogue/refusal_table.h"
 };
 
-enum kind { KIND_ADDRESS, KIND_NAME, KIND_MAILBOX, KIND_DIGITS, KIND_TEXT };
+enum kind { KIND_ADDRESS, KIND_NAME, KIND_MAILBOX, KIND_DIGITS, KIND_TEXT, KIND_WORDS };
 
 static const struct hole {
 	struct str name;
@@ -86,9 +86,25 @@ allowed(enum kind kind, unsigned char c)
 	case KIND_MAILBOX:
 		return digit || letter || strchr(".-_+=@", c) != NULL;
 	case KIND_TEXT:
+	case KIND_WORDS:
 		break;
 	}
 	return c >= ' ' && c < 0x7f && c != '"';
+}
+
+/* Words of our own have a part for each language. */
+static const char *
+part_of(const struct hole *h, const char *value, enum language lang)
+{
+	const char *bar = h->kind == KIND_WORDS && lang == LANG_DE ? strchr(value, '|') : NULL;
+
+	return bar != NULL ? bar + 1 : value;
+}
+
+static bool
+at_end(const struct hole *h, char c)
+{
+	return c == '\0' || (h->kind == KIND_WORDS && c == '|');
 }
 
 /* The value as it may stand in a reply; one that is too long ends in "...". */
@@ -97,9 +113,9 @@ filter(const struct hole *h, const char *value, char out[REFUSAL_ARG_SIZE])
 {
 	size_t n = 0;
 
-	for (; n < h->most && value[n] != '\0'; n++)
+	for (; n < h->most && !at_end(h, value[n]); n++)
 		out[n] = allowed(h->kind, (unsigned char)value[n]) ? value[n] : '?';
-	if (value[n] != '\0')
+	if (!at_end(h, value[n]))
 		memset(out + n - 3, '.', 3);
 	out[n] = '\0';
 	return n;
@@ -156,8 +172,10 @@ hole_at(const char *text)
 }
 
 static char *
-put_filled(char *to, const char *end, const char *text, const struct refusal_args *args)
+put_filled(char *to, const char *end, const struct refusal *r, enum language lang,
+    const struct refusal_args *args)
 {
+	const char *text = r->text[lang];
 	char value[REFUSAL_ARG_SIZE];
 
 	while (*text != '\0') {
@@ -174,7 +192,8 @@ put_filled(char *to, const char *end, const char *text, const struct refusal_arg
 		to = put(to, end, text, n);
 		text += n + h->name.n + 2;
 		v = value_of(args, h);
-		to = v != NULL ? put(to, end, value, filter(h, v, value)) : put(to, end, "-", 1);
+		to = v != NULL ? put(to, end, value, filter(h, part_of(h, v, lang), value))
+			       : put(to, end, "-", 1);
 	}
 	return to;
 }
@@ -184,7 +203,7 @@ refusal_text(
     struct buf *out, enum refusal_id id, enum language lang, const struct refusal_args *args)
 {
 	char line[REFUSAL_LINE_MAX];
-	char *end = put_filled(line, line + sizeof(line), refusal_get(id)->text[lang], args);
+	char *end = put_filled(line, line + sizeof(line), refusal_get(id), lang, args);
 
 	return buf_put(out, line, (size_t)(end - line));
 }
@@ -210,7 +229,7 @@ put_text_line(char *p, const char *end, const struct refusal *r, enum language l
 
 	snprintf(product, sizeof(product), " (P%d)", r->product);
 	p = put_codes(p, end, r, false);
-	p = put_filled(p, end - strlen(product), r->text[lang], args);
+	p = put_filled(p, end - strlen(product), r, lang, args);
 	p = put_z(p, end, product);
 	return put(p, end + 2, "\r\n", 2);
 }

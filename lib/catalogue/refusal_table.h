@@ -16,7 +16,8 @@
  *       advice, rat       what that party can do, in English and German (UTF-8)
  *   REFUSAL_ARG(name, kind, most, what)
  *       kind      which characters are let through, all others become '?': ADDRESS (of IP), NAME (of a
- *                 host), MAILBOX (an address of mail), DIGITS, TEXT (printable ASCII without quotes)
+ *                 host), MAILBOX (an address of mail), DIGITS, TEXT (printable ASCII without quotes), WORDS
+ *                 (the same: our own words in English, a bar, and in German; each line gets its part)
  *       most      characters
  *   PARTY(name, english, german)
  *
@@ -55,6 +56,8 @@ REFUSAL_ARG(list, NAME, 60, "the name of a blocklist")
 REFUSAL_ARG(address, MAILBOX, 100, "an address of mail")
 REFUSAL_ARG(seconds, DIGITS, 10, "seconds")
 REFUSAL_ARG(number, DIGITS, 20, "a number")
+REFUSAL_ARG(listing, WORDS, 60, "why a blocklist names the client")
+REFUSAL_ARG(link, TEXT, 120, "the page of a blocklist about the client")
 REFUSAL_ARG(text, TEXT, 120, "words of another party, such as the owner of a domain or a list")
 
 /* --- for now: our own trouble, our own limits ------------------------------------------------- */
@@ -130,6 +133,16 @@ REFUSAL(SENDER_UNCERTAIN, 405, 451, "4.1.8", DOMAIN,
     "Die Domain {domain} des Absenders ist im DNS gerade nicht abfragbar",
     "The sending server tries again by itself. If it goes on: the name servers of the domain do not answer, or their DNSSEC signatures are not valid.",
     "Der sendende Server versucht es von selbst erneut. Wenn es so bleibt: die Nameserver der Domain antworten nicht, oder ihre DNSSEC-Signaturen sind ungültig.")
+REFUSAL(BLOCKLISTED, 506, 550, "5.7.1", SERVER,
+    "The sending mail server {client} is in the blocklist {list}: {listing}. See {link}",
+    "Der sendende Mailserver {client} steht auf der Sperrliste {list}: {listing}. Siehe {link}",
+    "This server cannot take you off that list. Find out on its page why the address is there, put an end to the cause and ask the list to remove it; users of a provider send it this reply. Then send the message again. The recipient can allow your exact address meanwhile: phone him.",
+    "Dieser Server kann niemanden von der Liste nehmen. Auf ihrer Seite nachsehen, warum die Adresse dort steht, die Ursache beheben und die Liste um Streichung bitten; wer einen Anbieter nutzt, schickt ihm diese Antwort. Danach die Nachricht erneut senden. Der Empfänger kann Ihre genaue Adresse inzwischen erlauben: rufen Sie ihn an.")
+REFUSAL(BLOCKLISTED_DIALUP, 506, 550, "5.7.1", SENDER,
+    "{client} is in the blocklist {list}: {listing}. Users of this server log in at port 465 or 587. See {link}",
+    "{client} steht auf der Sperrliste {list}: {listing}. Wer hier ein Konto hat, meldet sich an Port 465 oder 587 an. Siehe {link}",
+    "Homes send through the mail server of their provider, after a login, not straight to the server of the recipient: set the mail program to port 465 or 587 with user name and password. Whoever runs a mail server there needs a fixed address with a name of its own.",
+    "Privatanschlüsse senden nach Anmeldung über den Mailserver ihres Anbieters, nicht direkt an den Server des Empfängers: im Mailprogramm Port 465 oder 587 mit Benutzername und Passwort einstellen. Wer dort einen Mailserver betreibt, braucht eine feste Adresse mit eigenem Namen.")
 REFUSAL(DYNAMIC_CLIENT, 507, 550, "5.7.1", SERVER,
     "{client} ({name}) looks like a dial-up line. Users of this server must log in at port 465 or 587",
     "{client} ({name}) sieht aus wie ein Einwahlanschluss. Wer hier ein Konto hat, muss sich an Port 465 oder 587 anmelden",

@@ -229,11 +229,41 @@ test_languages(void **state)
 	assert_int_equal(language_by_name("fr"), -1);
 }
 
+/* Our own words come in both languages, each in its line, and are cut each for itself. */
+static void
+test_words(void **state)
+{
+	struct refusal_args args = { .client = "192.0.2.1", .list = "bl.test", .link = "bl.test" };
+	char long_words[200];
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 2000);
+	args.listing = "source of spam|Spamversand";
+	assert_int_equal(refusal_text(&out, REFUSAL_BLOCKLISTED, LANG_EN, &args), 0);
+	assert_int_equal(refusal_text(&out, REFUSAL_BLOCKLISTED, LANG_DE, &args), 0);
+	buf_putc(&out, '\0');
+	assert_non_null(strstr((char *)buf_data(&out), "bl.test: source of spam. "));
+	assert_non_null(strstr((char *)buf_data(&out), "bl.test: Spamversand. "));
+	assert_null(strchr((char *)buf_data(&out), '|'));
+	buf_clear(&out);
+	memset(long_words, 'w', sizeof(long_words));
+	memcpy(long_words + 100, "|kurz", 6);
+	args.listing = long_words;
+	assert_int_equal(refusal_text(&out, REFUSAL_BLOCKLISTED, LANG_EN, &args), 0);
+	assert_int_equal(refusal_text(&out, REFUSAL_BLOCKLISTED, LANG_DE, &args), 0);
+	buf_putc(&out, '\0');
+	assert_non_null(strstr((char *)buf_data(&out), "www.... "));
+	assert_non_null(strstr((char *)buf_data(&out), "bl.test: kurz. "));
+	buf_free(&out);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_printed),
 		cmocka_unit_test(test_arguments),
 		cmocka_unit_test(test_frame),

@@ -20,8 +20,11 @@ null.example.net. MX 0 .
 forbids.example.net. MX 10 mx.example.net.
 forbids.example.net. TXT "v=spf1 -all"
 $WHEN trouble.example.net MX servfail
+2.0.0.127.zen.spamhaus.org. A 127.0.0.2
+20.113.0.203.zen.spamhaus.org. A 127.0.0.4
+21.113.0.203.zen.spamhaus.org. A 127.0.0.11
 """)
-OPTIONS = dict(users=(USER, BOB), settings=WORLD.settings())
+OPTIONS = dict(users=(USER, BOB), settings=[*WORLD.settings(), ("smtpd.blocklists", "zen.spamhaus.org")])
 EHLO, MAIL, RCPT = "EHLO client.example.net", "MAIL FROM:<sender@example.net>", f"RCPT TO:<{USER}>"
 OURS = f"MAIL FROM:<{USER}>"
 DIALOGUES = {}
@@ -345,6 +348,16 @@ def client_name(name, source, setting_name):
 client_name("DYNAMIC_CLIENT", "203.0.113.6", "smtpd.refuse-dynamic")
 client_name("NO_CLIENT_NAME", "203.0.113.8", "smtpd.require-name")
 client_name("CLIENT_NAME_DIFFERS", "203.0.113.7", "smtpd.require-name")
+
+
+@provokes("BLOCKLISTED")
+def blocklisted(m):
+    return stranger(m, MAIL, RCPT, source="203.0.113.20")
+
+
+@provokes("BLOCKLISTED_DIALUP")
+def blocklisted_dialup(m):
+    return stranger(m, MAIL, RCPT, source="203.0.113.21")
 
 
 # --- the tests --------------------------------------------------------------------------------------
