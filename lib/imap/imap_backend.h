@@ -34,6 +34,8 @@ struct imap_session;
 struct imap_folder;
 /* A message (or several) on its way in; the store defines it. */
 struct imap_append;
+/* A text that is looked for in the store's index; the store defines it. */
+struct imap_probe;
 
 enum imap_result {
 	IMAP_PENDING = 1,
@@ -175,6 +177,13 @@ struct imap_backend_ops {
 	 * IMAP_FACTS_MAX bytes). IMAP_DONE; IMAP_NONEXISTENT: there is none, look at the content. A
 	 * store that never has any is right, only slower. */
 	enum imap_result (*facts)(void *be, struct imap_folder *f, uint32_t uid, struct buf *out);
+	/*
+	 * An index of texts (imap/text.h): which messages cannot have these bytes (3 at least, folded)
+	 * in any of their texts? NULL: it cannot say. probe_may false: not in this message, for sure.
+	 */
+	struct imap_probe *(*probe_new)(void *be, struct str folded);
+	bool (*probe_may)(void *be, struct imap_probe *p, const struct imap_message *m);
+	void (*probe_free)(void *be, struct imap_probe **p);
 	/* First UID no session has been told of as \Recent; with claim all up to now are told. May
 	 * be forgotten when the process ends. */
 	uint32_t (*recent)(void *be, struct imap_folder *f, bool claim);

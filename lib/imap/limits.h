@@ -52,6 +52,16 @@ enum imap_limits {
 	IMAP_TURN_BYTES = 4 * 1024 * 1024,
 	/* Headers that SORT and THREAD read in one turn: some milliseconds. */
 	IMAP_TURN_HEADERS = 1000,
+	/* Work of SEARCH in one turn before others get theirs: about as many bytes of messages are
+	 * decoded and compared, a fifth of a millisecond. A message costs 32 besides, opening one 4096,
+	 * comparing with one more text a quarter of its bytes. */
+	IMAP_SEARCH_TURN = 64 * 1024,
+	/* Work of one SEARCH, then NO [LIMIT]: so many times the folder's bytes, and IMAP_SEARCH_LEAST.
+	 * A client's search has a handful of texts, and a scan for 30 is always let through. */
+	IMAP_SEARCH_TIMES = 8,
+	IMAP_SEARCH_LEAST = 1024 * 1024 * 1024,
+	/* Texts of one SEARCH for which the store's index is asked; each costs it up to 32 KiB. */
+	IMAP_SEARCH_PROBES_MAX = 16,
 };
 
 #endif

@@ -80,6 +80,9 @@ struct memory {
 	size_t size;
 	enum imap_result fail_content; /* what content() answers if not IMAP_DONE */
 	bool facts;                    /* there is an index: facts() knows every message */
+	size_t contents;               /* times content() was asked */
+	size_t probes, probes_freed;
+	bool (*not_in)(const struct imap_message *m); /* the index of texts; NULL: there is none */
 };
 
 static void
@@ -431,6 +434,7 @@ memory_content(void *be, struct imap_folder *f, uint32_t uid, struct imap_conten
 	struct memory *mem = be;
 	size_t i = memory_find(be, f, uid);
 
+	mem->contents++;
 	if (mem->fail_content != IMAP_DONE)
 		return mem->fail_content;
 	if (i == f->n || f->msg[i].m.uid != uid)
@@ -765,6 +769,35 @@ memory_session_gone(void *be, struct imap_session *s)
 			mem->pending[i].s = NULL;
 }
 
+/* ---- the index of texts: as memory.not_in says ---------------------------- */
+static struct imap_probe *
+memory_probe_new(void *be, struct str folded)
+{
+	struct memory *mem = be;
+
+	(void)folded;
+	mem->probes++;
+	return mem->not_in == NULL ? NULL : (struct imap_probe *)(void *)mem;
+}
+
+static bool
+memory_probe_may(void *be, struct imap_probe *p, const struct imap_message *m)
+{
+	struct memory *mem = be;
+
+	(void)p;
+	return !mem->not_in(m);
+}
+
+static void
+memory_probe_free(void *be, struct imap_probe **p)
+{
+	struct memory *mem = be;
+
+	mem->probes_freed += *p != NULL;
+	*p = NULL;
+}
+
 static const struct imap_backend_ops memory_ops = {
 	.list = memory_list,
 	.open = memory_open,
@@ -781,6 +814,9 @@ static const struct imap_backend_ops memory_ops = {
 	.release = memory_release,
 	.vanished = memory_vanished,
 	.facts = memory_facts,
+	.probe_new = memory_probe_new,
+	.probe_may = memory_probe_may,
+	.probe_free = memory_probe_free,
 	.recent = memory_recent,
 	.keyword_name = memory_keyword_name,
 	.keyword_find = memory_keyword_find,

@@ -1,38 +1,72 @@
 /* SPDX-License-Identifier: ISC */
+/*
+ * A message is looked at in stages, each only if the ones before it leave the answer open: what the
+ * store knows without the content; the index of texts; the header; all texts. In between there are
+ * many places where the work can stop and go on in a later turn.
+ */
 #include "imap/search.h"
 
+#include <stdlib.h>
+
+#include "base/xalloc.h"
+#include "imap/limits.h"
 #include "imap/objectid.h"
-#include "imap/part.h"
 #include "imap/search_key.h"
 #include "mail/charset.h"
 #include "mail/date.h"
 #include "mail/header.h"
-#include "mail/word.h"
 
-enum { SEARCH_TEXT_MAX = 256 * 1024 * 1024, SEARCH_KEEP = 256 * 1024 };
+enum {
+	FIELD_TEXT_MAX = 4 * IMAP_TEXT_FIELD_MAX,
+	/* of imap_search.cost */
+	COST_MESSAGE = 32,
+	COST_OPEN = 4096,
+	COST_KEY = 8,
+	PARSE_STEP = 64 * 1024,
+	/* Bytes of text that are worth asking an index about. */
+	PROBE_LEAST = 3,
+};
+
+enum truth { NO, YES, OPEN };
+enum stage { STAGE_KEYS, STAGE_PROBES, STAGE_HEADER, STAGE_TREE, STAGE_TEXT, STAGE_END };
+
+/* A key that looks at content. */
+struct imap_leaf {
+	const struct imap_key *key;
+	struct imap_probe *probe; /* NULL: none */
+	enum truth truth;         /* for the message at hand */
+};
 
 void
 imap_search_init(struct imap_search *s, const struct imap_view *v)
 {
 	*s = (struct imap_search){ .view = v };
-	buf_init(&s->text, SEARCH_TEXT_MAX);
-	buf_init(&s->folded, SEARCH_TEXT_MAX);
+	buf_init(&s->field, FIELD_TEXT_MAX);
+	buf_init(&s->folded, 4 * FIELD_TEXT_MAX);
+	imap_text_init(&s->text);
 }
 
 static void
 message_release(struct imap_search *s)
 {
+	mime_parser_free(&s->parser);
 	if (s->has_content)
 		s->view->ops->release(s->view->be, &s->content);
-	s->has_content = s->tried = s->has_tree = false;
+	s->has_content = s->tried = false;
+	s->uid = 0;
 }
 
 void
 imap_search_free(struct imap_search *s)
 {
 	message_release(s);
+	for (size_t i = 0; i < s->nleaves; i++)
+		if (s->leaves[i].probe != NULL)
+			s->view->ops->probe_free(s->view->be, &s->leaves[i].probe);
+	free(s->leaves);
 	mime_tree_free(&s->tree);
-	buf_free(&s->text);
+	imap_text_free(&s->text);
+	buf_free(&s->field);
 	buf_free(&s->folded);
 }
 
@@ -41,6 +75,7 @@ content_get(struct imap_search *s, const struct imap_seen *m, struct str *msg)
 {
 	if (!s->tried) {
 		s->tried = true;
+		s->cost += COST_OPEN;
 		s->has_content = s->view->ops->content(s->view->be, s->view->folder, m->m.uid,
 				     &s->content) == IMAP_DONE;
 		s->damaged |= !s->has_content;
@@ -49,31 +84,22 @@ content_get(struct imap_search *s, const struct imap_seen *m, struct str *msg)
 	return s->has_content;
 }
 
-/* Does the folded form of s->text have the needle in it? */
 static bool
-folded_has(struct imap_search *s, struct str utf8, struct str needle)
+has(struct str text, struct str needle)
 {
-	bool found;
-
-	if (needle.n == 0)
-		return true;
-	buf_clear(&s->folded);
-	mail_fold(utf8, &s->folded);
-	found = s->folded.len >= needle.n &&
-		memmem(buf_data(&s->folded), s->folded.len, needle.p, needle.n) != NULL;
-	if (s->folded.cap > SEARCH_KEEP)
-		buf_free(&s->folded);
-	return found;
+	return needle.n == 0 ||
+	       (text.n >= needle.n && memmem(text.p, text.n, needle.p, needle.n) != NULL);
 }
 
 static bool
-text_has(struct imap_search *s, struct str needle)
+field_has(struct imap_search *s, struct str value, struct str needle)
 {
-	bool found = folded_has(s, str_from(buf_data(&s->text), s->text.len), needle);
-
-	if (s->text.cap > SEARCH_KEEP)
-		buf_free(&s->text);
-	return found;
+	buf_clear(&s->field);
+	buf_clear(&s->folded);
+	imap_text_field(value, &s->field);
+	mail_fold(str_from(buf_data(&s->field), s->field.len), &s->folded);
+	s->cost += s->field.len;
+	return has(str_from(buf_data(&s->folded), s->folded.len), needle);
 }
 
 static bool
@@ -81,70 +107,12 @@ header_matches(struct imap_search *s, struct str msg, const struct imap_key *k)
 {
 	struct mail_field f;
 	size_t off = 0;
+	bool found = false;
 
-	while (mail_field_next(msg, &off, &f)) {
-		if (!str_eq_nocase(f.name, k->field))
-			continue;
-		buf_clear(&s->text);
-		mail_words_decode(f.value, &s->text);
-		if (text_has(s, k->text))
-			return true;
-	}
-	return false;
-}
-
-/* All fields of a header, "Name: value" line by line. */
-static bool
-whole_header_matches(struct imap_search *s, struct str header, struct str needle)
-{
-	struct mail_field f;
-	size_t off = 0;
-
-	buf_clear(&s->text);
-	while (mail_field_next(header, &off, &f)) {
-		buf_put(&s->text, f.name.p, f.name.n);
-		buf_puts(&s->text, ": ");
-		mail_words_decode(f.value, &s->text);
-		buf_puts(&s->text, "\r\n");
-	}
-	return text_has(s, needle);
-}
-
-static bool
-body_matches(struct imap_search *s, struct str body, const struct mime_part *p, struct str needle)
-{
-	enum mail_charset cs = imap_part_charset(p);
-	struct str text = imap_part_decode(body, p->encoding, &s->text);
-	struct buf utf8;
-	bool found;
-
-	if (cs == MAIL_CHARSET_UNKNOWN || cs == MAIL_CHARSET_UTF8)
-		return folded_has(s, text, needle);
-	buf_init(&utf8, SEARCH_TEXT_MAX);
-	mail_charset_to_utf8(cs, text, &utf8);
-	found = folded_has(s, str_from(buf_data(&utf8), utf8.len), needle);
-	buf_free(&utf8);
+	while (!found && mail_field_next(msg, &off, &f))
+		found = str_eq_nocase(f.name, k->field) && field_has(s, f.value, k->text);
+	s->cost += off / 4;
 	return found;
-}
-
-/* Text parts, and the headers of all parts but the message's own. */
-static bool
-content_matches(struct imap_search *s, struct str msg, const struct imap_key *k)
-{
-	if (!s->has_tree)
-		mime_parse(msg, &s->tree);
-	s->has_tree = true;
-	s->bytes += msg.n;
-	for (size_t i = 0; i < s->tree.count; i++) {
-		const struct mime_part *p = &s->tree.parts[i];
-
-		if ((i > 0 || k->kind == K_TEXT) &&
-		    whole_header_matches(s, mime_header(msg, p), k->text))
-			return true;
-		if (p->kind == MIME_TEXT && body_matches(s, mime_body(msg, p), p, k->text))
-			return true;
-	}
-	return k->text.n == 0;
 }
 
 static bool
@@ -169,11 +137,10 @@ internal_matches(const struct imap_seen *m, const struct imap_key *k)
 	return day >= k->lo && day < k->hi;
 }
 
-/* As deep as the keys are nested. */
+/* Keys that need no content. */
 static bool
-key_matches(struct imap_search *s, const struct imap_key *k, const struct imap_seen *m)
+plain_matches(const struct imap_search *s, const struct imap_key *k, const struct imap_seen *m)
 {
-	struct str msg;
 	int64_t day;
 	bool recent;
 
@@ -212,32 +179,262 @@ key_matches(struct imap_search *s, const struct imap_key *k, const struct imap_s
 		return m->m.size < k->size;
 	case K_MODSEQ:
 		return m->m.modseq >= k->size;
-	case K_SENT_DAY:
-		return content_get(s, m, &msg) && sent_matches(msg, k);
-	case K_HEADER:
-		return content_get(s, m, &msg) && header_matches(s, msg, k);
-	case K_BODY:
-	case K_TEXT:
-		return content_get(s, m, &msg) && content_matches(s, msg, k);
+	default:
+		return false;
+	}
+}
+
+/* --- the tree of keys ----------------------------------------------------------------------------
+ */
+
+/* Takes down the leaves; as deep as the keys are nested. */
+static void
+collect(struct imap_search *s, const struct imap_key *k)
+{
+	s->nkeys++;
+	switch (k->kind) {
 	case K_NOT:
-		return !key_matches(s, k->a, m);
+		collect(s, k->a);
+		break;
 	case K_OR:
-		return key_matches(s, k->a, m) || key_matches(s, k->b, m);
+		collect(s, k->a);
+		collect(s, k->b);
+		break;
 	case K_AND:
 		for (k = k->a; k != NULL; k = k->next)
-			if (!key_matches(s, k, m))
-				return false;
+			collect(s, k);
+		break;
+	case K_SENT_DAY:
+	case K_HEADER:
+	case K_BODY:
+	case K_TEXT:
+		if (k->leaf >= s->nleaves) {
+			s->leaves = xrealloc(s->leaves, (k->leaf + 1) * sizeof(s->leaves[0]));
+			s->nleaves = k->leaf + 1;
+		}
+		s->leaves[k->leaf] = (struct imap_leaf){ .key = k };
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+prepare(struct imap_search *s, const struct imap_key *key)
+{
+	struct imap_folder_state st;
+	unsigned probes = 0;
+
+	s->prepared = true;
+	s->view->ops->state(s->view->be, s->view->folder, &st);
+	s->budget = st.size * IMAP_SEARCH_TIMES + IMAP_SEARCH_LEAST;
+	collect(s, key);
+	for (size_t i = 0; i < s->nleaves; i++) {
+		struct imap_leaf *l = &s->leaves[i];
+		struct str text = l->key->text;
+
+		if (l->key->kind == K_SENT_DAY)
+			continue;
+		if (text.n > s->overlap + 1)
+			s->overlap = text.n - 1;
+		if (text.n >= PROBE_LEAST && probes++ < IMAP_SEARCH_PROBES_MAX)
+			l->probe = s->view->ops->probe_new(s->view->be, text);
+	}
+}
+
+/* What the leaves leave open, is open; as deep as the keys are nested. */
+static enum truth
+key_truth(const struct imap_search *s, const struct imap_key *k, const struct imap_seen *m)
+{
+	enum truth a, b;
+
+	switch (k->kind) {
+	case K_SENT_DAY:
+	case K_HEADER:
+	case K_BODY:
+	case K_TEXT:
+		return s->leaves[k->leaf].truth;
+	case K_NOT:
+		a = key_truth(s, k->a, m);
+		return a == OPEN ? OPEN : a == YES ? NO : YES;
+	case K_OR:
+		a = key_truth(s, k->a, m);
+		if (a == YES)
+			return YES;
+		b = key_truth(s, k->b, m);
+		return b == YES ? YES : a == OPEN ? OPEN : b;
+	case K_AND:
+		a = YES;
+		for (k = k->a; k != NULL && a != NO; k = k->next)
+			if ((b = key_truth(s, k, m)) != YES)
+				a = b;
+		return a;
+	default:
+		return plain_matches(s, k, m) ? YES : NO;
+	}
+}
+
+/* --- the stages ----------------------------------------------------------------------------------
+ */
+
+static void
+message_begin(struct imap_search *s, const struct imap_seen *m)
+{
+	message_release(s);
+	s->uid = m->m.uid;
+	s->stage = STAGE_KEYS;
+	s->cost += COST_MESSAGE;
+	for (size_t i = 0; i < s->nleaves; i++) {
+		const struct imap_key *k = s->leaves[i].key;
+		bool any = k->text.n == 0 && (k->kind == K_BODY || k->kind == K_TEXT);
+
+		s->leaves[i].truth = any ? YES : OPEN;
+	}
+}
+
+static void
+ask_index(struct imap_search *s, const struct imap_seen *m)
+{
+	for (size_t i = 0; i < s->nleaves; i++) {
+		struct imap_leaf *l = &s->leaves[i];
+
+		if (l->probe == NULL || l->truth != OPEN)
+			continue;
+		s->cost += COST_KEY;
+		if (!s->view->ops->probe_may(s->view->be, l->probe, &m->m))
+			l->truth = NO;
+	}
+}
+
+/* One leaf that needs the header; false: there is none any more. */
+static bool
+header_step(struct imap_search *s, const struct imap_seen *m)
+{
+	struct str msg;
+
+	for (; s->leaf < s->nleaves; s->leaf++) {
+		struct imap_leaf *l = &s->leaves[s->leaf];
+		bool sent = l->key->kind == K_SENT_DAY;
+
+		if (l->truth != OPEN || !(sent || l->key->kind == K_HEADER))
+			continue;
+		if (!content_get(s, m, &msg))
+			l->truth = NO;
+		else if (sent)
+			l->truth = sent_matches(msg, l->key) ? YES : NO;
+		else
+			l->truth = header_matches(s, msg, l->key) ? YES : NO;
+		s->leaf++;
 		return true;
 	}
 	return false;
 }
 
-bool
+/* False: the tree is complete, or there is no content. */
+static bool
+tree_step(struct imap_search *s, const struct imap_seen *m)
+{
+	struct str msg;
+
+	if (!content_get(s, m, &msg))
+		return false;
+	if (s->parser == NULL)
+		s->parser = mime_parser_new(msg, &s->tree);
+	s->cost += msg.n < PARSE_STEP ? msg.n / 4 : PARSE_STEP / 4;
+	if (!mime_parser_step(s->parser, PARSE_STEP))
+		return true;
+	mime_parser_free(&s->parser);
+	imap_text_begin(&s->text, msg, &s->tree, s->overlap);
+	s->leaf = s->nleaves;
+	return false;
+}
+
+/* Compares the piece with the leaves; false: that was all of it, or enough for this turn. */
+static void
+piece_compare(struct imap_search *s)
+{
+	for (; s->leaf < s->nleaves && s->cost < IMAP_SEARCH_TURN; s->leaf++) {
+		struct imap_leaf *l = &s->leaves[s->leaf];
+
+		if (l->truth != OPEN || (s->piece.main_header && l->key->kind != K_TEXT))
+			continue;
+		s->cost += s->piece.text.n / 4;
+		if (has(s->piece.text, l->key->text))
+			l->truth = YES;
+	}
+}
+
+/* False: no text is left. */
+static bool
+text_step(struct imap_search *s)
+{
+	if (s->leaf >= s->nleaves) {
+		if (!s->has_content || !imap_text_next(&s->text, &s->piece))
+			return false;
+		s->cost += s->piece.text.n;
+		s->leaf = 0;
+	}
+	piece_compare(s);
+	return true;
+}
+
+/* A piece of work on the message whose answer is open; what is left open at the end does not match. */
+static void
+step(struct imap_search *s, const struct imap_seen *m)
+{
+	bool more = false;
+
+	switch (s->stage) {
+	case STAGE_KEYS:
+		break;
+	case STAGE_PROBES:
+		ask_index(s, m);
+		s->leaf = 0;
+		break;
+	case STAGE_HEADER:
+		more = header_step(s, m);
+		break;
+	case STAGE_TREE:
+		more = tree_step(s, m);
+		break;
+	case STAGE_TEXT:
+		more = text_step(s);
+		break;
+	default:
+		for (size_t i = 0; i < s->nleaves; i++)
+			if (s->leaves[i].truth == OPEN)
+				s->leaves[i].truth = NO;
+		break;
+	}
+	s->stage += !more && s->stage < STAGE_END;
+}
+
+enum imap_search_answer
 imap_search_matches(struct imap_search *s, const struct imap_key *key, const struct imap_seen *m)
 {
-	bool matches = key_matches(s, key, m);
+	enum truth truth = OPEN;
+	size_t before = s->cost;
 
-	s->bytes += s->has_content ? 1024 : 0; /* opening one costs as well */
+	if (!s->prepared)
+		prepare(s, key);
+	if (s->exhausted)
+		return IMAP_SEARCH_NO;
+	if (s->uid != m->m.uid)
+		message_begin(s, m);
+	for (;;) {
+		/* in the middle of a piece nothing is decided */
+		if (s->stage != STAGE_TEXT || s->leaf >= s->nleaves) {
+			truth = key_truth(s, key, m);
+			s->cost += s->nkeys * COST_KEY;
+		}
+		if (truth != OPEN || s->cost >= IMAP_SEARCH_TURN)
+			break;
+		step(s, m);
+	}
+	s->exhausted = s->cost - before > s->budget;
+	s->budget -= s->exhausted ? 0 : s->cost - before;
+	if (truth == OPEN && !s->exhausted)
+		return IMAP_SEARCH_MORE;
 	message_release(s);
-	return matches;
+	return truth == YES ? IMAP_SEARCH_YES : IMAP_SEARCH_NO;
 }

@@ -38,6 +38,7 @@ struct imap_key {
 	struct imap_set set;
 	imap_flags flags;
 	int64_t lo, hi;
+	uint32_t leaf;          /* SENT_DAY, HEADER, BODY, TEXT: number among these */
 	uint64_t size;          /* bytes, or a MODSEQ */
 	struct str field, text; /* text: folded UTF-8; or an id */
 };

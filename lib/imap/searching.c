@@ -43,12 +43,23 @@ imap_searching_look(struct imap_session *s, struct imap_searching *c)
 {
 	struct imap_seen m;
 
-	c->work.bytes = 0;
-	for (unsigned i = 0; i < IMAP_TURN_MESSAGES && c->work.bytes < IMAP_TURN_BYTES; i++) {
+	c->work.cost = 0;
+	while (c->work.cost < IMAP_SEARCH_TURN) {
+		struct imap_walk before = c->walk;
+		enum imap_search_answer answer = IMAP_SEARCH_NO;
+
 		if (!imap_walk_next(&s->view, &c->walk, &m))
 			return true;
-		if (!m.gone && imap_search_matches(&c->work, c->request.key, &m))
+		if (!m.gone)
+			answer = imap_search_matches(&c->work, c->request.key, &m);
+		if (c->work.exhausted) {
+			c->n = 0;
+			return true;
+		}
+		if (answer == IMAP_SEARCH_YES)
 			found_add(c, &m.m);
+		else if (answer == IMAP_SEARCH_MORE)
+			c->walk = before;
 	}
 	return false;
 }
@@ -71,7 +82,7 @@ imap_searching_save(
 	if (!(c->options & IMAP_RET_SAVE))
 		return;
 	imap_uidset_clear(saved);
-	if (c->n == 0 || c->work.damaged)
+	if (c->n == 0 || c->work.damaged || c->work.exhausted)
 		return;
 	if (!(c->options & (IMAP_RET_MIN | IMAP_RET_MAX)) ||
 	    (c->options & (IMAP_RET_ALL | IMAP_RET_COUNT))) {
@@ -148,6 +159,10 @@ enum imap_step
 imap_searching_show(struct imap_session *s, struct imap_searching *c, const char *name,
     uint32_t *found, const char *text)
 {
+	if (c->work.exhausted) {
+		imap_reply(s, "%s", IMAP_SEARCH_EXHAUSTED);
+		return IMAP_STEP_DONE;
+	}
 	if (!c->extended) {
 		if (!list_put(s, c, name, found))
 			return IMAP_STEP_MORE;

@@ -15,6 +15,9 @@ enum {
 	IMAP_RET_SAVE = 16,
 };
 
+/* The reply when work.exhausted: the walk has ended early, n is 0. */
+#define IMAP_SEARCH_EXHAUSTED "NO [LIMIT] The search takes too much time"
+
 /* Begin with all zero. */
 struct imap_searching {
 	unsigned options; /* IMAP_RET_... */

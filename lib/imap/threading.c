@@ -116,6 +116,10 @@ threading_step(struct imap_session *s)
 	if (!c->threaded && !threading_work(s, c))
 		return !c->search.complete || c->search.n > IMAP_TURN_HEADERS ? IMAP_STEP_YIELD
 									      : IMAP_STEP_MORE;
+	if (c->search.work.exhausted) {
+		imap_reply(s, "%s", IMAP_SEARCH_EXHAUSTED);
+		return IMAP_STEP_DONE;
+	}
 	if (c->full) {
 		imap_reply(s, "NO [LIMIT] These are too many messages for threads");
 		return IMAP_STEP_DONE;

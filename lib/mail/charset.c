@@ -100,6 +100,19 @@ mail_utf8_is_valid(struct str s)
 	return true;
 }
 
+size_t
+mail_utf8_whole(struct str s)
+{
+	for (size_t back = 1; back <= 3 && back <= s.n; back++) {
+		unsigned char c = (unsigned char)s.p[s.n - back];
+		size_t need = c < 0xc2 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 1;
+
+		if ((c & 0xc0) != 0x80)
+			return need > back ? s.n - back : s.n;
+	}
+	return s.n;
+}
+
 /* Bytes of ASCII at the start. */
 static size_t
 ascii_run(struct str s)

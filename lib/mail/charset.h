@@ -29,6 +29,8 @@ size_t mail_utf8_get(struct str s, uint32_t *code);
 /* Writes code (a Unicode scalar value) to out; returns the bytes (1 to 4). */
 size_t mail_utf8_put(uint32_t code, char out[static 4]);
 bool mail_utf8_is_valid(struct str s);
+/* Bytes of s without a character that is only begun at its end. */
+size_t mail_utf8_whole(struct str s);
 
 /* Appends UTF-8 folded for comparing without case: simple folding of Latin, Greek and Cyrillic
  * letters; bytes that are no UTF-8 stay. 0 or BUF_LIMIT. */

@@ -20,7 +20,7 @@ struct open_part {
 	struct str boundary; /* ours to free */
 };
 
-struct parser {
+struct mime_parser {
 	struct str msg;
 	struct mime_tree *t;
 	struct arena *arena; /* scratch for parameters */
@@ -29,11 +29,11 @@ struct parser {
 	int32_t current; /* the innermost part */
 	bool in_header;
 	uint32_t lines;     /* line ends before the current line */
-	uint32_t body_line; /* of the current part's start of body; others keep it in lines */
+	size_t at; /* start of the next line */
 };
 
 static int32_t
-part_new(struct parser *p, int32_t parent, size_t at)
+part_new(struct mime_parser *p, int32_t parent, size_t at)
 {
 	struct mime_tree *t = p->t;
 	struct mime_part *part;
@@ -54,7 +54,7 @@ part_new(struct parser *p, int32_t parent, size_t at)
 
 /* Children of one parent come in order: the last one is remembered in its parent's child list. */
 static int32_t
-child_new(struct parser *p, int32_t parent, int32_t before, size_t at)
+child_new(struct mime_parser *p, int32_t parent, int32_t before, size_t at)
 {
 	int32_t n = part_new(p, parent, at);
 
@@ -82,7 +82,7 @@ encoding_of(struct str value)
 }
 
 static void
-header_read(struct parser *p, struct mime_part *part)
+header_read(struct mime_parser *p, struct mime_part *part)
 {
 	struct str header = mime_header(p->msg, part);
 	struct mail_field f;
@@ -101,7 +101,7 @@ header_read(struct parser *p, struct mime_part *part)
 }
 
 static bool
-boundary_of(struct parser *p, struct mail_lex params, struct str *boundary)
+boundary_of(struct mime_parser *p, struct mail_lex params, struct str *boundary)
 {
 	arena_reset(p->arena);
 	if (!mail_param_find(params, p->arena, STR("boundary"), boundary))
@@ -113,7 +113,7 @@ boundary_of(struct parser *p, struct mail_lex params, struct str *boundary)
 }
 
 static bool
-push(struct parser *p, struct open_part o)
+push(struct mime_parser *p, struct open_part o)
 {
 	if (p->depth == MIME_DEPTH_MAX) {
 		p->t->truncated = true;
@@ -124,7 +124,7 @@ push(struct parser *p, struct open_part o)
 }
 
 static void
-multipart_begin(struct parser *p, int32_t n, struct str subtype, struct mail_lex params)
+multipart_begin(struct mime_parser *p, int32_t n, struct str subtype, struct mail_lex params)
 {
 	struct open_part o = { .part = n, .is_multipart = true };
 
@@ -135,7 +135,7 @@ multipart_begin(struct parser *p, int32_t n, struct str subtype, struct mail_lex
 }
 
 static void
-message_begin(struct parser *p, int32_t n)
+message_begin(struct mime_parser *p, int32_t n)
 {
 	struct mime_part *part = &p->t->parts[n];
 
@@ -153,7 +153,7 @@ message_begin(struct parser *p, int32_t n)
 
 /* The header of the current part ends at offset at: what is it, and what does it open? */
 static void
-header_end(struct parser *p, size_t at)
+header_end(struct mime_parser *p, size_t at)
 {
 	int32_t n = p->current;
 	struct mime_part *part = &p->t->parts[n];
@@ -185,7 +185,7 @@ header_end(struct parser *p, size_t at)
 
 /* The part's body ends at offset end, before which `lines` line ends have been counted. */
 static void
-part_close(struct parser *p, int32_t n, size_t end, uint32_t lines)
+part_close(struct mime_parser *p, int32_t n, size_t end, uint32_t lines)
 {
 	struct mime_part *part = &p->t->parts[n];
 
@@ -195,7 +195,7 @@ part_close(struct parser *p, int32_t n, size_t end, uint32_t lines)
 
 /* Ends the current part and what is open above level keep. */
 static int32_t
-close_down_to(struct parser *p, size_t keep, size_t end, uint32_t lines)
+close_down_to(struct mime_parser *p, size_t keep, size_t end, uint32_t lines)
 {
 	int32_t last, above;
 
@@ -244,7 +244,7 @@ before_break(struct str msg, size_t at, size_t least, uint32_t *lines)
 }
 
 static void
-delimiter_found(struct parser *p, size_t level, int what, size_t at, size_t next)
+delimiter_found(struct mime_parser *p, size_t level, int what, size_t at, size_t next)
 {
 	struct open_part *o = &p->open[level];
 	int32_t parent = o->part, before = MIME_NO_PART;
@@ -269,7 +269,7 @@ delimiter_found(struct parser *p, size_t level, int what, size_t at, size_t next
 
 /* True: the line at [at, next) was a delimiter. */
 static bool
-delimiter_try(struct parser *p, size_t at, size_t next)
+delimiter_try(struct mime_parser *p, size_t at, size_t next)
 {
 	struct str line = str_from(p->msg.p + at, next - at);
 
@@ -291,51 +291,103 @@ delimiter_try(struct parser *p, size_t at, size_t next)
 	return false;
 }
 
+/* Behind the last part that is taken down: only lines are counted. */
 static void
-scan(struct parser *p)
+rest_count(struct mime_parser *p)
+{
+	const char *m = p->msg.p, *lf;
+
+	while ((lf = memchr(m + p->at, '\n', p->msg.n - p->at)) != NULL) {
+		p->lines++;
+		p->at = (size_t)(lf - m) + 1;
+	}
+	p->at = p->msg.n;
+}
+
+static void
+line_take(struct mime_parser *p)
 {
 	const char *m = p->msg.p;
-	size_t n = p->msg.n, at = 0;
+	size_t n = p->msg.n, at = p->at;
+	const char *lf = memchr(m + at, '\n', n - at);
+	size_t next = lf ? (size_t)(lf - m) + 1 : n;
+	bool found = false;
 
-	while (at < n) {
-		const char *lf = memchr(m + at, '\n', n - at);
-		size_t next = lf ? (size_t)(lf - m) + 1 : n;
-		bool found = false;
-
-		if (p->depth > 0 && n - at > 2 && m[at] == '-' && m[at + 1] == '-')
-			found = delimiter_try(p, at, next);
-		if (found && p->t->count >= MIME_PARTS_MAX) {
-			p->t->truncated = true;
-			p->lines++;
-			for (at = next; (lf = memchr(m + at, '\n', n - at)) != NULL;
-			     at = (size_t)(lf - m) + 1)
-				p->lines++;
-			return;
-		}
-		p->lines += lf != NULL;
-		if (!found && p->in_header && (m[at] == '\n' || (m[at] == '\r' && next - at == 2)))
-			header_end(p, next);
-		at = next;
+	p->at = next;
+	if (p->depth > 0 && n - at > 2 && m[at] == '-' && m[at + 1] == '-')
+		found = delimiter_try(p, at, next);
+	p->lines += lf != NULL;
+	if (found && p->t->count >= MIME_PARTS_MAX) {
+		p->t->truncated = true;
+		rest_count(p);
+	} else if (!found && p->in_header && (m[at] == '\n' || (m[at] == '\r' && next - at == 2))) {
+		header_end(p, next);
 	}
+}
+
+static void
+parser_begin(struct mime_parser *p, struct str msg, struct mime_tree *t)
+{
+	p->msg = msg;
+	p->t = t;
+	p->arena = arena_new(MIME_PARAMS_BYTES);
+	p->depth = 0;
+	p->lines = 0;
+	p->at = 0;
+	p->in_header = true;
+	t->count = 0;
+	t->truncated = false;
+	p->current = part_new(p, MIME_NO_PART, 0);
+}
+
+static void
+parser_end(struct mime_parser *p)
+{
+	close_down_to(p, 0, p->msg.n, p->lines);
+	arena_free(&p->arena);
 }
 
 void
 mime_parse(struct str msg, struct mime_tree *t)
 {
-	struct parser p;
+	struct mime_parser p;
 
-	p.msg = msg;
-	p.t = t;
-	p.arena = arena_new(MIME_PARAMS_BYTES);
-	p.depth = 0;
-	p.lines = 0;
-	p.in_header = true;
-	t->count = 0;
-	t->truncated = false;
-	p.current = part_new(&p, MIME_NO_PART, 0);
-	scan(&p);
-	close_down_to(&p, 0, msg.n, p.lines);
-	arena_free(&p.arena);
+	parser_begin(&p, msg, t);
+	while (p.at < msg.n)
+		line_take(&p);
+	parser_end(&p);
+}
+
+struct mime_parser *
+mime_parser_new(struct str msg, struct mime_tree *t)
+{
+	struct mime_parser *p = xmalloc(sizeof(*p));
+
+	parser_begin(p, msg, t);
+	return p;
+}
+
+bool
+mime_parser_step(struct mime_parser *p, size_t bytes)
+{
+	size_t stop = p->msg.n - p->at > bytes ? p->at + bytes : p->msg.n;
+
+	while (p->at < stop)
+		line_take(p);
+	if (p->at < p->msg.n)
+		return false;
+	if (p->arena != NULL)
+		parser_end(p);
+	return true;
+}
+
+void
+mime_parser_free(struct mime_parser **pp)
+{
+	if (*pp != NULL && (*pp)->arena != NULL)
+		parser_end(*pp);
+	free(*pp);
+	*pp = NULL;
 }
 
 void

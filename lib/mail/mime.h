@@ -58,6 +58,13 @@ struct mime_tree {
 void mime_parse(struct str msg, struct mime_tree *t);
 void mime_tree_free(struct mime_tree *t);
 
+/* The same in steps: the tree is complete when a step has returned true. Large messages take long. */
+struct mime_parser;
+struct mime_parser *mime_parser_new(struct str msg, struct mime_tree *t);
+/* Looks at about so many bytes more. */
+bool mime_parser_step(struct mime_parser *p, size_t bytes);
+void mime_parser_free(struct mime_parser **p);
+
 static inline struct str
 mime_header(struct str msg, const struct mime_part *p)
 {

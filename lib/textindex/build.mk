@@ -1,0 +1,2 @@
+textindex_needs := base
+textindex_ldlibs := -lz
