@@ -8,6 +8,7 @@
 #include "base/xalloc.h"
 #include "mailbox/append.h"
 #include "mailbox/backend_priv.h"
+#include "mailbox/search_index.h"
 #include "mailbox/thread.h"
 
 static struct folder *
@@ -80,6 +81,12 @@ void
 backend_set_store(struct backend *b, struct store *s)
 {
 	b->store = s;
+}
+
+void
+backend_set_index(struct backend *b, struct search_index *x)
+{
+	b->index = x;
 }
 
 void
@@ -431,6 +438,34 @@ be_vanished(void *be, struct imap_folder *f, uint64_t modseq,
 	vanished_tell(folder_of(f), modseq, tell, arg);
 }
 
+static struct imap_probe *
+be_probe_new(void *be, struct str folded)
+{
+	struct backend *b = be;
+
+	if (b->index == NULL)
+		return NULL;
+	return (struct imap_probe *)(void *)search_probe_new(b->index, folded);
+}
+
+static bool
+be_probe_may(void *be, struct imap_probe *p, const struct imap_message *m)
+{
+	struct backend *b = be;
+
+	return search_probe_may(b->index, (struct search_probe *)(void *)p, m->email);
+}
+
+static void
+be_probe_free(void *be, struct imap_probe **p)
+{
+	struct backend *b = be;
+	struct search_probe *probe = (struct search_probe *)(void *)*p;
+
+	search_probe_free(b->index, &probe);
+	*p = NULL;
+}
+
 static uint32_t
 be_recent(void *be, struct imap_folder *handle, bool claim)
 {
@@ -588,6 +623,9 @@ const struct imap_backend_ops backend_ops = {
 	.release = be_release,
 	.facts = be_facts,
 	.vanished = be_vanished,
+	.probe_new = be_probe_new,
+	.probe_may = be_probe_may,
+	.probe_free = be_probe_free,
 	.recent = be_recent,
 	.keyword_name = be_keyword_name,
 	.keyword_find = be_keyword_find,

@@ -14,6 +14,7 @@ enum {
 };
 
 struct backend;
+struct search_index;
 
 extern const struct imap_backend_ops backend_ops;
 
@@ -21,6 +22,8 @@ extern const struct imap_backend_ops backend_ops;
 struct backend *backend_new(uint64_t (*now_ms)(void *arg), void *arg);
 void backend_free(struct backend **b);
 void backend_set_store(struct backend *b, struct store *s);
+/* NULL: there is none. */
+void backend_set_index(struct backend *b, struct search_index *x);
 void backend_set_message_max(struct backend *b, uint64_t bytes);
 void backend_folder_gone(struct backend *b, struct folder *f);
 /* New messages stand in f: tells the sessions that have it open. */

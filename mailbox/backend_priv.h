@@ -20,6 +20,7 @@ TAILQ_HEAD(pending_list, pending);
 
 struct backend {
 	struct store *store;
+	struct search_index *index;
 	uint64_t (*now_ms)(void *arg);
 	void *arg;
 	uint64_t message_max;

@@ -62,6 +62,7 @@ after_turn(void *arg)
 			h->config.on_failed(h->config.arg);
 			return;
 		}
+		search_index_stable(h->index);
 		if (ran)
 			sessions_send(h);
 		if (TAILQ_EMPTY(&h->runnable))
@@ -102,6 +103,8 @@ on_tidy(void *arg)
 		io_timer_set(h->tidy_timer, HOST_TIDY_NEXT_MS);
 	else if (store_failed(h->store))
 		h->config.on_failed(h->config.arg);
+	else if (search_index_work(h->index))
+		io_timer_set(h->tidy_timer, HOST_INDEX_NEXT_MS);
 	else
 		malloc_trim(0);
 }
@@ -139,6 +142,7 @@ on_stop_timer(void *arg)
 	sessions_free(h);
 	commands_free(h);
 	delivers_free(h);
+	search_index_free(&h->index);
 	store_close(&h->store);
 	h->config.on_stopped(h->config.arg);
 }
@@ -183,6 +187,17 @@ open_store(struct host *h)
 	return store_open(&config, &h->store);
 }
 
+static void
+open_index(struct host *h)
+{
+	const struct search_index_config config = {
+		.store = h->store, .dirfd = h->config.dirfd, .report = on_report, .arg = h
+	};
+
+	h->index = search_index_new(&config);
+	backend_set_index(h->backend, h->index);
+}
+
 int
 host_new(const struct host_config *config, struct host **out)
 {
@@ -203,6 +218,7 @@ host_new(const struct host_config *config, struct host **out)
 		return e;
 	}
 	backend_set_store(h->backend, h->store);
+	open_index(h);
 	backend_set_message_max(h->backend, config->message_max);
 	h->sync_timer = io_timer_new(loop, on_sync, h);
 	h->tidy_timer = io_timer_new(loop, on_tidy, h);
@@ -229,6 +245,7 @@ host_free(struct host **hp)
 		sessions_free(h);
 		commands_free(h);
 		delivers_free(h);
+		search_index_free(&h->index);
 		store_close(&h->store);
 	}
 	backend_free(&h->backend);

@@ -23,6 +23,8 @@ enum {
 	HOST_TIDY_NEXT_MS = 5,
 	/* Silence after which files and memory that are not needed to wait are given back. */
 	HOST_REST_MS = 5000,
+	/* The index of texts, whose slices are shorter. */
+	HOST_INDEX_NEXT_MS = 2,
 	/* Rounds of running sessions and committing in one turn, before others (signals, timers)
 	 * get theirs. */
 	HOST_ROUNDS = 8,

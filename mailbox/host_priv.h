@@ -7,6 +7,7 @@
 
 #include "mailbox/backend.h"
 #include "mailbox/host.h"
+#include "mailbox/search_index.h"
 
 struct session;
 struct deliver;
@@ -19,6 +20,7 @@ struct host {
 	struct host_config config;
 	struct store *store;
 	struct backend *backend;
+	struct search_index *index;
 	struct session_list sessions;
 	struct session_list runnable;
 	struct deliver_list delivers;

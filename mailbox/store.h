@@ -160,6 +160,8 @@ struct store_content {
 int store_content(struct store *s, struct folder *f, uint32_t uid, struct store_content *out);
 /* The record of imap/facts.h about a message, appended to out. STORE_NONE: there is none. */
 int store_facts(struct store *s, const struct folder *f, uint32_t uid, struct buf *out);
+/* The content at a place of the model's contents that is in use. */
+int store_content_at(struct store *s, uint32_t index, struct store_content *out);
 void store_content_release(struct store *s, struct store_content *c);
 
 #endif

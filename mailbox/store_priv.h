@@ -77,9 +77,6 @@ int store_write_counters(struct store *s, uint64_t modseq);
 /* Writes the batch, without sync; 0 or STORE_TROUBLE. */
 int store_flush(struct store *s);
 
-/* store_message.c: as store_content, by the content's index. */
-int store_content_at(struct store *s, uint32_t index, struct store_content *out);
-
 /* tally.c */
 void tally_put(struct tally *t, uint64_t segment, uint64_t bytes);
 void tally_add(struct tally *t, struct journal_ref ref);

@@ -8,7 +8,7 @@
 
 enum {
 	FLUSH = 16 * TEXTINDEX_PAGE,
-	OUT_MAX = FLUSH + TEXTINDEX_DOCS_MAX * 8 + 64,
+	OUT_MAX = 2 * FLUSH,
 	/* Every trigram there can be. */
 	DICTIONARY_MAX = 8 * ((1 << 24) + 1),
 	/* Of a segment of 4 GiB. */
