@@ -25,8 +25,7 @@ model(const struct search_index *x)
 static bool
 file_begin(struct search_index *x)
 {
-	x->fd = openat(
-	    x->config.dirfd, NEW_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	x->fd = openat(x->config.dirfd, NEW_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	x->written = 0;
 	x->writing = x->fd != -1;
 	return x->writing;

@@ -102,7 +102,8 @@ key_new(struct reader *r, enum imap_key_kind kind)
 		imap_parse_fail(r->p, "Command is too long");
 	else
 		k->kind = kind;
-	if (k != NULL && (kind == K_SENT_DAY || kind == K_HEADER || kind == K_BODY || kind == K_TEXT))
+	if (k != NULL &&
+	    (kind == K_SENT_DAY || kind == K_HEADER || kind == K_BODY || kind == K_TEXT))
 		k->leaf = r->leaves++;
 	return k;
 }

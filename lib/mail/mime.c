@@ -28,8 +28,8 @@ struct mime_parser {
 	size_t depth;
 	int32_t current; /* the innermost part */
 	bool in_header;
-	uint32_t lines;     /* line ends before the current line */
-	size_t at; /* start of the next line */
+	uint32_t lines; /* line ends before the current line */
+	size_t at;      /* start of the next line */
 };
 
 static int32_t

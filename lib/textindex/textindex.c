@@ -38,8 +38,7 @@ int
 textindex_segment_open(struct textindex_segment *s, const uint8_t *p, size_t n)
 {
 	*s = (struct textindex_segment){ .p = p };
-	if (n < TEXTINDEX_FOOTER ||
-	    textindex_info_get(p + n - TEXTINDEX_FOOTER, n, &s->info) != 0)
+	if (n < TEXTINDEX_FOOTER || textindex_info_get(p + n - TEXTINDEX_FOOTER, n, &s->info) != 0)
 		return TEXTINDEX_DAMAGED;
 	s->pages = (n - TEXTINDEX_FOOTER) / (TEXTINDEX_PAGE + 4);
 	if (crc32_z(0, p + s->pages * TEXTINDEX_PAGE, s->pages * 4) != s->info.sums)
@@ -159,8 +158,8 @@ entry_find(struct textindex_segment *s, uint32_t trigram, struct entry *e)
 static int
 any_get(struct textindex_segment *s, const uint8_t **any)
 {
-	uint64_t at = s->info.dictionary + 8 * ((uint64_t)s->info.nlists + 1) +
-		      8 * (uint64_t)s->info.ndocs;
+	uint64_t at =
+	    s->info.dictionary + 8 * ((uint64_t)s->info.nlists + 1) + 8 * (uint64_t)s->info.ndocs;
 
 	*any = s->p + at;
 	return good(s, at, textindex_set_bytes(s->info.ndocs)) ? 0 : TEXTINDEX_DAMAGED;
@@ -251,7 +250,8 @@ input_next(struct input *in)
 
 /* Which documents are kept, and where they stand. */
 static int
-input_map(struct textindex_merge *m, struct input *in, const uint64_t *live, size_t nlive, size_t *at)
+input_map(
+    struct textindex_merge *m, struct input *in, const uint64_t *live, size_t nlive, size_t *at)
 {
 	uint32_t n = in->s->info.ndocs;
 	const uint8_t *any;

@@ -112,8 +112,8 @@ textindex_writer_list(struct textindex_writer *w, uint32_t trigram, const uint8_
 }
 
 static void
-footer_put(struct textindex_writer *w, uint64_t lo, uint64_t hi, uint32_t nlists, uint64_t dictionary,
-    uint8_t out[TEXTINDEX_FOOTER])
+footer_put(struct textindex_writer *w, uint64_t lo, uint64_t hi, uint32_t nlists,
+    uint64_t dictionary, uint8_t out[TEXTINDEX_FOOTER])
 {
 	memcpy(out, "PSTNTRIX", 8);
 	le_put32(out + 8, TEXTINDEX_VERSION);
@@ -129,8 +129,8 @@ footer_put(struct textindex_writer *w, uint64_t lo, uint64_t hi, uint32_t nlists
 }
 
 int
-textindex_writer_end(
-    struct textindex_writer *w, uint64_t lo, uint64_t hi, const uint64_t *numbers, const uint8_t *any)
+textindex_writer_end(struct textindex_writer *w, uint64_t lo, uint64_t hi, const uint64_t *numbers,
+    const uint8_t *any)
 {
 	uint32_t nlists = (uint32_t)(w->dictionary.len / 8);
 	uint8_t bytes[TEXTINDEX_FOOTER];

@@ -21,8 +21,8 @@ void textindex_writer_free(struct textindex_writer *w);
 /* The documents of one trigram (not none), trigrams ascending. */
 void textindex_writer_list(struct textindex_writer *w, uint32_t trigram, const uint8_t *set);
 /* The rest; 0 or FAILED. */
-int textindex_writer_end(
-    struct textindex_writer *w, uint64_t lo, uint64_t hi, const uint64_t *numbers, const uint8_t *any);
+int textindex_writer_end(struct textindex_writer *w, uint64_t lo, uint64_t hi,
+    const uint64_t *numbers, const uint8_t *any);
 
 /* Number of the first bit that is set at or above i; n: none. */
 static inline uint32_t
