@@ -227,8 +227,8 @@ prepare(struct imap_search *s, const struct imap_key *key)
 
 	s->prepared = true;
 	s->view->ops->state(s->view->be, s->view->folder, &st);
-	s->budget = (st.size + (uint64_t)st.messages * COST_OPEN) * IMAP_SEARCH_TIMES +
-		    IMAP_SEARCH_LEAST;
+	s->budget =
+	    (st.size + (uint64_t)st.messages * COST_OPEN) * IMAP_SEARCH_TIMES + IMAP_SEARCH_LEAST;
 	collect(s, key);
 	for (size_t i = 0; i < s->nleaves; i++) {
 		struct imap_leaf *l = &s->leaves[i];
