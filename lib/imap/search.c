@@ -42,7 +42,7 @@ imap_search_init(struct imap_search *s, const struct imap_view *v)
 {
 	*s = (struct imap_search){ .view = v };
 	buf_init(&s->field, FIELD_TEXT_MAX);
-	buf_init(&s->folded, 4 * FIELD_TEXT_MAX);
+	buf_init(&s->folded, MAIL_FOLD_TIMES * FIELD_TEXT_MAX);
 	imap_text_init(&s->text);
 }
 

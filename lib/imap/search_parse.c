@@ -118,7 +118,7 @@ text_parse(struct reader *r, struct str *text)
 	if (!imap_parse_sp(r->p) || !imap_parse_astring(r->p, &s))
 		return false;
 	buf_init(&utf8, 4 * s.n + 4);
-	buf_init(&folded, 8 * s.n + 8);
+	buf_init(&folded, MAIL_FOLD_TIMES * (4 * s.n + 4));
 	mail_charset_to_utf8(r->cs, s, &utf8);
 	mail_fold(str_from(buf_data(&utf8), utf8.len), &folded);
 	*text = arena_str(r->p->a, str_from(buf_data(&folded), folded.len));

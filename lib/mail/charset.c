@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "mail/charset.h"
 
+#include "mail/fold_table.h"
+
 static const struct {
 	struct str name;
 	enum mail_charset cs;
@@ -199,31 +201,15 @@ mail_charset_to_utf8(enum mail_charset cs, struct str in, struct buf *out)
 	return 0;
 }
 
-static uint32_t
-fold_code(uint32_t c)
+/* Appends the folded form of a code point, which stands in utf8. */
+static int
+fold_put(struct buf *out, struct str utf8, uint32_t c)
 {
-	if (c < 0x100)
-		return c == 0xb5 ? 0x3bc : c >= 0xc0 && c <= 0xde && c != 0xd7 ? c + 32 : c;
-	if (c < 0x180) { /* pairs; upper is even but for two stretches */
-		if (c == 0x130 || c == 0x131 || c == 0x138 || c == 0x149)
-			return c;
-		if (c == 0x178)
-			return 0xff;
-		if (c == 0x17f)
-			return 's';
-		if ((c >= 0x139 && c <= 0x148) || c >= 0x179)
-			return c + (c & 1);
-		return c | 1;
-	}
-	if (c >= 0x391 && c <= 0x3a9 && c != 0x3a2)
-		return c + 32;
-	if (c == 0x3c2)
-		return 0x3c3;
-	if (c >= 0x410 && c <= 0x42f)
-		return c + 32;
-	if (c >= 0x400 && c <= 0x40f)
-		return c + 80;
-	return c == 0x1e9e ? 0xdf : c;
+	uint16_t at = c < FOLD_END ? fold_blocks[fold_index[c / FOLD_BLOCK]][c % FOLD_BLOCK] : 0;
+
+	if (at == 0)
+		return buf_put(out, utf8.p, utf8.n);
+	return buf_put(out, &fold_pool[at + 1], fold_pool[at]);
 }
 
 /* n bytes of ASCII in lower case, eight at a time: adding 0x3f sets the top bit from 'A' on, 0x25 from
@@ -258,7 +244,7 @@ mail_fold(struct str in, struct buf *out)
 			ascii_lower(to, in.p, n);
 			buf_commit(out, n);
 		} else if ((n = mail_utf8_get(in, &code)) > 0) {
-			if (put_code(out, fold_code(code)) != 0)
+			if (fold_put(out, str_from(in.p, n), code) != 0)
 				return BUF_LIMIT;
 		} else {
 			if (buf_putc(out, in.p[0]) != 0)

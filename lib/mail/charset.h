@@ -32,8 +32,11 @@ bool mail_utf8_is_valid(struct str s);
 /* Bytes of s without a character that is only begun at its end. */
 size_t mail_utf8_whole(struct str s);
 
-/* Appends UTF-8 folded for comparing without case: simple folding of Latin, Greek and Cyrillic
- * letters; bytes that are no UTF-8 stay. 0 or BUF_LIMIT. */
+/* The longest folded form of a code point is so many times as long. */
+enum { MAIL_FOLD_TIMES = 11 };
+/* Appends UTF-8 folded for comparing without case: all letters of Unicode in simple lower case and
+ * decomposed, so that composed and decomposed forms, ligatures, wide letters and the like are equal
+ * (rfc5051, fold_table); bytes that are no UTF-8 stay. 0 or BUF_LIMIT. */
 int mail_fold(struct str in, struct buf *out);
 
 #endif

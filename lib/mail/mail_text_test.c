@@ -108,20 +108,52 @@ test_words(void **state)
 }
 
 static void
-test_fold(void **state)
+check_fold(const char *text, const char *want)
 {
 	struct buf out;
 
-	(void)state;
-	buf_init(&out, 256);
-	assert_int_equal(
-	    mail_fold(
-		STR("ABCxyz[ @AZ`az{ANLETTERSOFMANY\xc3\x84\xc3\x96\xc3\x9f\xc5\xa0\xce\xa9\xd0\x96\xff"),
-		&out),
-	    0);
-	assert_true(str_eq(str_from(buf_data(&out), out.len),
-	    STR("abcxyz[ @az`az{anlettersofmany\xc3\xa4\xc3\xb6\xc3\x9f\xc5\xa1\xcf\x89\xd0\xb6\xff")));
+	buf_init(&out, 4096);
+	assert_int_equal(mail_fold(str_of(text), &out), 0);
+	buf_putc(&out, 0);
+	assert_string_equal((const char *)buf_data(&out), want);
 	buf_free(&out);
+}
+
+static void
+test_fold(void **state)
+{
+	struct buf out;
+	char utf8[4];
+
+	(void)state;
+	check_fold("ABCxyz[ @AZ`az{ANLETTERSOFMANY", "abcxyz[ @az`az{anlettersofmany");
+	check_fold(
+	    "\xc3\x84\xc3\xb6\xc3\x9f\xe1\xba\x9e\xff", "a\xcc\x88o\xcc\x88\xc3\x9f\xc3\x9f\xff");
+	check_fold("O\xcc\x88", "o\xcc\x88");                               /* decomposed already */
+	check_fold("\xe1\xbb\x86", "e\xcc\xa3\xcc\x82");                    /* two marks */
+	check_fold("\xce\xa3\xcf\x83\xcf\x82", "\xcf\x83\xcf\x83\xcf\x83"); /* sigma, final too */
+	check_fold("\xce\x86\xd0\x96\xd0\x81", "\xce\xb1\xcc\x81\xd0\xb6\xd0\xb5\xcc\x88");
+	check_fold("\xd4\xb1\xe1\x82\xa0", "\xd5\xa1\xe2\xb4\x80");  /* Armenian, Georgian */
+	check_fold("\xf0\x90\x90\x80", "\xf0\x90\x90\xa8");          /* Deseret */
+	check_fold("\xef\xbc\xa1\xef\xac\x81\xe2\x85\xa3", "afiiv"); /* wide, ligature, number */
+	check_fold("\xc5\xbf\xe2\x84\xaa\xc2\xb5", "sk\xce\xbc");    /* long s, Kelvin, micro */
+	check_fold(
+	    "\xe6\x97\xa5\xed\x95\x9c\xf0\x9f\x98\x80", "\xe6\x97\xa5\xed\x95\x9c\xf0\x9f\x98\x80");
+	/* nothing grows more than was said, and folding twice changes nothing */
+	for (uint32_t c = 0x80; c < 0x110000; c++) {
+		size_t n = mail_utf8_put(c, utf8), once;
+
+		if (c >= 0xd800 && c < 0xe000)
+			continue;
+		buf_init(&out, 4096);
+		assert_int_equal(mail_fold(str_from(utf8, n), &out), 0);
+		once = out.len;
+		assert_in_range(once, 1, MAIL_FOLD_TIMES * n);
+		assert_int_equal(mail_fold(str_from(buf_data(&out), once), &out), 0);
+		assert_int_equal(out.len, 2 * once);
+		assert_memory_equal(buf_data(&out), buf_data(&out) + once, once);
+		buf_free(&out);
+	}
 	assert_true(mail_utf8_is_valid(STR("\xf0\x9f\x98\x80")));
 	assert_false(mail_utf8_is_valid(STR("\xed\xa0\x80"))); /* surrogate */
 	assert_false(mail_utf8_is_valid(STR("\xc0\xaf")));     /* overlong */
