@@ -8,6 +8,7 @@ of FETCH of one message in a session of its own: alone, and while another sessio
 for texts of two bytes, which no index helps to find."""
 import argparse
 import os
+import shutil
 import threading
 import time
 
@@ -71,6 +72,8 @@ def main():
     parser.add_argument("--messages", type=int, default=10000)
     parser.add_argument("--seconds", type=int, default=10)
     args = parser.parse_args()
+    shutil.rmtree(WORK, ignore_errors=True)
+    os.makedirs(os.path.dirname(WORK), exist_ok=True)
     server = servers.Postern(WORK, PORT_BASE)
     server.init()
     server.start()

@@ -62,11 +62,15 @@ test_scripts(void **state)
 	deliver("Content-Type: text/plain; charset=iso-8859-1\r\n"
 		"Content-Transfer-Encoding: quoted-printable\r\n\r\n=C4RGER im B=FCro\r\n");
 	deliver("Subject: x\r\n\r\nbu\xcc\x88ro\r\n");
-	deliver("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
-		"zprOkc6bzpfOnM6VzqHOkSDOo86fzqM=\r\n");
+	deliver(
+	    "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+	    "zprOkc6bzpfOnM6VzqHOkSDOo86fzqM=\r\n");
 	deliver("Subject: x\r\n\r\n\xef\xbc\xa2\xef\xbc\xb5 \xef\xac\x81n\r\n");
 	ready(&c);
-	assert_string_equal(search(&c, "subject \"STRA\xc3\x9f" "ENF\xc3\x9c" "H\""), "1");
+	assert_string_equal(search(&c, "subject \"STRA\xc3\x9f"
+				       "ENF\xc3\x9c"
+				       "H\""),
+	    "1");
 	assert_string_equal(search(&c, "from \"j\xc3\xb6RG\""), "1");
 	assert_string_equal(search(&c, "from j@EXAMPLE"), "1");
 	assert_string_equal(search(&c, "body \"J\xc3\xb6rg\""), "");
@@ -75,7 +79,9 @@ test_scripts(void **state)
 	assert_string_equal(search(&c, "body \"BU\xcc\x88RO\""), "2 3");
 	assert_string_equal(search(&c, "charset iso-8859-1 body \"\xc4rger\""), "2");
 	assert_string_equal(
-	    search(&c, "body \"\xce\xba\xce\xb1\xce\xbb\xce\xb7\xce\xbc\xce\xb5\xcf\x81\xce\xb1 \xcf\x83\xce\xbf\xcf\x82\""), "4");
+	    search(&c,
+		"body \"\xce\xba\xce\xb1\xce\xbb\xce\xb7\xce\xbc\xce\xb5\xcf\x81\xce\xb1 \xcf\x83\xce\xbf\xcf\x82\""),
+	    "4");
 	assert_string_equal(search(&c, "body \"bu fin\""), "5");
 	assert_string_equal(search(&c, "header subject \"\" subject x"), "3 5");
 	assert_string_equal(search(&c, "text \"\""), "1 2 3 4 5");
@@ -90,12 +96,13 @@ test_parts(void **state)
 
 	(void)state;
 	begin(&c);
-	deliver("Content-Type: multipart/mixed; boundary=b\r\n\r\npreamble\r\n--b\r\n\r\nfirst\r\n"
-		"--b\r\nContent-Type: text/csv; name=report.csv\r\nContent-Disposition: attachment\r\n"
-		"Content-Transfer-Encoding: base64\r\n\r\nbmVlZGxlIG9u\r\nZQ==\r\n"
-		"--b\r\nContent-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"
-		"bmVlZGxlIHR3bw==\r\n"
-		"--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\nthree\r\n--b--\r\n");
+	deliver(
+	    "Content-Type: multipart/mixed; boundary=b\r\n\r\npreamble\r\n--b\r\n\r\nfirst\r\n"
+	    "--b\r\nContent-Type: text/csv; name=report.csv\r\nContent-Disposition: attachment\r\n"
+	    "Content-Transfer-Encoding: base64\r\n\r\nbmVlZGxlIG9u\r\nZQ==\r\n"
+	    "--b\r\nContent-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+	    "bmVlZGxlIHR3bw==\r\n"
+	    "--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\nthree\r\n--b--\r\n");
 	ready(&c);
 	assert_string_equal(search(&c, "body \"needle one\""), "1");
 	assert_string_equal(search(&c, "body \"needle two\""), "");
@@ -112,9 +119,12 @@ test_parts(void **state)
 static void
 test_pieces(void **state)
 {
-	static const char *const heads[] = { "Content-Type: text/plain; charset=utf-8\r\n\r\n",
-		"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n" };
-	static const char needle[] = "n\xc3\xa4" "dl\xe2\x82\xac\xf0\x9f\x98\x80!";
+	static const char *const heads[] = {
+		"Content-Type: text/plain; charset=utf-8\r\n\r\n",
+		"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+	};
+	static const char needle[] = "n\xc3\xa4"
+				     "dl\xe2\x82\xac\xf0\x9f\x98\x80!";
 	enum { SIZE = 2 * IMAP_TEXT_CHUNK, STEPS = 40 };
 	char *text = xmalloc(SIZE), *encoded = xmalloc(2 * SIZE);
 	struct client c;
@@ -135,7 +145,9 @@ test_pieces(void **state)
 		buf_free(&msg);
 	}
 	ready(&c);
-	EXPECT(&c, "a search return (count) body \"N\xc3\x84" "DL\xe2\x82\xac\xf0\x9f\x98\x80!\"\r\n",
+	EXPECT(&c,
+	    "a search return (count) body \"N\xc3\x84"
+	    "DL\xe2\x82\xac\xf0\x9f\x98\x80!\"\r\n",
 	    "* ESEARCH (TAG \"a\") COUNT 80\r\na OK Search completed\r\n");
 	EXPECT(&c, "a search return (count) body \"dl\xe2\x82\xac\xf0\x9f\x98\x80.\"\r\n",
 	    "* ESEARCH (TAG \"a\") COUNT 0\r\na OK Search completed\r\n");
