@@ -26,9 +26,9 @@ enum imap_limits {
 	/* One command with its literals but for APPEND's message: a FETCH of 8,000 single UIDs fits
 	 * (rfc7162 asks for 8,192 bytes at least). */
 	IMAP_COMMAND_MAX = 131072,
-	IMAP_LITERALS_MAX = 256, /* literals in one command: more than any search needs */
-	IMAP_DEPTH_MAX = 50,     /* parentheses and NOT/OR in SEARCH: bounds the stack */
-	IMAP_SEARCH_KEYS_MAX = 1000,
+	IMAP_LITERALS_MAX = 256,      /* literals in one command: more than any search needs */
+	IMAP_DEPTH_MAX = 50,          /* parentheses and NOT/OR in SEARCH: bounds the stack */
+	IMAP_SEARCH_KEYS_MAX = 1000,  /* search keys, each list of them counts as one */
 	IMAP_SET_RANGES_MAX = 20000,  /* ranges in a set: COMMAND_MAX bounds it to 65,536 anyway */
 	IMAP_FETCH_ITEMS_MAX = 64,    /* items of one FETCH */
 	IMAP_HEADER_FIELDS_MAX = 200, /* names in HEADER.FIELDS */
@@ -36,9 +36,9 @@ enum imap_limits {
 	IMAP_ID_FIELDS_MAX = 30,      /* rfc2971 */
 	IMAP_STORE_FLAGS_MAX = 64,    /* flags named in one STORE or APPEND */
 	IMAP_LEVELS_MAX = 32,         /* levels of a folder name */
-	IMAP_LIST_PATTERNS_MAX = 16,
-	IMAP_IDLE_LINE_MAX = 256, /* what may come instead of DONE */
-	IMAP_BAD_MAX = 50,        /* bad commands in a row after login, then BYE */
+	IMAP_LIST_PATTERNS_MAX = 16,  /* patterns of one LIST */
+	IMAP_IDLE_LINE_MAX = 256,     /* what may come instead of DONE */
+	IMAP_BAD_MAX = 50,            /* bad commands in a row after login, then BYE */
 	/* Largest message APPEND takes; the store may have a lower limit. */
 	IMAP_APPEND_MAX = 100 * 1024 * 1024,
 	/* A literal sent without asking that we refuse is read and dropped up to this; above: BYE.
