@@ -29,8 +29,7 @@ IMAP_CAP(THREAD_REFERENCES, "THREAD=REFERENCES", LOGIN, "5256", "threads by refe
 IMAP_CAP(OBJECTID, "OBJECTID", LOGIN, "8474", "EMAILID, THREADID, MAILBOXID")
 IMAP_CAP(SAVEDATE, "SAVEDATE", LOGIN, "8514", "when a message came into its folder")
 IMAP_CAP(MULTIAPPEND, "MULTIAPPEND", LOGIN, "3502", "several messages in one APPEND, all or none")
-IMAP_CAP(BINARY, "BINARY", LOGIN, "3516",
-    "parts decoded by the server; messages with NUL bytes are not stored")
+IMAP_CAP(BINARY, "BINARY", LOGIN, "3516", "parts decoded by the server; messages with NUL bytes are not stored")
 IMAP_CAP(UTF8_ACCEPT, "UTF8=ACCEPT", LOGIN, "9755", "folder names and headers in UTF-8")
 IMAP_CAP(PREVIEW, "PREVIEW", LOGIN, "8970", "the first words of a message")
 IMAP_CAP(SPECIAL_USE, "SPECIAL-USE", LOGIN, "6154", "`\\Drafts`, `\\Sent` and others in LIST")
