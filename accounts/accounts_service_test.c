@@ -56,6 +56,8 @@ static struct {
 	struct scram_keys keys[32];
 	size_t nkeys;
 	char text[4096], rows[8192];
+	uint64_t quota_bytes, quota_messages;
+	char hidden[HIDDEN_MAX + 1];
 } got;
 
 /* What queue was told without having asked. */
@@ -153,7 +155,9 @@ on_login_opened(
 {
 	(void)arg;
 	(void)ch;
-	(void)m;
+	got.quota_bytes = m->quota_bytes;
+	got.quota_messages = m->quota_messages;
+	(void)snprintf(got.hidden, sizeof(got.hidden), "%.*s", STRF(m->hidden_capabilities));
 	got.fd = fd;
 	note(IPC_login_opened, id, IPC_OK);
 }
@@ -405,6 +409,8 @@ teardown(void **state)
 /* ---- requests ---------------------------------------------------------------------------------
  */
 
+static const char *third; /* one argument more */
+
 static enum ipc_result
 command(enum command_id verb, const char *a, const char *b, const char *secret)
 {
@@ -416,6 +422,8 @@ command(enum command_id verb, const char *a, const char *b, const char *secret)
 		assert_int_equal(buf_put(&args, a, strlen(a) + 1), 0);
 	if (b)
 		assert_int_equal(buf_put(&args, b, strlen(b) + 1), 0);
+	if (third)
+		assert_int_equal(buf_put(&args, third, strlen(third) + 1), 0);
 	got.rows[0] = got.text[0] = 0;
 	ipc_send_admin_request(admin, ++id,
 	    &(struct ipc_admin_request){ .verb = verb,
@@ -472,6 +480,66 @@ login_open(uint32_t account, uint64_t generation)
 	wait_reply();
 }
 
+static enum ipc_result
+quota(const char *bytes, const char *messages)
+{
+	enum ipc_result r;
+
+	third = messages;
+	r = command(CMD_user_quota, "alice@example.test", bytes, NULL);
+	third = NULL;
+	return r;
+}
+
+static enum ipc_result
+hide(const char *one, const char *other)
+{
+	enum ipc_result r;
+
+	third = other;
+	r = command(CMD_user_hide, "alice@example.test", one, NULL);
+	third = NULL;
+	return r;
+}
+
+/* Quota and hidden capabilities go along with each login of account 1. */
+static void
+check_options(uint64_t generation)
+{
+	login_open(1, generation);
+	close(got.fd);
+	assert_true(got.quota_bytes == 0 && got.quota_messages == 0 && got.hidden[0] == 0);
+	assert_int_equal(quota("3G", "none"), IPC_OK);
+	assert_int_equal(hide("condstore", "UTF8=accept"), IPC_OK);
+	login_open(1, generation);
+	close(got.fd);
+	assert_true(got.quota_bytes == (uint64_t)3 << 30 && got.quota_messages == UINT64_MAX);
+	assert_string_equal(got.hidden, "CONDSTORE UTF8=ACCEPT");
+	assert_int_equal(command(CMD_user_list, NULL, NULL, NULL), IPC_OK);
+	assert_string_equal(
+	    got.rows, "alice@example.test|1|active|3221225472|none|CONDSTORE UTF8=ACCEPT|\n");
+	/* what is refused changes nothing */
+	assert_int_equal(quota("0", "none"), IPC_INVALID);
+	assert_int_equal(quota("1G", "1k"), IPC_INVALID);
+	assert_int_equal(quota("-1", "1"), IPC_INVALID);
+	assert_int_equal(quota("G", "1"), IPC_INVALID);
+	assert_int_equal(quota("9000000T", "1"), IPC_INVALID);
+	assert_int_equal(hide("SORT", "FOO"), IPC_INVALID);
+	assert_string_equal(got.text, "FOO is no capability of IMAP here");
+	assert_int_equal(command(CMD_user_hide, "nobody@example.test", "none", NULL), IPC_NO);
+	/* one does not touch the other */
+	assert_int_equal(quota("default", "7"), IPC_OK);
+	login_open(1, generation);
+	close(got.fd);
+	assert_true(got.quota_bytes == 0 && got.quota_messages == 7);
+	assert_string_equal(got.hidden, "CONDSTORE UTF8=ACCEPT");
+	assert_int_equal(hide("none", NULL), IPC_OK);
+	assert_int_equal(quota("default", "default"), IPC_OK);
+	login_open(1, generation);
+	close(got.fd);
+	assert_true(got.quota_messages == 0 && got.hidden[0] == 0);
+}
+
 static void
 test_user_life(void **state)
 {
@@ -508,6 +576,8 @@ test_user_life(void **state)
 	login_open(2, generation);
 	assert_int_equal(got.type, IPC_login_refused);
 
+	check_options(generation);
+
 	/* a new password ends the sessions and what was proven before */
 	asked_n = 0;
 	assert_int_equal(
@@ -530,7 +600,7 @@ test_user_life(void **state)
 	login_open(1, generation);
 	assert_int_equal(got.type, IPC_login_refused);
 	assert_int_equal(command(CMD_user_list, NULL, NULL, NULL), IPC_OK);
-	assert_string_equal(got.rows, "alice@example.test|1|suspended|\n");
+	assert_string_equal(got.rows, "alice@example.test|1|suspended|default|default||\n");
 	assert_int_equal(command(CMD_user_resume, "alice@example.test", NULL, NULL), IPC_OK);
 	assert_int_equal(verifier("alice@example.test"), IPC_OK);
 

@@ -857,6 +857,34 @@ test_allowed_bounds(void **state)
 	    IPC_NO);
 }
 
+/* Settings of an account are there after a start and gone with it. */
+static void
+test_options(void **state)
+{
+	const struct account *a;
+	struct record_options o;
+	uint32_t id;
+
+	(void)state;
+	(void)add_user("alice@example.test");
+	assert_int_equal(
+	    store_quota(store, STR("alice@example.test"), 1 << 20, UINT64_MAX, &say), IPC_OK);
+	assert_int_equal(
+	    store_hide(store, STR("alice@example.test"), STR("SORT IDLE"), &say), IPC_OK);
+	assert_int_equal(store_quota(store, STR("bob@example.test"), 1, 1, &say), IPC_NO);
+	reopen();
+	a = directory_by_name(store_directory(store), STR("alice@example.test"));
+	assert_non_null(a);
+	assert_true(a->quota_bytes == 1 << 20 && a->quota_messages == UINT64_MAX);
+	assert_string_equal(a->hidden, "SORT IDLE");
+	assert_int_equal(store_user_remove(store, STR("alice@example.test"), &id, &say), IPC_OK);
+	reopen();
+	assert_null(directory_by_id(store_directory(store), id));
+	assert_int_equal(record_get_options(STR("0123456789abcde"), &o), -1);
+	assert_int_equal(record_get_options(STR("0123456789abcdef"), &o), 0);
+	assert_int_equal(record_get_options(STR("0123456789abcdefSO\0RT"), &o), -1);
+}
+
 /* A store of the version before becomes one of this version; then the older program refuses it. */
 static void
 test_upgrade(void **state)
@@ -929,6 +957,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_export_import, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_allowed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_allowed_bounds, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_options, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_upgrade, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_speed, setup, teardown),
 	};

@@ -366,6 +366,8 @@ mailbox_rebuild(struct request *q)
 static void (*const verbs[CMD__MAX])(struct request *q) = {
 	[CMD_user_add] = user_add,
 	[CMD_user_list] = admin_user_list,
+	[CMD_user_quota] = admin_user_quota,
+	[CMD_user_hide] = admin_user_hide,
 	[CMD_user_remove] = user_remove,
 	[CMD_user_passwd] = user_passwd,
 	[CMD_user_suspend] = user_suspend,

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "command/command.h"
+#include "imap/capability.h"
 
 /* ---- lists ------------------------------------------------------------------------------------
  */
@@ -19,20 +20,105 @@ admin_row(struct request *q, size_t n, const char *const cells[])
 	command_row(q->peer->ch, q->id, n, cells);
 }
 
+/* ---- settings of an account -------------------------------------------------------------------
+ */
+
+enum { QUOTA_TEXT = 24 };
+
+static void
+quota_text(uint64_t n, char out[QUOTA_TEXT])
+{
+	if (n == 0)
+		(void)snprintf(out, QUOTA_TEXT, "default");
+	else if (n == UINT64_MAX)
+		(void)snprintf(out, QUOTA_TEXT, "none");
+	else
+		(void)snprintf(out, QUOTA_TEXT, "%llu", (unsigned long long)n);
+}
+
+/* "default", "none", or a number, with K, M, G or T behind it where units is set. */
+static bool
+quota_parse(struct str s, bool units, uint64_t *out)
+{
+	static const char letters[] = "kmgt";
+	unsigned shift = 0;
+
+	*out = 0;
+	if (str_eq(s, STR("default")))
+		return true;
+	*out = UINT64_MAX;
+	if (str_eq(s, STR("none")))
+		return true;
+	for (unsigned i = 0; units && i < 4 && s.n > 1; i++)
+		if (ascii_tolower((unsigned char)s.p[s.n - 1]) == letters[i])
+			shift = 10 * (i + 1);
+	s.n -= shift > 0;
+	if (!str_u64(s, INT64_MAX >> shift, out) || *out == 0)
+		return false;
+	*out <<= shift;
+	return true;
+}
+
+void
+admin_user_quota(struct request *q)
+{
+	uint64_t bytes, messages;
+
+	if (!quota_parse(str_of(q->args[1]), true, &bytes) ||
+	    !quota_parse(str_of(q->args[2]), false, &messages)) {
+		(void)buf_puts(&q->say, "a quota is a number above 0, none, or default");
+		admin_answer(q, IPC_INVALID);
+		return;
+	}
+	admin_answer(
+	    q, store_quota(q->peer->s->store, str_of(q->args[0]), bytes, messages, &q->say));
+}
+
+void
+admin_user_hide(struct request *q)
+{
+	bool none = q->nargs == 2 && strcmp(q->args[1], "none") == 0;
+	enum ipc_result r = IPC_OK;
+	struct buf hidden;
+
+	buf_init(&hidden, HIDDEN_MAX);
+	for (int i = 1; i < q->nargs && !none && r == IPC_OK; i++) {
+		enum imap_cap cap = imap_cap_find(str_of(q->args[i]));
+
+		if (cap == IMAP_CAP__MAX) {
+			(void)buf_printf(&q->say, "%s is no capability of IMAP here", q->args[i]);
+			r = IPC_INVALID;
+		} else if (buf_printf(&hidden, "%s%.*s", i > 1 ? " " : "",
+			       STRF(imap_cap_name(cap))) != 0) {
+			(void)buf_puts(&q->say, "these are too many");
+			r = IPC_INVALID;
+		}
+	}
+	if (r == IPC_OK)
+		r = store_hide(q->peer->s->store, str_of(q->args[0]),
+		    str_from(hidden.len ? (const char *)buf_data(&hidden) : "", hidden.len),
+		    &q->say);
+	buf_free(&hidden);
+	admin_answer(q, r);
+}
+
 static int
 list_user(void *arg, struct str key, struct str value)
 {
-	char address[ADDRESS_TEXT_SIZE], number[16];
+	char address[ADDRESS_TEXT_SIZE], number[16], bytes[QUOTA_TEXT], messages[QUOTA_TEXT];
+	const struct account *known = admin_account_of(arg, key);
 	struct record_account a;
 	uint32_t id;
 
 	if (!record_id(key, &id) || record_get_account(value, &a) != 0)
 		return 0;
+	quota_text(known ? known->quota_bytes : 0, bytes);
+	quota_text(known ? known->quota_messages : 0, messages);
 	(void)snprintf(address, sizeof(address), "%.*s", STRF(a.address));
 	(void)snprintf(number, sizeof(number), "%u", id);
-	admin_row(arg, 3,
-	    (const char *[]){
-		address, number, a.state == ACCOUNT_ACTIVE ? "active" : "suspended" });
+	admin_row(arg, 6,
+	    (const char *[]){ address, number, a.state == ACCOUNT_ACTIVE ? "active" : "suspended",
+		bytes, messages, known && known->hidden ? known->hidden : "" });
 	return 0;
 }
 

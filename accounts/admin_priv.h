@@ -26,6 +26,8 @@ bool admin_known_user(struct request *q);
 
 /* Commands of admin_names.c. */
 void admin_user_list(struct request *q);
+void admin_user_quota(struct request *q);
+void admin_user_hide(struct request *q);
 void admin_domain_list(struct request *q);
 void admin_alias_list(struct request *q);
 void admin_accounts_export(struct request *q);

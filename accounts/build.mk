@@ -1,2 +1,2 @@
-accounts_needs := daemon db srs mail scram settings ipc io base proc command
+accounts_needs := daemon imap db srs mail scram settings ipc io base proc command
 accounts_ldlibs := -lsodium

@@ -102,6 +102,7 @@ account_free(struct account *a)
 	free(a->forward);
 	free(a->send_as);
 	free(a->allowed);
+	free(a->hidden);
 	if (a->keys)
 		sodium_memzero(a->keys, a->keys_n);
 	free(a->keys);
@@ -307,6 +308,23 @@ apply_send_as(struct directory *d, uint32_t id, struct str value)
 	return 0;
 }
 
+static int
+apply_options(struct directory *d, uint32_t id, struct str value)
+{
+	struct account *a = account_of(d, id);
+	struct record_options o = { 0 };
+
+	if (value.p == NULL && a == NULL)
+		return 0;
+	if (a == NULL || (value.p && record_get_options(value, &o) != 0))
+		return -1;
+	free(a->hidden);
+	a->hidden = o.hidden.n > 0 ? xstrndup(o.hidden.p, o.hidden.n) : NULL;
+	a->quota_bytes = o.quota_bytes;
+	a->quota_messages = o.quota_messages;
+	return 0;
+}
+
 static bool
 senders_ok(struct str value)
 {
@@ -422,6 +440,8 @@ directory_apply(struct directory *d, struct str key, struct str value)
 		return record_id(key, &id) ? apply_keys(d, id, value) : -1;
 	case 'z':
 		return record_id(key, &id) ? apply_allowed(d, id, value) : -1;
+	case '~':
+		return record_id(key, &id) ? apply_options(d, id, value) : -1;
 	case 'l':
 		return apply_alias(d, text, value);
 	case 'm':

@@ -27,6 +27,9 @@ struct account {
 	char *forward, *send_as, *allowed;
 	size_t forward_n, send_as_n, allowed_n;
 	bool forward_keep; /* the mailbox gets a copy too */
+	/* Its own settings (record.h). */
+	uint64_t quota_bytes, quota_messages;
+	char *hidden; /* NULL: none */
 	/* The row of keys for SCRAM (record.h); NULL: none. */
 	char *keys;
 	size_t keys_n;

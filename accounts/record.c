@@ -129,6 +129,25 @@ record_get_forward(struct str value, struct record_forward *f)
 }
 
 int
+record_put_options(struct buf *out, const struct record_options *o)
+{
+	if (put_number(out, o->quota_bytes, 8) != 0 || put_number(out, o->quota_messages, 8) != 0)
+		return BUF_LIMIT;
+	return buf_put(out, o->hidden.p, o->hidden.n);
+}
+
+int
+record_get_options(struct str value, struct record_options *o)
+{
+	if (value.n < 16 || value.n - 16 > HIDDEN_MAX)
+		return -1;
+	o->quota_bytes = get_number(value.p, 8);
+	o->quota_messages = get_number(value.p + 8, 8);
+	o->hidden = str_from(value.p + 16, value.n - 16);
+	return str_chr(o->hidden, 0) < 0 ? 0 : -1;
+}
+
+int
 record_put_keys(struct buf *out, const struct record_keys *k)
 {
 	if (put_number(out, k->created, 8) != 0 || buf_put(out, k->keys.stored, SCRAM_KEY) != 0 ||

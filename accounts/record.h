@@ -11,6 +11,8 @@
  *   y/ID        keys for SCRAM      of each password: u64 created, 64 bytes struct scram_keys,
  *                                   name ended by NUL: of an app password; "": the main password
  *   z/ID        senders allowed      addresses: no blocklist keeps their mail from this account
+ *   ~/ID        its own settings    u64 quota in bytes, u64 in messages (0: as the settings say,
+ *                                   UINT64_MAX: none), hidden IMAP capabilities with spaces between
  *   l/ADDRESS   alias               targets
  *   t/ID        owed to master      u8: TODO_CREATE, TODO_REMOVE of that account's directory
  *   m/next      u32, the next account number: none is ever used twice
@@ -20,6 +22,7 @@
  *
  * Targets and lists of addresses: each ended by NUL; those of ours in the form address_key() makes;
  * senders allowed in normal form (mail/address.h): exact, local parts by their case too.
+ * What belongs to an account comes behind its u/ID when all rows are read in the order of their keys.
  * ADDRESS and the account's name are compared in the form address_key() makes.
  */
 #ifndef POSTERN_ACCOUNTS_RECORD_H
@@ -34,13 +37,14 @@
 #include "scram/scram.h"
 
 enum {
-	/* Of the store's content (db.h); 1 had no m/...-key, w, x, y, 2 had no z. */
-	ACCOUNTS_FORMAT = 3,
+	/* Of the store's content (db.h); 1 had no m/...-key, w, x, y, 2 had no z, 3 no ~. */
+	ACCOUNTS_FORMAT = 4,
 	APP_PASSWORDS_MAX = 20,  /* of one account: its devices */
 	APP_NAME_MAX = 64,       /* bytes */
 	ALIAS_TARGETS_MAX = 100, /* what one message to it can fan out to: a list, not a service */
 	ALLOWED_MAX = 100,       /* senders one account allows: people it knows, not a service */
 	VERIFIER_MAX = 256,      /* ipc_table.h: verifier_is */
+	HIDDEN_MAX = 512,        /* ipc_table.h: login_opened */
 	RECORD_KEY_SIZE = 2 + ADDRESS_TEXT_SIZE,
 };
 
@@ -64,6 +68,11 @@ struct record_forward {
 	struct str targets;
 };
 
+struct record_options {
+	uint64_t quota_bytes, quota_messages;
+	struct str hidden;
+};
+
 struct record_keys {
 	uint64_t created;
 	struct scram_keys keys;
@@ -77,6 +86,9 @@ int record_get_account(struct str value, struct record_account *a);
 int record_put_forward(struct buf *out, const struct record_forward *f);
 /* 0, or -1 when malformed; targets (not looked into) borrow from value. */
 int record_get_forward(struct str value, struct record_forward *f);
+int record_put_options(struct buf *out, const struct record_options *o);
+/* 0, or -1 when malformed; hidden borrows from value. */
+int record_get_options(struct str value, struct record_options *o);
 int record_put_keys(struct buf *out, const struct record_keys *k);
 /* Walks the passwords of a row: start with *it = 0; 1, 0 at the end, -1 malformed. */
 int record_keys_next(struct str value, size_t *it, struct record_keys *k);

@@ -50,6 +50,21 @@ refuse_login(struct ipc_channel *ch, uint64_t id, enum ipc_result result)
 	ipc_send_login_refused(ch, id, &(struct ipc_login_refused){ .result = (uint8_t)result });
 }
 
+/* With what the account's sessions have to know; it may be gone by now. */
+static void
+send_opened(struct service *s, const struct pending *p, int fd)
+{
+	const struct account *a = directory_by_id(store_directory(s->store), p->account);
+	struct ipc_login_opened m = { .hidden_capabilities = STR("") };
+
+	if (a != NULL) {
+		m.quota_bytes = a->quota_bytes;
+		m.quota_messages = a->quota_messages;
+		m.hidden_capabilities = str_of(a->hidden ? a->hidden : "");
+	}
+	ipc_send_login_opened(p->peer->ch, p->their_id, &m, fd);
+}
+
 void
 service_opened(struct service *s, uint64_t id, enum ipc_result result, int fd)
 {
@@ -68,8 +83,7 @@ service_opened(struct service *s, uint64_t id, enum ipc_result result, int fd)
 	} else if (p->kind == PENDING_COMMAND) {
 		relay_begin(s, p, fd);
 	} else if (fd >= 0) {
-		ipc_send_login_opened(
-		    p->peer->ch, p->their_id, &(struct ipc_login_opened){ 0 }, fd);
+		send_opened(s, p, fd);
 	} else {
 		log_warn(NULL, "mailbox account=%u open=refused result=%d", p->account, result);
 		refuse_login(p->peer->ch, p->their_id, IPC_TEMP);
@@ -214,7 +228,8 @@ open_door(struct service *s, const struct account *a, struct ipc_channel *ch, ui
 	int fd;
 
 	if ((r = doors_open(s, a, &fd)) == IPC_OK)
-		ipc_send_login_opened(ch, id, &(struct ipc_login_opened){ 0 }, fd);
+		ipc_send_login_opened(
+		    ch, id, &(struct ipc_login_opened){ .hidden_capabilities = STR("") }, fd);
 	else
 		refuse_login(ch, id, r);
 }

@@ -52,6 +52,10 @@ enum ipc_result store_allow(
     struct store *s, struct str account, struct str sender, uint32_t *id, struct buf *say);
 enum ipc_result store_disallow(
     struct store *s, struct str account, struct str sender, uint32_t *id, struct buf *say);
+/* The settings of an account; hidden: names of IMAP capabilities with spaces between. */
+enum ipc_result store_quota(
+    struct store *s, struct str address, uint64_t bytes, uint64_t messages, struct buf *say);
+enum ipc_result store_hide(struct store *s, struct str address, struct str hidden, struct buf *say);
 /* An app password: its name is not there yet; removing it makes a new generation. */
 enum ipc_result store_app_add(struct store *s, struct str address, struct str name,
     const struct scram_keys *keys, uint32_t *id, struct buf *say);

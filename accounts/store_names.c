@@ -551,3 +551,49 @@ store_send_as_remove(struct store *s, struct str account, struct str address, st
 	buf_free(&left);
 	return r;
 }
+
+/* ---- settings of an account -------------------------------------------------------------------
+ */
+
+static enum ipc_result
+put_options(
+    struct store *s, const struct account *a, const struct record_options *o, struct buf *say)
+{
+	char row[RECORD_KEY_SIZE];
+	enum ipc_result r;
+	struct buf value;
+
+	buf_init(&value, 16 + HIDDEN_MAX);
+	if (record_put_options(&value, o) != 0) {
+		(void)buf_puts(say, "these are too many");
+		r = IPC_INVALID;
+	} else {
+		r = put_row(s, record_key_id(row, '~', a->id), store_text_of(&value), say);
+	}
+	buf_free(&value);
+	return r;
+}
+
+enum ipc_result
+store_quota(struct store *s, struct str address, uint64_t bytes, uint64_t messages, struct buf *say)
+{
+	const struct account *a;
+	enum ipc_result r = store_find_user(s, address, &a, say);
+
+	if (r != IPC_OK)
+		return r;
+	return put_options(s, a,
+	    &(struct record_options){ bytes, messages, str_of(a->hidden ? a->hidden : "") }, say);
+}
+
+enum ipc_result
+store_hide(struct store *s, struct str address, struct str hidden, struct buf *say)
+{
+	const struct account *a;
+	enum ipc_result r = store_find_user(s, address, &a, say);
+
+	if (r != IPC_OK)
+		return r;
+	return put_options(
+	    s, a, &(struct record_options){ a->quota_bytes, a->quota_messages, hidden }, say);
+}

@@ -275,7 +275,7 @@ on_refused(void *arg, enum ipc_result result, struct str login)
 }
 
 static void
-on_ok(void *arg, uint32_t account, struct str login, int fd)
+on_ok(void *arg, const struct auth_login *login, int fd)
 {
 	struct client *c = arg;
 	char tls[TLS_DESCRIPTION_MAX], tag[IMAP_TAG_MAX + 1];
@@ -284,7 +284,8 @@ on_ok(void *arg, uint32_t account, struct str login, int fd)
 
 	c->exchange = NULL;
 	log_info(c->id, "event=login client=%s login=\"%s\" account=%u mechanism=%s tls=\"%s\"",
-	    c->address, LOGS(login), account, c->mechanism, tls_stream_describe(c->stream, tls));
+	    c->address, LOGS(login->login), login->account, c->mechanism,
+	    tls_stream_describe(c->stream, tls));
 	memcpy(tag, t.p, n);
 	imap_prelogin_free(&c->prelogin);
 	relay_start(c, fd, login, str_from(tag, n));

@@ -15,6 +15,7 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
+#include "auth_client/auth_client.h"
 #include "base/map.h"
 #include "imap/prelogin.h"
 #include "io/io.h"
@@ -88,7 +89,7 @@ void client_stop(struct client *c);
  */
 /* The login is proven: hands over to the mailbox process at the other end of fd (taken over). tag
  * is borrowed. */
-void relay_start(struct client *c, int fd, struct str login, struct str tag);
+void relay_start(struct client *c, int fd, const struct auth_login *login, struct str tag);
 /* The client stream's events after the login. */
 void relay_client_data(struct client *c, struct buf *in);
 void relay_client_drained(struct client *c);

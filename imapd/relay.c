@@ -124,17 +124,19 @@ static const struct io_stream_ops mailbox_ops = {
  */
 
 static void
-send_handover(struct client *c, struct str login, struct str tag)
+send_handover(struct client *c, const struct auth_login *login, struct str tag)
 {
 	char tls[TLS_DESCRIPTION_MAX];
 	struct buf *in = io_stream_in(c->stream), out;
 	struct ipc_session_handover m = { .protocol = STR("imap"),
-		.login = login,
+		.login = login->login,
 		.tag = tag,
 		.session = str_of(c->id),
 		.client_address = str_of(c->address),
 		.tls = str_of(tls_stream_describe(c->stream, tls)),
-		.hidden_capabilities = STR(""),
+		.quota_bytes = login->quota_bytes,
+		.quota_messages = login->quota_messages,
+		.hidden_capabilities = login->hidden_capabilities,
 		.unread = str_from(buf_data(in), buf_len(in)) };
 
 	buf_init(&out, IMAPD_TO_MAILBOX);
@@ -146,7 +148,7 @@ send_handover(struct client *c, struct str login, struct str tag)
 }
 
 void
-relay_start(struct client *c, int fd, struct str login, struct str tag)
+relay_start(struct client *c, int fd, const struct auth_login *login, struct str tag)
 {
 	static const struct io_stream_limits to_mailbox = { IMAPD_TO_MAILBOX, IMAPD_TO_MAILBOX,
 		IMAPD_PEER_STALL_MS };

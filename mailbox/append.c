@@ -17,6 +17,7 @@ struct imap_append {
 	size_t n;
 	size_t left;     /* bytes of the last message that are still to come */
 	size_t memory;   /* of all messages that wait there */
+	uint64_t bytes;  /* of all messages */
 	struct buf head; /* start of a message that goes to a file */
 };
 
@@ -76,6 +77,9 @@ append_message(
 		return IMAP_TOOBIG;
 	if (a->n == BACKEND_APPEND_MESSAGES)
 		return IMAP_LIMIT;
+	a->bytes += size;
+	if (!backend_has_room(b, a->bytes, a->n + 1))
+		return IMAP_OVERQUOTA;
 	a->messages = xrealloc(a->messages, (a->n + 1) * sizeof(*a->messages));
 	m = &a->messages[a->n];
 	*m = (struct store_arrival){ .flags = flags & REC_FLAGS_MASK,
@@ -130,7 +134,9 @@ append_commit(struct imap_append **ap, uint32_t token, struct imap_done *done)
 	int e;
 
 	(void)done;
-	if (a->n > 0 && a->left == 0) {
+	if (!backend_has_room(b, a->bytes, a->n)) {
+		r = IMAP_OVERQUOTA; /* others have added meanwhile */
+	} else if (a->n > 0 && a->left == 0) {
 		e = store_arrive(b->store, a->folder, a->messages, a->n, &first);
 		r = backend_result(e);
 	}

@@ -569,6 +569,20 @@ be_expunge(void *be, struct imap_session *s, uint32_t token, struct imap_folder 
 	return after(b, s, token, e);
 }
 
+static uint64_t
+bytes_of(struct backend *b, const struct folder *f, const uint32_t *uids, size_t n)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct message *g = model_message(f, uids[i]);
+
+		bytes += g ? store_model(b->store)->contents[g->content].size : 0;
+	}
+	return bytes;
+}
+
+/* Moving adds nothing. */
 static enum imap_result
 be_copy(void *be, struct imap_session *s, uint32_t token, struct imap_folder *handle,
     const uint32_t *uids, size_t n, struct imap_folder *to, bool move, struct imap_done *done)
@@ -576,9 +590,12 @@ be_copy(void *be, struct imap_session *s, uint32_t token, struct imap_folder *ha
 	struct backend *b = be;
 	struct folder *f = folder_of(handle), *dest = folder_of(to);
 	uint32_t first = 0;
-	int e = store_copy(b->store, f, uids, n, dest, move, &first);
+	int e;
 
 	(void)done;
+	if (!move && !backend_has_room(b, bytes_of(b, f, uids, n), n))
+		return IMAP_OVERQUOTA;
+	e = store_copy(b->store, f, uids, n, dest, move, &first);
 	if (e != 0)
 		return backend_result(e);
 	if (move && n > 0)
@@ -634,6 +651,7 @@ const struct imap_backend_ops backend_ops = {
 	.copy = be_copy,
 	.now = be_now,
 	.append_limit = be_append_limit,
+	.quota = backend_quota,
 	.append_begin = be_append_begin,
 	.append_message = append_message,
 	.append_bytes = append_bytes,

@@ -25,6 +25,10 @@ void backend_set_store(struct backend *b, struct store *s);
 /* NULL: there is none. */
 void backend_set_index(struct backend *b, struct search_index *x);
 void backend_set_message_max(struct backend *b, uint64_t bytes);
+/* Limits of what the user may add (0: none): of the settings, and those of the account (0: as the
+ * settings say, UINT64_MAX: none). */
+void backend_set_quota_default(struct backend *b, uint64_t bytes, uint64_t messages);
+void backend_set_quota(struct backend *b, uint64_t bytes, uint64_t messages);
 void backend_folder_gone(struct backend *b, struct folder *f);
 /* New messages stand in f: tells the sessions that have it open. */
 void backend_arrived(struct backend *b, struct folder *f);

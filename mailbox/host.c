@@ -220,6 +220,7 @@ host_new(const struct host_config *config, struct host **out)
 	backend_set_store(h->backend, h->store);
 	open_index(h);
 	backend_set_message_max(h->backend, config->message_max);
+	backend_set_quota_default(h->backend, config->quota_bytes, config->quota_messages);
 	h->sync_timer = io_timer_new(loop, on_sync, h);
 	h->tidy_timer = io_timer_new(loop, on_tidy, h);
 	h->rest_timer = io_timer_new(loop, on_rest, h);
@@ -266,6 +267,7 @@ host_settings(struct host *h, const struct host_config *config)
 	h->config.idle_limit_ms = config->idle_limit_ms;
 	h->config.max_sessions = config->max_sessions;
 	backend_set_message_max(h->backend, config->message_max);
+	backend_set_quota_default(h->backend, config->quota_bytes, config->quota_messages);
 	h->config.min_free = config->min_free;
 	store_set_min_free(h->store, config->min_free);
 }

@@ -41,6 +41,8 @@ struct host_config {
 	uint64_t idle_exit_ms;  /* without sessions and deliveries: on_idle */
 	uint64_t idle_limit_ms; /* silence after which a session ends */
 	unsigned max_sessions;
+	uint64_t quota_bytes,
+	    quota_messages; /* where the account has no limits of its own; 0: none */
 	/* Nothing to do; attached: sessions and channels that were attached since the start.
 	 * Called again after each further idle_exit_ms. */
 	void (*on_idle)(void *arg, uint64_t attached);
@@ -54,7 +56,7 @@ struct host_config {
 /* Opens the store; STORE_OK or what store_open says (*out is NULL then). */
 int host_new(const struct host_config *config, struct host **out);
 void host_free(struct host **h);
-/* New settings: message_max, min_free, the times and max_sessions of config are taken over. */
+/* New settings: message_max, min_free, the times, max_sessions and quotas of config are taken over. */
 void host_settings(struct host *h, const struct host_config *config);
 /* Takes over fd: an IMAP session that begins with its hand-over, a delivery or a command channel (enum
  * ipc_mailbox_purpose). */

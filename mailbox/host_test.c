@@ -330,6 +330,10 @@ command(struct client *c, const char *line, const char *reply)
 	check(c, reply);
 }
 
+/* What the next login's account has of its own. */
+static uint64_t quota_bytes, quota_messages;
+static const char *hidden = "";
+
 static struct client *
 login(struct world *w, const char *unread)
 {
@@ -343,6 +347,9 @@ login(struct world *w, const char *unread)
 		.session = STR("s1"),
 		.client_address = STR("192.0.2.1"),
 		.tls = STR("TLSv1.3"),
+		.quota_bytes = quota_bytes,
+		.quota_messages = quota_messages,
+		.hidden_capabilities = str_of(hidden),
 		.unread = str_of(unread) });
 	return c;
 }
@@ -405,6 +412,58 @@ test_session(void **state)
 	close(d);
 	send_message(w.control, IPC_stop, 1, &(struct ipc_stop){ 0 });
 	assert_int_equal(end(&w, 0), 0);
+	world_free(&w);
+}
+
+/* Limits of the account hold for what its user adds, not for what was accepted for it. */
+static void
+test_quota(void **state)
+{
+	struct world w;
+	struct client *c;
+	int d;
+
+	(void)state;
+	world_new(&w);
+	d = attach(&w, 1);
+	deliver_send(d, 1, "", mail, sizeof(mail) - 1);
+	deliver_sync(d);
+	assert_int_equal(delivered(d, 1), 1);
+	quota_messages = 3;
+	quota_bytes = UINT64_MAX;
+	c = login(&w, "a1 SELECT INBOX\r\n");
+	check(c, "a1 OK");
+	command(c, "a GETQUOTAROOT INBOX\r\n", "* QUOTA \"Mailbox\" (MESSAGE 1 3)\r\na OK");
+	command(c, "b APPEND INBOX {5+}\r\na\r\nb\r {5+}\r\na\r\nb\r {5+}\r\na\r\nb\r\r\n",
+	    "b NO [OVERQUOTA]");
+	command(c, "c APPEND INBOX {5+}\r\na\r\nb\r\r\n", "c OK");
+	command(c, "d COPY 1:2 Sent\r\n", "d NO [OVERQUOTA]");
+	command(c, "e COPY 1 Sent\r\n", "e OK");
+	command(c, "f APPEND INBOX {5+}\r\na\r\nb\r\r\n", "f NO [OVERQUOTA]");
+	command(c, "g MOVE 1:2 Trash\r\n", "g OK");
+	for (uint64_t n = 2; n <= 4; n++)
+		deliver_send(d, n, "", mail, sizeof(mail) - 1);
+	deliver_sync(d);
+	for (uint64_t n = 2; n <= 4; n++)
+		assert_int_equal(delivered(d, n), n + 1);
+	command(c, "h GETQUOTA Mailbox\r\n", "(MESSAGE 6 3)\r\n");
+	check(c, "h OK");
+	client_free(&c);
+	/* by size: of what is there and what comes */
+	quota_messages = 0;
+	quota_bytes = 10240;
+	hidden = "SORT THREAD=REFERENCES";
+	c = login(&w, "a1 NOOP\r\n");
+	check(c, " ESORT ");
+	assert_null(strstr(c->text, " SORT "));
+	assert_null(strstr(c->text, "THREAD=REFERENCES"));
+	command(c, "b APPEND INBOX {10000}\r\n", "b NO [OVERQUOTA]");
+	command(c, "c APPEND INBOX {5+}\r\na\r\nb\r\r\n", "c OK");
+	command(c, "d GETQUOTA Mailbox\r\n", "(STORAGE 1 10)\r\nd OK");
+	client_free(&c);
+	quota_bytes = 0;
+	hidden = "";
+	close(d);
 	world_free(&w);
 }
 
@@ -840,6 +899,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_session),
+		cmocka_unit_test(test_quota),
 		cmocka_unit_test(test_two_sessions),
 		cmocka_unit_test(test_random_sessions),
 		cmocka_unit_test(test_large),

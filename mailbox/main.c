@@ -26,6 +26,8 @@ settings(struct daemon *d)
 		.idle_exit_ms = settings_u64(s, SET_mailbox_idle_exit) * 1000,
 		.idle_limit_ms = settings_u64(s, SET_imapd_idle_timeout) * 1000,
 		.max_sessions = (unsigned)settings_u64(s, SET_mailbox_max_sessions),
+		.quota_bytes = settings_u64(s, SET_mailbox_quota_bytes),
+		.quota_messages = settings_u64(s, SET_mailbox_quota_messages),
 	};
 }
 

@@ -64,14 +64,14 @@ on_refused(void *arg, enum ipc_result result, struct str login)
 }
 
 static void
-on_ok(void *arg, uint32_t account, struct str login, int fd)
+on_ok(void *arg, const struct auth_login *login, int fd)
 {
 	struct session *s = arg;
 
 	s->exchange = NULL;
-	s->account = account;
-	snprintf(s->login, sizeof(s->login), "%.*s", STRF(login));
-	log_login(s, true, login, "");
+	s->account = login->account;
+	snprintf(s->login, sizeof(s->login), "%.*s", STRF(login->login));
+	log_login(s, true, login->login, "");
 	s->conn.session_ms = 0; /* that of the host */
 	smtp_link_open(&s->door, fd);
 	smtp_session_accept(s->conn.engine, NULL);

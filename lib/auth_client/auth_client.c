@@ -138,7 +138,10 @@ on_ok(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_auth_ok *
 		return;
 	}
 	ended = exchange_end(x);
-	ended.ops->ok(ended.arg, m->account, m->login, fd);
+	ended.ops->ok(ended.arg,
+	    &(struct auth_login){
+		m->account, m->login, m->quota_bytes, m->quota_messages, m->hidden_capabilities },
+	    fd);
 }
 
 static void

@@ -24,6 +24,15 @@ void auth_pool_free(struct auth_pool **p);
 /* Takes over the client end of an "auth" channel. */
 void auth_pool_add(struct auth_pool *p, uint32_t instance, int fd);
 
+/* A good login, borrowed for the call; what is behind account and login goes to the mailbox as it is
+ * (ipc_table.h: login_opened). */
+struct auth_login {
+	uint32_t account;
+	struct str login;
+	uint64_t quota_bytes, quota_messages;
+	struct str hidden_capabilities;
+};
+
 /* What comes of an exchange: challenges, then exactly one of refused and ok, at which the exchange
  * is gone already. */
 struct auth_client_ops {
@@ -32,7 +41,7 @@ struct auth_client_ops {
 	 * not to be trusted. */
 	void (*refused)(void *arg, enum ipc_result result, struct str login);
 	/* Takes over fd: the descriptor that is the answer to a good password. */
-	void (*ok)(void *arg, uint32_t account, struct str login, int fd);
+	void (*ok)(void *arg, const struct auth_login *login, int fd);
 };
 
 /* One that begins; borrowed for the call. */

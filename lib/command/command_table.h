@@ -21,7 +21,8 @@ COMMAND(reload, "reload", control, "", NOSECRET, "", "Read settings and certific
 
 COMMAND(user_add, "user add", accounts, "ADDRESS", SECRET, "",
     "Make an account with a mailbox; the password is read from standard input.")
-COMMAND(user_list, "user list", accounts, "", NOSECRET, "address,account,state",
+COMMAND(user_list, "user list", accounts, "", NOSECRET,
+    "address,account,state,quota_bytes,quota_messages,hidden",
     "List all accounts.")
 COMMAND(user_remove, "user remove", accounts, "ADDRESS", NOSECRET, "",
     "Remove an account; its mail is kept in DIR/removed.")
@@ -38,6 +39,10 @@ COMMAND(user_allowed, "user allowed", accounts, "[ADDRESS]", NOSECRET, "address,
     "List the senders that accounts allow.")
 COMMAND(user_disallow, "user disallow", accounts, "ADDRESS SENDER", NOSECRET, "",
     "Let blocklists decide about this sender again.")
+COMMAND(user_quota, "user quota", accounts, "ADDRESS BYTES MESSAGES", NOSECRET, "",
+    "Limit a mailbox: BYTES with K, M, G or T behind it; none, or default (mailbox.quota-...). From the next login on.")
+COMMAND(user_hide, "user hide", accounts, "ADDRESS CAPABILITY...", NOSECRET, "",
+    "IMAP capabilities that are not announced to an account, for a program that cannot live with them, instead of those before; none. From the next login on.")
 
 COMMAND(app_password_add, "app-password add", accounts, "ADDRESS NAME", NOSECRET,
     "address,name,password", "Make a password for one program or device and show it once.")

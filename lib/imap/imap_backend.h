@@ -124,6 +124,12 @@ struct imap_content {
 
 enum imap_store_mode { IMAP_STORE_REPLACE, IMAP_STORE_ADD, IMAP_STORE_REMOVE };
 
+/* What a mailbox holds and may hold (rfc9208); limits: 0 is none. */
+struct imap_quota {
+	uint64_t bytes, messages;
+	uint64_t bytes_limit, messages_limit;
+};
+
 /* End of an operation. */
 struct imap_done {
 	enum imap_result result; /* not IMAP_PENDING */
@@ -221,6 +227,7 @@ struct imap_backend_ops {
 	int64_t (*now)(void *be);
 	/* The largest message append takes. */
 	uint64_t (*append_limit)(void *be);
+	void (*quota)(void *be, struct imap_quota *q);
 
 	/* --- append: begin, (message, bytes...) once or more, then commit or abort
 	 * ---------------- */

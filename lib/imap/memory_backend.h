@@ -78,6 +78,8 @@ struct memory {
 	size_t npending;
 	size_t syncs, opened_contents;
 	size_t size;
+	uint64_t messages_limit;       /* only shown */
+	bool no_quota;                 /* shows none */
 	enum imap_result fail_content; /* what content() answers if not IMAP_DONE */
 	bool facts;                    /* there is an index: facts() knows every message */
 	size_t contents;               /* times content() was asked */
@@ -688,6 +690,19 @@ memory_append_limit(void *be)
 	return UINT32_MAX;
 }
 
+static void
+memory_quota(void *be, struct imap_quota *q)
+{
+	struct memory *mem = be;
+
+	*q = (struct imap_quota){ .bytes = mem->size, .bytes_limit = MEMORY_QUOTA };
+	for (size_t i = 0; i < mem->nfolders; i++)
+		q->messages += mem->folder[i]->n;
+	q->messages_limit = mem->messages_limit;
+	if (mem->no_quota)
+		q->bytes_limit = 0;
+}
+
 static enum imap_result
 memory_append_begin(void *be, struct imap_session *s, struct imap_folder *f, struct imap_append **a)
 {
@@ -825,6 +840,7 @@ static const struct imap_backend_ops memory_ops = {
 	.copy = memory_copy,
 	.now = memory_now,
 	.append_limit = memory_append_limit,
+	.quota = memory_quota,
 	.append_begin = memory_append_begin,
 	.append_message = memory_append_message,
 	.append_bytes = memory_append_bytes,

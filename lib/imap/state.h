@@ -141,6 +141,9 @@ bool imap_cmd_fetch(struct imap_session *s, struct imap_parse *p);
 bool imap_cmd_search(struct imap_session *s, struct imap_parse *p);
 bool imap_cmd_sort(struct imap_session *s, struct imap_parse *p);
 bool imap_cmd_thread(struct imap_session *s, struct imap_parse *p);
+bool imap_cmd_getquota(struct imap_session *s, struct imap_parse *p);
+bool imap_cmd_getquotaroot(struct imap_session *s, struct imap_parse *p);
+bool imap_cmd_setquota(struct imap_session *s, struct imap_parse *p);
 
 /* APPEND is begun when its literal is announced. */
 enum imap_append_verdict {

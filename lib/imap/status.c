@@ -14,12 +14,14 @@ enum item {
 	ST_HIGHESTMODSEQ,
 	ST_APPENDLIMIT,
 	ST_MAILBOXID,
+	ST_DELETED_STORAGE,
 	ST_N,
 };
 
 static const struct str names[ST_N] = { { "MESSAGES", 8 }, { "RECENT", 6 }, { "UIDNEXT", 7 },
 	{ "UIDVALIDITY", 11 }, { "UNSEEN", 6 }, { "DELETED", 7 }, { "SIZE", 4 },
-	{ "HIGHESTMODSEQ", 13 }, { "APPENDLIMIT", 11 }, { "MAILBOXID", 9 } };
+	{ "HIGHESTMODSEQ", 13 }, { "APPENDLIMIT", 11 }, { "MAILBOXID", 9 },
+	{ "DELETED-STORAGE", 15 } };
 
 bool
 imap_status_parse(struct imap_session *s, struct imap_parse *p, unsigned *items)
@@ -47,8 +49,24 @@ imap_status_parse(struct imap_session *s, struct imap_parse *p, unsigned *items)
 	return true;
 }
 
+/* Bytes of the messages that an EXPUNGE would take (rfc9208:4.1.4). */
+static uint64_t
+deleted_bytes(struct imap_session *s, struct imap_folder *f)
+{
+	size_t n = s->ops->count(s->be, f);
+	struct imap_message m;
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		s->ops->message(s->be, f, i, &m);
+		bytes += m.flags & IMAP_DELETED ? m.size : 0;
+	}
+	return bytes;
+}
+
 static void
-item_put(struct imap_session *s, enum item item, const struct imap_folder_state *st)
+item_put(
+    struct imap_session *s, enum item item, const struct imap_folder_state *st, uint64_t deleted)
 {
 	const uint64_t value[ST_N] = {
 		[ST_MESSAGES] = st->messages,
@@ -60,6 +78,7 @@ item_put(struct imap_session *s, enum item item, const struct imap_folder_state 
 		[ST_SIZE] = st->size,
 		[ST_HIGHESTMODSEQ] = st->highestmodseq,
 		[ST_APPENDLIMIT] = imap_append_limit(s),
+		[ST_DELETED_STORAGE] = deleted,
 	};
 
 	imap_check(s, buf_put(&s->out, names[item].p, names[item].n) | buf_putc(&s->out, ' '));
@@ -75,11 +94,14 @@ imap_status_put(struct imap_session *s, struct str name, unsigned items)
 	struct imap_folder_state st;
 	struct imap_folder *f;
 	enum imap_result r = s->ops->open(s->be, name, NULL, &f);
+	uint64_t deleted = 0;
 	bool first = true;
 
 	if (r != IMAP_DONE)
 		return r;
 	s->ops->state(s->be, f, &st);
+	if ((items & 1u << ST_DELETED_STORAGE) && st.deleted > 0)
+		deleted = deleted_bytes(s, f);
 	s->ops->close(s->be, f, NULL);
 	imap_check(s, buf_puts(&s->out, "* STATUS ") |
 			  imap_put_name(&s->out, name, imap_names_utf8(s)) |
@@ -90,7 +112,7 @@ imap_status_put(struct imap_session *s, struct str name, unsigned items)
 		if (!first)
 			imap_put(s, " ");
 		first = false;
-		item_put(s, i, &st);
+		item_put(s, i, &st, deleted);
 	}
 	imap_put(s, ")\r\n");
 	return IMAP_DONE;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """IMAP with curl, mutt and Python's imaplib; TLS verified against the instance's own CA."""
 import imaplib
+import json
 import ssl
 
 from harness import *
@@ -252,4 +253,41 @@ def test_other_mailboxes_are_out_of_reach(m):
     for name in ("../carol@" + DOMAIN, "..", "/etc/passwd", "user/carol", "carol@" + DOMAIN,
                  "a//b", "INBOX/../../x"):
         assert c.select(f'"{name}"')[0] == "NO", name
+    c.logout()
+
+
+def capabilities(c):
+    return c.capability()[1][0].decode().split()
+
+
+def test_quota_and_hidden_capabilities(m):
+    user = "dave@" + DOMAIN
+    m.add_user(user)
+    m.cli("user", "quota", user, "1K", "none")
+    m.cli("user", "hide", user, "THREAD=REFERENCES", "condstore")
+    row = next(r for r in json.loads(m.cli("--json", "user", "list").stdout)["rows"] if r["address"] == user)
+    assert (row["quota_bytes"], row["quota_messages"], row["hidden"]) == (
+        "1024", "none", "THREAD=REFERENCES CONDSTORE"), row
+    c = m.imap(user)
+    assert "CONDSTORE" not in capabilities(c) and "THREAD=ORDEREDSUBJECT" in capabilities(c)
+    assert c.append("INBOX", None, None, b"Subject: a\r\n\r\nb\r\n")[0] == "OK"
+    kind, (text,) = c.append("INBOX", None, None, b"Subject: a\r\n\r\n" + b"b" * 1020 + b"\r\n")
+    assert kind == "NO" and b"[OVERQUOTA]" in text, text
+    assert c.getquotaroot("INBOX")[1][1] == [b'"Mailbox" (STORAGE 1 1)']
+    c.logout()
+    m.stop()
+    m.start()
+    c = m.imap(user)
+    assert "CONDSTORE" not in capabilities(c), "after a start"
+    c.logout()
+    m.cli("user", "quota", user, "default", "default")
+    m.cli("user", "hide", user, "none")
+    assert m.cli("user", "hide", user, "nonsense", check=False).returncode == 1
+    m.cli("config", "set", "mailbox.quota-messages", "2")
+    c = m.imap(user)
+    assert "CONDSTORE" in capabilities(c)
+    assert c.append("INBOX", None, None, b"x\r\n")[0] == "OK"
+    assert c.append("INBOX", None, None, b"x\r\n")[0] == "NO"
+    m.cli("config", "set", "mailbox.quota-messages", "0")
+    wait_until("the limit is gone", 30, lambda: c.append("INBOX", None, None, b"x\r\n")[0] == "OK")
     c.logout()

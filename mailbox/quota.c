@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC */
+/* What the mailbox holds, and what its user may still add. Deliveries are not asked: what was accepted is
+ * kept. */
+#include "mailbox/backend_priv.h"
+
+void
+backend_set_quota_default(struct backend *b, uint64_t bytes, uint64_t messages)
+{
+	b->quota_default.bytes = bytes;
+	b->quota_default.messages = messages;
+}
+
+void
+backend_set_quota(struct backend *b, uint64_t bytes, uint64_t messages)
+{
+	b->quota_own.bytes = bytes;
+	b->quota_own.messages = messages;
+}
+
+static uint64_t
+limit(uint64_t own, uint64_t fallback)
+{
+	return own == 0 ? fallback : own == UINT64_MAX ? 0 : own;
+}
+
+void
+backend_quota(void *be, struct imap_quota *q)
+{
+	struct backend *b = be;
+	const struct model *m = store_model(b->store);
+
+	*q = (struct imap_quota){
+		.bytes_limit = limit(b->quota_own.bytes, b->quota_default.bytes),
+		.messages_limit = limit(b->quota_own.messages, b->quota_default.messages),
+	};
+	for (uint32_t i = 0; i < m->nfolders; i++) {
+		q->bytes += m->folders[i]->bytes;
+		q->messages += m->folders[i]->n;
+	}
+}
+
+bool
+backend_has_room(struct backend *b, uint64_t bytes, uint64_t messages)
+{
+	struct imap_quota q;
+
+	backend_quota(b, &q);
+	return (q.bytes_limit == 0 || q.bytes + bytes <= q.bytes_limit) &&
+	       (q.messages_limit == 0 || q.messages + messages <= q.messages_limit);
+}
