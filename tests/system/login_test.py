@@ -234,6 +234,11 @@ def submission(m, password, plus=False):
     return c if code == 235 else None
 
 
+def may_send_as(m, password, sender):
+    with submission(m, password, True) as c:
+        return c.mail(sender)[0] == 250
+
+
 def test_submission(m):
     """The same passwords and mechanisms; what may be sent; the end of the door."""
     team = "team@" + DOMAIN
@@ -249,6 +254,8 @@ def test_submission(m):
                 c.rset()
             assert code == want, (sender, code)
         m.cli("send-as", "add", USER, team)
+        # queue hears of it in the same turn, but the command's own answer may be quicker.
+        wait_until("alice may send as the team", 30 * SLOW, lambda: may_send_as(m, password, team))
         c.sendmail(team, [BOB], f"From: {team}\r\nTo: {BOB}\r\nSubject: from the team\r\n\r\nHello.\r\n")
     m.wait_count(before + 1, user=BOB)
     m.cli("send-as", "remove", USER, team)
