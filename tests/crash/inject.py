@@ -57,7 +57,7 @@ class House:
         self.removed = set()    # tokens whose EXPUNGE was answered OK
         self.maybe_removed = set()
         self.uids = {}          # (account, UIDVALIDITY, UID) -> token
-        self.clocks = {}        # token (-token: expunged, @address) -> when it was promised
+        self.clocks = {}        # token (-token: expunged, @address) -> when it was answered
         self.doubtful = {}      # refused after the final dot, in this scenario: token -> users
         self.accounts = {}      # address -> "there", "gone", "unknown"
         self.aliases = {}       # address -> when it was promised
@@ -118,6 +118,11 @@ class House:
             self.unknown[token] = users
         else:
             self.refused.add(token)
+            self.clocks[token] = self.clock()
+
+    def refused_at(self, cut):
+        """What had been refused by then. Before its answer a message may be there or not."""
+        return {t for t in self.refused if self.clocks.get(t, 0) <= cut}
 
     @staticmethod
     def imap(call, *words):

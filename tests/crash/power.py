@@ -339,10 +339,14 @@ class Night:
         known, self.house.uids = self.house.uids, {}
         removed, self.house.removed = self.house.removed, {
             t for t in self.house.removed if self.house.clocks.get("-" + t, NEVER) <= cut}
+        refused, unknown = self.house.refused, self.house.unknown
+        self.house.refused = self.house.refused_at(cut)
+        self.house.unknown = {**unknown, **dict.fromkeys(refused - self.house.refused)}
         try:
             problem = self.house.judge(waiting, found, self.expect(cut), complete=False)
         finally:
             self.house.uids, self.house.removed = known, removed
+            self.house.refused, self.house.unknown = refused, unknown
         if problem:
             raise AssertionError(problem)
         self.same_uids(found, cut)
@@ -400,8 +404,9 @@ class Restarted(House):
         self.home, self.faults = os.path.dirname(folder), before.faults
         self.tokens, self.lock = before.tokens + 100000, before.lock
         self.promised = dict(promised)
-        self.refused = set(before.refused)
-        self.unknown = {**before.unknown, **before.promised}
+        self.refused = before.refused_at(cut)
+        self.unknown = {**before.unknown, **before.promised,
+                        **dict.fromkeys(before.refused - self.refused)}
         for token in self.promised:
             self.unknown.pop(token, None)
         self.removed = {t for t in before.removed if before.clocks.get("-" + t, NEVER) <= cut}
