@@ -15,8 +15,8 @@
 
 enum {
 	/* Of a message's header, which is held until it is complete, so that fields that claim to be our
-	 * results can be taken out: ten times what long discussions collect. */
-	SESSION_HEADER_MAX = 256 << 10,
+	 * results can be taken out. Its form is refused (SMTP_HEADER_MAX) before this is full. */
+	SESSION_HEADER_MAX = SMTP_HEADER_MAX + SMTP_LINE_HARD_MAX,
 };
 
 /* What SPF said of one name (lib/spf), without its questions. */

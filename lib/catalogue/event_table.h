@@ -33,6 +33,18 @@ EVENT("submission", "refused", "rcpt",
     "Den Empfänger <{rcpt}> einer Nachricht von <{from}> nicht angenommen: {?reason} ({code}).")
 EVENT("submission", "refused", "", "Refused a message from <{from}>: {?reason} ({code}).",
     "Eine Nachricht von <{from}> nicht angenommen: {?reason} ({code}).")
+EVENT("smtpd", "checked", "name",
+    "Checked {client}, whose name in DNS is {name} ({iprev}); sender's domain: {sender-domain}; SPF: {spf}.",
+    "Geprüft: {client}, im DNS {name} ({iprev}); Domain des Absenders: {sender-domain}; SPF: {spf}.")
+EVENT("smtpd", "checked", "",
+    "Checked {client}, which has no name in DNS ({iprev}); sender's domain: {sender-domain}; SPF: {spf}.",
+    "Geprüft: {client}, im DNS ohne Namen ({iprev}); Domain des Absenders: {sender-domain}; SPF: {spf}.")
+EVENT("smtpd", "results-removed", "",
+    "Took {fields} field(s) out of the header that claimed to be this server's results.",
+    "{fields} Felder aus dem Kopf genommen, die sich als Ergebnisse dieses Servers ausgaben.")
+EVENT("smtpd", "dns-given-up", "",
+    "DNS gave no answer in time to {questions} question(s).",
+    "Das DNS hat auf {questions} Fragen nicht rechtzeitig geantwortet.")
 EVENT("smtpd", "xclient", "", "A trusted proxy speaks for {as}.",
     "Ein vertrauter Vermittler spricht für {as}.")
 EVENT("smtpd", "closed", "", "The session ended ({reason}).", "Die Sitzung endete ({reason}).")

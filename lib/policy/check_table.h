@@ -19,6 +19,24 @@ CHECK(early_data, smtp, "", "", "A message that is sent before the server asks f
 CHECK(helo, smtp, "smtpd.helo-check", "no",
     "Clients from outside must give their own full name or address with HELO or EHLO, and no name of this server.",
     "Gegenstellen von außen müssen bei HELO oder EHLO ihren eigenen vollen Namen oder ihre Adresse nennen, und keinen Namen dieses Servers.")
+CHECK(client_name, smtp, "smtpd.require-name", "no",
+    "The address of a client from outside must have a name in DNS that leads back to it.",
+    "Die Adresse einer Gegenstelle von außen muss im DNS einen Namen haben, der zu ihr zurückführt.")
+CHECK(dynamic, smtp, "smtpd.refuse-dynamic", "no",
+    "Clients whose name looks like that of a dial-up line are refused.",
+    "Gegenstellen, deren Name wie der eines Einwahlanschlusses aussieht, werden abgewiesen.")
+CHECK(blocklists, smtp, "smtpd.blocklists", "",
+    "Clients on one of these blocklists are refused, but for senders that the recipient has allowed: {smtpd.blocklists}.",
+    "Gegenstellen auf einer dieser Sperrlisten werden abgewiesen, außer bei Absendern, die der Empfänger erlaubt hat: {smtpd.blocklists}.")
+CHECK(sender_domain, smtp, "smtpd.check-sender-domain", "no",
+    "The sender's domain must exist and take mail; when DNS gives no answer the message is put off.",
+    "Die Domain des Absenders muss es geben, und sie muss Mail annehmen; gibt das DNS keine Antwort, wird die Nachricht aufgeschoben.")
+CHECK(null_sender, smtp, "", "",
+    "A message from outside without a sender, such as a notification, may have one recipient.",
+    "Eine Nachricht von außen ohne Absender, etwa eine Benachrichtigung, darf einen Empfänger haben.")
+CHECK(spf, smtp, "smtpd.refuse-spf-fail", "no",
+    "The sender's domain must not forbid the client to send for it (SPF fail; looked at: {smtpd.spf}).",
+    "Die Domain des Absenders darf der Gegenstelle nicht verbieten, für sie zu senden (SPF fail; geprüft: {smtpd.spf}).")
 CHECK(recipients, smtp, "", "",
     "Only recipients that exist here are accepted, at most {smtpd.max-recipients} for one message; mail for other domains is not.",
     "Angenommen werden nur Empfänger, die es hier gibt, höchstens {smtpd.max-recipients} für eine Nachricht; Mail für andere Domains nicht.")

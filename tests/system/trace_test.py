@@ -147,6 +147,10 @@ def test_policy(m):
     text = " ".join(m.cli("policy").stdout.split())
     assert "Clients from outside must give their own full name" in text, text
     assert "A message may have 52428800 bytes." in text and "998" not in text, text
+    assert "(SPF fail; looked at: yes)" in text and "lead" not in text, text
+    m.cli("config", "set", "smtpd.require-name", "yes")
+    assert "must have a name in DNS that leads back to it" in " ".join(m.cli("policy").stdout.split())
+    m.cli("config", "set", "smtpd.require-name", "no")
     m.cli("config", "set", "smtpd.helo-check", "no")
     m.cli("config", "set", "smtpd.max-line", "998")
     german = " ".join(m.cli("policy", "--lang", "de").stdout.split())
