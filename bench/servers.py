@@ -279,12 +279,14 @@ class Exim(Server):
             number = uid_of(MAIL_USER) if name == "passwd" else gid_of(MAIL_USER)
             self.write(name, text + (f"Debian-exim:x:{number}:{gid_of(MAIL_USER)}::/:/bin/false\n"
                                      if name == "passwd" else f"Debian-exim:x:{number}:\n"))
+        # Exim starts itself again as its own user, who may not enter every folder a clone can be in.
+        self.program = shutil.copy(PEERS + "/usr/sbin/exim4", self.folder)
         self.conf = self.write("exim.conf", f"""\
 primary_hostname = exim.example.net
 spool_directory = {self.folder}/spool
 log_file_path = {self.folder}/log/%slog
 pid_file_path = {self.folder}/exim.pid
-exim_path = {PEERS}/usr/sbin/exim4
+exim_path = {self.program}
 local_interfaces = {address}
 daemon_smtp_ports = {port}
 tls_advertise_hosts = *
@@ -321,7 +323,7 @@ keep:
 
     def start(self):
         self.proc = subprocess.Popen(
-            self.wrap + [PEERS + "/usr/sbin/exim4", "-bdf", "-C", self.conf],
+            self.wrap + [self.program, "-bdf", "-C", self.conf],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=open(self.folder + "/stderr", "w"))
         wait_until("Exim greets", 60,

@@ -390,15 +390,10 @@ store_arrive(struct store *s, struct folder *f, struct store_arrival *a, size_t 
 bool
 store_low(struct store *s)
 {
-	uint64_t now = s->config.now_ms(s->config.arg);
 	struct journal_space space;
 
-	if (now < s->space_at || now >= s->space_at + 1000) {
-		s->space_at = now;
-		journal_space(s->j, &space);
-		s->low = space.full || space.free_bytes < s->config.min_free;
-	}
-	return s->low;
+	journal_space(s->j, &space);
+	return space.full || space.free_bytes < s->config.min_free;
 }
 
 void

@@ -137,7 +137,7 @@ struct store_arrival {
 int store_arrive(
     struct store *s, struct folder *f, struct store_arrival *a, size_t n, uint32_t *first);
 /* Less than min_free bytes of disk are free: clients should not add messages. Deliveries still may,
- * until it is full: queue gives the same space back. Looked up at most once a second. */
+ * until it is full: queue gives the same space back. */
 bool store_low(struct store *s);
 void store_set_min_free(struct store *s, uint64_t bytes);
 /* Content above JOURNAL_INLINE_MAX. */

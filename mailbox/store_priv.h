@@ -35,8 +35,6 @@ struct store {
 	bool failed;
 	bool opening;
 	bool want_commit;
-	bool low; /* disk, as of space_at */
-	uint64_t space_at;
 	bool restored;     /* from a backup, and deliveries from before it may still come */
 	bool damaged;      /* something could not be read at recovery: nothing is dropped */
 	uint64_t again_id; /* of the last BEGIN seen */
