@@ -23,7 +23,7 @@
 #include "io/io.h"
 
 enum {
-	TLS_SIGN_MS = 250,        /* one signature: a thousand times what it takes */
+	TLS_SIGN_MS = 2000,       /* one signature takes 1; a machine that is short of CPU more */
 	TLS_FETCH_MS = 2000,      /* the list of certificates, at start and after a change */
 	TLS_HANDSHAKE_MS = 30000, /* a whole handshake, on the slowest line that is still used */
 	TLS_TICKET_FETCH_MS = 1800 * 1000, /* how often ticket keys are asked for again */
