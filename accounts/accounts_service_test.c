@@ -51,12 +51,11 @@ static struct {
 	unsigned n;
 	int fd;
 	bool closed;
-	bool elsewhere, list;
+	bool elsewhere, list, full;
 	uint8_t salt[SCRAM_SALT];
 	struct scram_keys keys[32];
 	size_t nkeys;
 	char text[4096], rows[8192];
-	uint64_t quota_bytes, quota_messages;
 	char hidden[HIDDEN_MAX + 1];
 } got;
 
@@ -76,7 +75,9 @@ static struct {
 static void
 master_answer(unsigned i)
 {
-	if (asked[i].what != SERVICE_OPEN)
+	if (asked[i].what == SERVICE_LIMIT)
+		return; /* no answer */
+	if (asked[i].what != SERVICE_OPEN && asked[i].what != SERVICE_COMMAND)
 		service_done(service, asked[i].id, master_result);
 	else if (master_result == IPC_OK)
 		service_opened(service, asked[i].id, IPC_OK, open("/dev/null", O_RDONLY));
@@ -155,8 +156,6 @@ on_login_opened(
 {
 	(void)arg;
 	(void)ch;
-	got.quota_bytes = m->quota_bytes;
-	got.quota_messages = m->quota_messages;
 	(void)snprintf(got.hidden, sizeof(got.hidden), "%.*s", STRF(m->hidden_capabilities));
 	got.fd = fd;
 	note(IPC_login_opened, id, IPC_OK);
@@ -173,6 +172,7 @@ on_login_refused(
 }
 
 static unsigned changed; /* how often caches of addresses were told to forget */
+static bool stop_at_change;
 
 static void
 on_addresses_changed(
@@ -184,6 +184,8 @@ on_addresses_changed(
 	(void)m;
 	(void)fd;
 	changed++;
+	if (stop_at_change)
+		io_loop_stop(loop);
 }
 
 static void
@@ -199,6 +201,7 @@ on_address_targets(
 	got.n = (unsigned)m->accounts.n / 4;
 	got.account = got.n ? (uint8_t)m->accounts.p[3] : 0;
 	got.list = m->list != 0;
+	got.full = m->full != 0;
 	got.text[0] = 0;
 	while (command_cell_next(&rest, &cell))
 		n += (size_t)snprintf(got.text + n, sizeof(got.text) - n, "%.*s|", STRF(cell));
@@ -502,18 +505,37 @@ hide(const char *one, const char *other)
 	return r;
 }
 
-/* Quota and hidden capabilities go along with each login of account 1. */
+static unsigned
+times_asked(enum service_request what)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < asked_n; i++)
+		n += asked[i].what == what;
+	return n;
+}
+
+/* Of account 1. */
+static void
+check_limits(uint64_t bytes, uint64_t messages)
+{
+	const struct account *a = directory_by_id(store_directory(store), 1);
+
+	assert_true(a->quota_bytes == bytes && a->quota_messages == messages);
+}
+
+/* Hidden capabilities go along with each login of account 1, its limits to its mailbox. */
 static void
 check_options(uint64_t generation)
 {
 	login_open(1, generation);
 	close(got.fd);
-	assert_true(got.quota_bytes == 0 && got.quota_messages == 0 && got.hidden[0] == 0);
+	assert_true(got.hidden[0] == 0);
 	assert_int_equal(quota("3G", "none"), IPC_OK);
 	assert_int_equal(hide("condstore", "UTF8=accept"), IPC_OK);
 	login_open(1, generation);
 	close(got.fd);
-	assert_true(got.quota_bytes == (uint64_t)3 << 30 && got.quota_messages == UINT64_MAX);
+	check_limits((uint64_t)3 << 30, UINT64_MAX);
 	assert_string_equal(got.hidden, "CONDSTORE UTF8=ACCEPT");
 	assert_int_equal(command(CMD_user_list, NULL, NULL, NULL), IPC_OK);
 	assert_string_equal(
@@ -531,13 +553,127 @@ check_options(uint64_t generation)
 	assert_int_equal(quota("default", "7"), IPC_OK);
 	login_open(1, generation);
 	close(got.fd);
-	assert_true(got.quota_bytes == 0 && got.quota_messages == 7);
+	check_limits(0, 7);
 	assert_string_equal(got.hidden, "CONDSTORE UTF8=ACCEPT");
 	assert_int_equal(hide("none", NULL), IPC_OK);
 	assert_int_equal(quota("default", "default"), IPC_OK);
 	login_open(1, generation);
 	close(got.fd);
-	assert_true(got.quota_messages == 0 && got.hidden[0] == 0);
+	check_limits(0, 0);
+	assert_true(got.hidden[0] == 0);
+}
+
+/* Runs until queue and smtpd were told that answers may be wrong. */
+static void
+await_change(void)
+{
+	unsigned before = changed;
+	struct io_timer *t = io_timer_new(loop, timeout, NULL);
+
+	io_timer_set(t, 30000);
+	stop_at_change = true;
+	io_loop_run(loop);
+	stop_at_change = false;
+	io_timer_free(&t);
+	assert_int_not_equal(changed, before);
+}
+
+static bool
+full_for_queue(const char *address)
+{
+	ipc_send_address_expand(
+	    queue, 7, &(struct ipc_address_expand){ .address = str_of(address) });
+	wait_reply();
+	assert_int_equal(got.type, IPC_address_targets);
+	assert_int_equal(got.result, IPC_OK);
+	assert_int_equal(got.n, 1);
+	return got.full;
+}
+
+/* As a new process finds it. */
+static void
+restart(void)
+{
+	struct buf say;
+
+	buf_init(&say, 512);
+	service_free(&service);
+	ipc_channel_free(&lookup);
+	ipc_channel_free(&admin);
+	ipc_channel_free(&auth);
+	ipc_channel_free(&queue);
+	store_close(&store);
+	assert_int_equal(store_open(STR("example.test"), 1000, &store, &say), 0);
+	buf_free(&say);
+	asked_n = 0;
+	service = service_new(loop, store, settings, ask, NULL);
+	connect_peer(IPC_CH_accounts_lookup, &lookup);
+	connect_peer(IPC_CH_accounts_queue, &queue);
+	connect_peer(IPC_CH_admin, &admin);
+}
+
+/* Mail for a full mailbox is refused where it is addressed to it alone. */
+static void
+test_full(void **state)
+{
+	const char *why;
+
+	(void)state;
+	connect_peer(IPC_CH_accounts_queue, &queue);
+	assert_int_equal(command(CMD_user_add, "alice@example.test", NULL, "correct horse"), IPC_OK);
+	assert_int_equal(command(CMD_user_add, "bob@example.test", NULL, "correct horse"), IPC_OK);
+	assert_int_equal(
+	    command(CMD_alias_add, "info@example.test", "alice@example.test", NULL), IPC_OK);
+	assert_int_equal(quota("100", "none"), IPC_OK);
+	assert_int_equal(times_asked(SERVICE_LIMIT), 1);
+	service_holds(service, 1, 99, 5);
+	assert_int_equal(look_up("alice@example.test"), IPC_OK);
+	/* Each report is answered with the limits. */
+	assert_int_equal(times_asked(SERVICE_LIMIT), 2);
+	service_holds(service, 1, 100, 6);
+	await_change();
+	assert_int_equal(look_up("alice@example.test"), IPC_FULL);
+	assert_int_equal(got.n, 0);
+	assert_int_equal(look_up("Alice+detail@example.test"), IPC_FULL);
+	assert_int_equal(look_up("info@example.test"), IPC_OK);
+	assert_int_equal(look_up("postmaster@example.test"), IPC_OK);
+	assert_int_equal(look_up("bob@example.test"), IPC_OK);
+	assert_true(full_for_queue("alice@example.test"));
+	assert_false(full_for_queue("info@example.test"));
+	/* It is noted, and whoever is noted is opened once. */
+	restart();
+	assert_int_equal(times_asked(SERVICE_COMMAND), 1);
+	assert_int_equal(asked[0].account, 1);
+	assert_int_equal(look_up("alice@example.test"), IPC_FULL);
+	assert_int_equal(service_pending(service), 0);
+	/* Another limit counts at once. */
+	assert_int_equal(quota("101", "none"), IPC_OK);
+	assert_int_equal(look_up("alice@example.test"), IPC_OK);
+	assert_int_equal(quota("none", "6"), IPC_OK);
+	assert_int_equal(look_up("alice@example.test"), IPC_FULL);
+	service_holds(service, 1, 100, 5);
+	await_change();
+	assert_int_equal(look_up("alice@example.test"), IPC_OK);
+	restart();
+	assert_int_equal(times_asked(SERVICE_COMMAND), 0);
+	/* The limit for all. */
+	assert_int_equal(quota("default", "default"), IPC_OK);
+	service_holds(service, 1, 5000, 1);
+	assert_int_equal(look_up("alice@example.test"), IPC_OK);
+	assert_int_equal(settings_set(settings, SET_mailbox_quota_bytes, "5000", &why), 0);
+	service_settings(service, settings);
+	await_change();
+	assert_int_equal(look_up("alice@example.test"), IPC_FULL);
+	assert_int_equal(quota("none", "default"), IPC_OK);
+	assert_int_equal(look_up("alice@example.test"), IPC_OK);
+	/* With a forward that keeps a copy it is not the only place. */
+	assert_int_equal(quota("10", "none"), IPC_OK);
+	assert_int_equal(look_up("alice@example.test"), IPC_FULL);
+	assert_int_equal(
+	    command(CMD_forward_add, "alice@example.test", "bob@example.test", NULL), IPC_OK);
+	assert_int_equal(look_up("alice@example.test"), IPC_OK);
+	service_holds(service, 77, 1, 1); /* nobody */
+	assert_int_equal(command(CMD_user_remove, "bob@example.test", NULL, NULL), IPC_DENIED);
 }
 
 static void
@@ -1159,6 +1295,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_user_life, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lists, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_targets, setup, teardown),

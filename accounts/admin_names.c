@@ -62,7 +62,10 @@ quota_parse(struct str s, bool units, uint64_t *out)
 void
 admin_user_quota(struct request *q)
 {
+	struct service *s = q->peer->s;
+	const struct account *a;
 	uint64_t bytes, messages;
+	enum ipc_result r;
 
 	if (!quota_parse(str_of(q->args[1]), true, &bytes) ||
 	    !quota_parse(str_of(q->args[2]), false, &messages)) {
@@ -70,8 +73,13 @@ admin_user_quota(struct request *q)
 		admin_answer(q, IPC_INVALID);
 		return;
 	}
-	admin_answer(
-	    q, store_quota(q->peer->s->store, str_of(q->args[0]), bytes, messages, &q->say));
+	r = store_quota(s->store, str_of(q->args[0]), bytes, messages, &q->say);
+	a = directory_by_name(store_directory(s->store), str_of(q->args[0]));
+	if (r == IPC_OK && a != NULL) {
+		usage_changed(s, a);
+		s->ask(s->ask_arg, SERVICE_LIMIT, 0, a->id);
+	}
+	admin_answer(q, r);
 }
 
 void

@@ -325,6 +325,32 @@ apply_options(struct directory *d, uint32_t id, struct str value)
 	return 0;
 }
 
+/* A row that goes tells nothing of what the mailbox holds now. */
+static int
+apply_holds(struct directory *d, uint32_t id, struct str value)
+{
+	struct account *a = account_of(d, id);
+	struct record_holds holds;
+
+	if (value.p == NULL && a == NULL)
+		return 0;
+	if (a == NULL || (value.p && record_get_holds(value, &holds) != 0))
+		return -1;
+	a->noted = value.p != NULL;
+	if (a->noted)
+		a->holds = holds;
+	return 0;
+}
+
+void
+directory_holds(struct directory *d, uint32_t id, const struct record_holds *holds)
+{
+	struct account *a = account_of(d, id);
+
+	if (a)
+		a->holds = *holds;
+}
+
 static bool
 senders_ok(struct str value)
 {
@@ -442,6 +468,8 @@ directory_apply(struct directory *d, struct str key, struct str value)
 		return record_id(key, &id) ? apply_allowed(d, id, value) : -1;
 	case '~':
 		return record_id(key, &id) ? apply_options(d, id, value) : -1;
+	case '|':
+		return record_id(key, &id) ? apply_holds(d, id, value) : -1;
 	case 'l':
 		return apply_alias(d, text, value);
 	case 'm':

@@ -30,6 +30,9 @@ struct account {
 	/* Its own settings (record.h). */
 	uint64_t quota_bytes, quota_messages;
 	char *hidden; /* NULL: none */
+	/* What its mailbox held when that was last heard of, 0 before; `noted`: there is a row about it. */
+	struct record_holds holds;
+	bool noted;
 	/* The row of keys for SCRAM (record.h); NULL: none. */
 	char *keys;
 	size_t keys_n;
@@ -42,6 +45,7 @@ struct resolved {
 	/* On other servers; borrowed until the next directory_apply, or from `rewritten`: do not copy. */
 	struct str remote[ALIAS_TARGETS_MAX];
 	char rewritten[ADDRESS_TEXT_SIZE];
+	bool direct; /* the account's own address, and its mail goes nowhere else */
 	bool list; /* an alias with more than one target is among what was walked through */
 };
 
@@ -59,6 +63,9 @@ void directory_free(struct directory **d);
  * clash with another row; nothing changed then. Rows that are not kept here (m/, t/) pass.
  */
 int directory_apply(struct directory *d, struct str key, struct str value);
+
+/* What the account's mailbox holds now, if there is such an account. */
+void directory_holds(struct directory *d, uint32_t id, const struct record_holds *holds);
 
 bool directory_has_domain(const struct directory *d, struct str domain);
 size_t directory_accounts(const struct directory *d);

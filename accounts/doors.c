@@ -41,6 +41,7 @@ on_address_expand(
 	ipc_send_address_targets(ch, id,
 	    &(struct ipc_address_targets){ .result = (uint8_t)r,
 		.list = r == IPC_OK && found.list,
+		.full = r == IPC_OK && usage_refuses(peer->s, &found),
 		.accounts = text_of(&accounts),
 		.remote = text_of(&remote) });
 	buf_free(&accounts);

@@ -12,18 +12,43 @@ static struct store *store;
 static struct service *service;
 
 static void
+ask_open(struct ipc_channel *master, uint64_t id, uint32_t account, uint8_t purpose)
+{
+	const struct account *a = directory_by_id(store_directory(store), account);
+
+	ipc_send_mailbox_open(master, id,
+	    &(struct ipc_mailbox_open){ .account = account,
+		.purpose = purpose,
+		.quota_bytes = a ? a->quota_bytes : 0,
+		.quota_messages = a ? a->quota_messages : 0 });
+}
+
+static void
+tell_limit(struct ipc_channel *master, uint32_t account)
+{
+	const struct account *a = directory_by_id(store_directory(store), account);
+
+	if (a)
+		ipc_send_mailbox_limit(master, 0,
+		    &(struct ipc_mailbox_limit){ .account = account,
+			.quota_bytes = a->quota_bytes,
+			.quota_messages = a->quota_messages });
+}
+
+static void
 ask(void *arg, enum service_request what, uint64_t id, uint32_t account)
 {
 	struct ipc_channel *master = daemon_master(arg);
 
 	switch (what) {
 	case SERVICE_OPEN:
-		ipc_send_mailbox_open(master, id, &(struct ipc_mailbox_open){ .account = account });
+		ask_open(master, id, account, IPC_MAILBOX_SESSION);
 		break;
 	case SERVICE_COMMAND:
-		ipc_send_mailbox_open(master, id,
-		    &(struct ipc_mailbox_open){
-			.account = account, .purpose = IPC_MAILBOX_COMMAND });
+		ask_open(master, id, account, IPC_MAILBOX_COMMAND);
+		break;
+	case SERVICE_LIMIT:
+		tell_limit(master, account);
 		break;
 	case SERVICE_CREATE:
 		ipc_send_mailbox_create(
@@ -107,6 +132,14 @@ on_done(struct daemon *d, uint64_t id, enum ipc_result result)
 		service_done(service, id, result);
 }
 
+static void
+on_holds(struct daemon *d, uint32_t account, uint64_t bytes, uint64_t messages)
+{
+	(void)d;
+	if (service)
+		service_holds(service, account, bytes, messages);
+}
+
 static const struct daemon_spec spec = {
 	.name = "accounts",
 	.preload = preload,
@@ -116,6 +149,7 @@ static const struct daemon_spec spec = {
 	.on_stop = on_stop,
 	.on_mailbox_opened = on_mailbox_opened,
 	.on_done = on_done,
+	.on_holds = on_holds,
 };
 
 int

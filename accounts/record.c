@@ -148,6 +148,22 @@ record_get_options(struct str value, struct record_options *o)
 }
 
 int
+record_put_holds(struct buf *out, const struct record_holds *h)
+{
+	return put_number(out, h->bytes, 8) != 0 ? BUF_LIMIT : put_number(out, h->messages, 8);
+}
+
+int
+record_get_holds(struct str value, struct record_holds *h)
+{
+	if (value.n != 16)
+		return -1;
+	h->bytes = get_number(value.p, 8);
+	h->messages = get_number(value.p + 8, 8);
+	return 0;
+}
+
+int
 record_put_keys(struct buf *out, const struct record_keys *k)
 {
 	if (put_number(out, k->created, 8) != 0 || buf_put(out, k->keys.stored, SCRAM_KEY) != 0 ||

@@ -13,6 +13,7 @@
  *   z/ID        senders allowed      addresses: no blocklist keeps their mail from this account
  *   ~/ID        its own settings    u64 quota in bytes, u64 in messages (0: as the settings say,
  *                                   UINT64_MAX: none), hidden IMAP capabilities with spaces between
+ *   |/ID        its mailbox is full  u64 bytes, u64 messages it held when that was noted
  *   l/ADDRESS   alias               targets
  *   t/ID        owed to master      u8: TODO_CREATE, TODO_REMOVE of that account's directory
  *   m/next      u32, the next account number: none is ever used twice
@@ -37,8 +38,8 @@
 #include "scram/scram.h"
 
 enum {
-	/* Of the store's content (db.h); 1 had no m/...-key, w, x, y, 2 had no z, 3 no ~. */
-	ACCOUNTS_FORMAT = 4,
+	/* Of the store's content (db.h); 1 had no m/...-key, w, x, y, 2 had no z, 3 no ~, 4 no |. */
+	ACCOUNTS_FORMAT = 5,
 	APP_PASSWORDS_MAX = 20,  /* of one account: its devices */
 	APP_NAME_MAX = 64,       /* bytes */
 	ALIAS_TARGETS_MAX = 100, /* what one message to it can fan out to: a list, not a service */
@@ -73,6 +74,10 @@ struct record_options {
 	struct str hidden;
 };
 
+struct record_holds {
+	uint64_t bytes, messages;
+};
+
 struct record_keys {
 	uint64_t created;
 	struct scram_keys keys;
@@ -89,6 +94,9 @@ int record_get_forward(struct str value, struct record_forward *f);
 int record_put_options(struct buf *out, const struct record_options *o);
 /* 0, or -1 when malformed; hidden borrows from value. */
 int record_get_options(struct str value, struct record_options *o);
+int record_put_holds(struct buf *out, const struct record_holds *h);
+/* 0, or -1 when malformed. */
+int record_get_holds(struct str value, struct record_holds *h);
 int record_put_keys(struct buf *out, const struct record_keys *k);
 /* Walks the passwords of a row: start with *it = 0; 1, 0 at the end, -1 malformed. */
 int record_keys_next(struct str value, size_t *it, struct record_keys *k);

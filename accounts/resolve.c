@@ -167,6 +167,15 @@ parse_ours(const struct directory *d, struct str text, struct address *a)
 	return name_find(d, true, address_domain(a)) ? IPC_OK : IPC_NOT_LOCAL;
 }
 
+static bool
+is_direct(const struct directory *d, const struct address *a, const struct resolved *out)
+{
+	const struct name *n = find_address(d, a);
+
+	return n && n->kind == NAME_ACCOUNT && out->remotes == 0 && out->n == 1 &&
+	       out->accounts[0] == n->id;
+}
+
 enum ipc_result
 directory_resolve(const struct directory *d, struct str address, struct resolved *out)
 {
@@ -175,12 +184,13 @@ directory_resolve(const struct directory *d, struct str address, struct resolved
 	struct address a;
 
 	out->n = out->remotes = 0;
-	out->list = false;
+	out->list = out->direct = false;
 	if ((r = parse_ours(d, address, &a)) != IPC_OK)
 		return r;
 	walk_ours(&w, &a, 0);
 	if (w.over)
 		return IPC_TEMP;
+	out->direct = is_direct(d, &a, out);
 	if (out->n + out->remotes > 0)
 		return IPC_OK;
 	if (w.suspended)

@@ -57,12 +57,15 @@ send_opened(struct service *s, const struct pending *p, int fd)
 	const struct account *a = directory_by_id(store_directory(s->store), p->account);
 	struct ipc_login_opened m = { .hidden_capabilities = STR("") };
 
-	if (a != NULL) {
-		m.quota_bytes = a->quota_bytes;
-		m.quota_messages = a->quota_messages;
+	if (a != NULL)
 		m.hidden_capabilities = str_of(a->hidden ? a->hidden : "");
-	}
 	ipc_send_login_opened(p->peer->ch, p->their_id, &m, fd);
+}
+
+static bool
+is_open(const struct pending *p)
+{
+	return p->kind == PENDING_LOGIN || p->kind == PENDING_COMMAND || p->kind == PENDING_WAKE;
 }
 
 void
@@ -70,7 +73,7 @@ service_opened(struct service *s, uint64_t id, enum ipc_result result, int fd)
 {
 	struct pending *p = map_get(s->pending, id);
 
-	if (p == NULL || (p->kind != PENDING_LOGIN && p->kind != PENDING_COMMAND)) {
+	if (p == NULL || !is_open(p)) {
 		log_error(NULL, "master answers what was not asked");
 		if (fd >= 0)
 			close(fd);
@@ -105,7 +108,7 @@ service_done(struct service *s, uint64_t id, enum ipc_result result)
 {
 	struct pending *p = map_get(s->pending, id);
 
-	if (p == NULL || p->kind == PENDING_LOGIN || p->kind == PENDING_COMMAND) {
+	if (p == NULL || is_open(p)) {
 		log_error(NULL, "master answers what was not asked");
 		return;
 	}
@@ -154,6 +157,8 @@ on_address_lookup(
 
 	(void)fd;
 	r = service_resolve(peer->s, m->address, &found);
+	if (r == IPC_OK && usage_refuses(peer->s, &found))
+		r = IPC_FULL;
 	buf_init(&accounts, sizeof(found.accounts));
 	if (r == IPC_OK)
 		service_put_accounts(&accounts, &found);
@@ -371,10 +376,13 @@ service_new(struct io_loop *loop, struct store *store, const struct settings *se
 	s->ask_arg = arg;
 	s->pending = map_new();
 	s->kicks = map_new();
+	s->to_note = map_new();
+	s->note_timer = io_timer_new(loop, usage_note, s);
 	LIST_INIT(&s->peers);
 	s->announced = store_changes(store);
 	io_loop_after_turn(loop, announce, s);
 	ask_owed(s);
+	usage_begin(s);
 	return s;
 }
 
@@ -382,6 +390,7 @@ void
 service_settings(struct service *s, const struct settings *settings)
 {
 	s->settings = settings;
+	usage_announce(s); /* there may be another limit for all */
 }
 
 void
@@ -402,6 +411,8 @@ service_free(struct service **sp)
 		pending_free(p);
 	map_free(&s->pending);
 	map_free(&s->kicks);
+	map_free(&s->to_note);
+	io_timer_free(&s->note_timer);
 	free(s);
 	*sp = NULL;
 }

@@ -25,7 +25,8 @@ enum service_request {
 	SERVICE_COMMAND,
 	SERVICE_CREATE,
 	SERVICE_REMOVE,
-	SERVICE_KICK
+	SERVICE_KICK,
+	SERVICE_LIMIT /* its limits are told to its mailbox: no answer comes */
 };
 
 /* To master; the answer comes by service_opened or service_done with the same id. */
@@ -41,6 +42,8 @@ void service_peer(struct service *s, enum ipc_channel_kind kind, int fd);
 /* fd is -1 when refused. */
 void service_opened(struct service *s, uint64_t id, enum ipc_result result, int fd);
 void service_done(struct service *s, uint64_t id, enum ipc_result result);
+/* What a mailbox says that it holds. */
+void service_holds(struct service *s, uint32_t account, uint64_t bytes, uint64_t messages);
 /* Requests to master that are not answered yet. */
 size_t service_pending(const struct service *s);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Between service.c, doors.c and admin.c. */
+/* Between service.c, doors.c, usage.c and admin.c. */
 #ifndef POSTERN_ACCOUNTS_SERVICE_PRIV_H
 #define POSTERN_ACCOUNTS_SERVICE_PRIV_H
 
@@ -21,6 +21,7 @@ enum pending_kind {
 	PENDING_USER_REMOVE, /* remove: drop the note, answer */
 	PENDING_KICK,        /* kick: answer */
 	PENDING_TODO,        /* create, remove from before: drop the note */
+	PENDING_WAKE,        /* open: nothing, it shall only say what it holds */
 };
 
 struct pending {
@@ -45,6 +46,8 @@ struct service {
 	LIST_HEAD(, relay) relays;
 	struct map *pending;
 	struct map *kicks; /* accounts whose doors were to be closed while queue was away */
+	struct map *to_note; /* accounts whose mailbox may have become full, or not full any more */
+	struct io_timer *note_timer;
 	uint64_t next_id;
 	uint64_t announced; /* store_changes that smtpd has been told of */
 };
@@ -67,6 +70,19 @@ void doors_peer(struct service *s, struct peer *peer);
 enum ipc_result doors_open(struct service *s, const struct account *a, int *fd);
 /* All doors of the account close. */
 void doors_kick(struct service *s, uint32_t account);
+
+/* usage.c */
+bool usage_full(const struct service *s, const struct account *a);
+/* The one mailbox that mail to this address goes to is full. */
+bool usage_refuses(const struct service *s, const struct resolved *found);
+/* What it holds, or may hold, has changed. */
+void usage_changed(struct service *s, const struct account *a);
+/* Answers of before may be wrong: those who keep some are told at the end of this turn. */
+void usage_announce(struct service *s);
+/* The timer's. */
+void usage_note(void *arg);
+/* At the start. */
+void usage_begin(struct service *s);
 
 /* relay.c: a command that a mailbox carries out; answers go to the peer. Takes over fd. */
 void relay_begin(struct service *s, const struct pending *p, int fd);

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 
-enum { CHANGES_MAX = 8 };
+enum { CHANGES_MAX = 10 };
 
 static const struct str gone = { NULL, 0 };
 
@@ -391,7 +391,7 @@ store_user_add(struct store *s, uint32_t id, struct str address,
 enum ipc_result
 store_user_remove(struct store *s, struct str address, uint32_t *id, struct buf *say)
 {
-	static const char letters[] = { 'v', 'w', 'x', 'y', 'z', '~', 'u' };
+	static const char letters[] = { 'v', 'w', 'x', 'y', 'z', '~', '|', 'u' };
 	char keys[sizeof(letters)][RECORD_KEY_SIZE], tkey[RECORD_KEY_SIZE];
 	struct change c[CHANGES_MAX];
 	const struct account *a;

@@ -56,6 +56,16 @@ enum ipc_result store_disallow(
 enum ipc_result store_quota(
     struct store *s, struct str address, uint64_t bytes, uint64_t messages, struct buf *say);
 enum ipc_result store_hide(struct store *s, struct str address, struct str hidden, struct buf *say);
+/* What a mailbox holds now; on the disk it is only noted, below. */
+void store_holds(struct store *s, uint32_t id, const struct record_holds *holds);
+enum { STORE_NOTES_MAX = 64 };
+/* Notes of each account, at most STORE_NOTES_MAX, in one transaction whether its mailbox is full. */
+struct store_note {
+	uint32_t id;
+	bool full;
+};
+enum ipc_result store_note_full(
+    struct store *s, const struct store_note *notes, size_t n, struct buf *say);
 /* An app password: its name is not there yet; removing it makes a new generation. */
 enum ipc_result store_app_add(struct store *s, struct str address, struct str name,
     const struct scram_keys *keys, uint32_t *id, struct buf *say);

@@ -597,3 +597,40 @@ store_hide(struct store *s, struct str address, struct str hidden, struct buf *s
 	return put_options(
 	    s, a, &(struct record_options){ a->quota_bytes, a->quota_messages, hidden }, say);
 }
+
+/* ---- full mailboxes ---------------------------------------------------------------------------
+ */
+
+void
+store_holds(struct store *s, uint32_t id, const struct record_holds *holds)
+{
+	directory_holds(s->directory, id, holds);
+}
+
+enum ipc_result
+store_note_full(struct store *s, const struct store_note *notes, size_t n, struct buf *say)
+{
+	char keys[STORE_NOTES_MAX][RECORD_KEY_SIZE];
+	struct change c[STORE_NOTES_MAX];
+	struct buf values;
+	enum ipc_result r;
+
+	if (n > STORE_NOTES_MAX)
+		return IPC_INVALID;
+	buf_init(&values, STORE_NOTES_MAX * sizeof(struct record_holds));
+	(void)buf_reserve(&values, STORE_NOTES_MAX * sizeof(struct record_holds));
+	for (size_t i = 0; i < n; i++) {
+		const struct account *a = directory_by_id(s->directory, notes[i].id);
+		size_t at = buf_len(&values);
+
+		c[i] = (struct change){ record_key_id(keys[i], '|', notes[i].id), gone };
+		if (a == NULL || !notes[i].full)
+			continue;
+		(void)record_put_holds(&values, &a->holds);
+		c[i].value = str_from(buf_data(&values) + at, buf_len(&values) - at);
+	}
+	/* Also on a full disk: it is what makes room. */
+	r = store_commit(s, c, n, false, say);
+	buf_free(&values);
+	return r;
+}

@@ -94,7 +94,6 @@ on_ok(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_auth_ok *
 	assert_true(fd >= 0);
 	close(fd);
 	assert_int_equal(m->account, 7);
-	assert_true(m->quota_bytes == 11 && m->quota_messages == 12);
 	assert_true(str_eq(m->hidden_capabilities, STR("SORT")));
 	got.ok++;
 	(void)snprintf(got.login, sizeof(got.login), "%.*s", STRF(m->login));
@@ -164,9 +163,7 @@ on_login_open(
 	assert_int_equal(m->account, 7);
 	if (acc.open_result == IPC_OK)
 		ipc_send_login_opened(ch, id,
-		    &(struct ipc_login_opened){ .quota_bytes = 11,
-			.quota_messages = 12,
-			.hidden_capabilities = STR("SORT") },
+		    &(struct ipc_login_opened){ .hidden_capabilities = STR("SORT") },
 		    open("/dev/null", O_RDONLY));
 	else if (acc.open_result != LATE)
 		ipc_send_login_refused(

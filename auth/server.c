@@ -513,8 +513,6 @@ on_login_opened(
 	ipc_send_auth_ok(x->peer->ch, x->id,
 	    &(struct ipc_auth_ok){ .account = x->facts.account,
 		.login = str_of(x->login),
-		.quota_bytes = m->quota_bytes,
-		.quota_messages = m->quota_messages,
 		.hidden_capabilities = m->hidden_capabilities },
 	    fd);
 	exchange_free(x);

@@ -134,8 +134,6 @@ send_handover(struct client *c, const struct auth_login *login, struct str tag)
 		.session = str_of(c->id),
 		.client_address = str_of(c->address),
 		.tls = str_of(tls_stream_describe(c->stream, tls)),
-		.quota_bytes = login->quota_bytes,
-		.quota_messages = login->quota_messages,
 		.hidden_capabilities = login->hidden_capabilities,
 		.unread = str_from(buf_data(in), buf_len(in)) };
 

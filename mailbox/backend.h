@@ -29,6 +29,8 @@ void backend_set_message_max(struct backend *b, uint64_t bytes);
  * settings say, UINT64_MAX: none). */
 void backend_set_quota_default(struct backend *b, uint64_t bytes, uint64_t messages);
 void backend_set_quota(struct backend *b, uint64_t bytes, uint64_t messages);
+/* What it holds and may hold. true: it is full, nothing more should come. */
+bool backend_full(struct backend *b, struct imap_quota *q);
 void backend_folder_gone(struct backend *b, struct folder *f);
 /* New messages stand in f: tells the sessions that have it open. */
 void backend_arrived(struct backend *b, struct folder *f);

@@ -36,6 +36,32 @@ host_busy(struct host *h)
 	io_timer_set(h->idle_timer, h->config.idle_exit_ms);
 }
 
+/* --- what it holds -----------------------------------------------------------------------------
+ */
+
+static void
+tell_usage(struct host *h, bool exactly)
+{
+	struct imap_quota q;
+	bool full = backend_full(h->backend, &q);
+
+	if (h->config.on_usage == NULL ||
+	    (h->usage.said && full == h->usage.full &&
+		(!exactly || (q.bytes == h->usage.bytes && q.messages == h->usage.messages))))
+		return;
+	h->usage.said = true;
+	h->usage.full = full;
+	h->usage.bytes = q.bytes;
+	h->usage.messages = q.messages;
+	h->config.on_usage(h->config.arg, q.bytes, q.messages);
+}
+
+void
+host_limits(struct host *h, uint64_t bytes, uint64_t messages)
+{
+	backend_set_quota(h->backend, bytes, messages);
+}
+
 /* --- the end of a turn -------------------------------------------------------------------------
  */
 
@@ -68,6 +94,7 @@ after_turn(void *arg)
 		if (TAILQ_EMPTY(&h->runnable))
 			break;
 	}
+	tell_usage(h, false);
 	ipc_flush_all();
 	store_turn_late(h->store);
 	sessions_again(h);
@@ -130,8 +157,10 @@ on_idle(void *arg)
 	struct host *h = arg;
 
 	io_timer_set(h->idle_timer, h->config.idle_exit_ms);
-	if (nothing_attached(h) && !h->stopping)
-		h->config.on_idle(h->config.arg, h->attached);
+	if (!nothing_attached(h) || h->stopping)
+		return;
+	tell_usage(h, true);
+	h->config.on_idle(h->config.arg, h->attached);
 }
 
 static void

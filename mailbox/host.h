@@ -46,6 +46,8 @@ struct host_config {
 	/* Nothing to do; attached: sessions and channels that were attached since the start.
 	 * Called again after each further idle_exit_ms. */
 	void (*on_idle)(void *arg, uint64_t attached);
+	/* What it holds: at the start, when a limit is reached or left, before on_idle. Optional. */
+	void (*on_usage)(void *arg, uint64_t bytes, uint64_t messages);
 	/* After host_stop: everything is safe and told. */
 	void (*on_stopped)(void *arg);
 	/* The store has failed: the process must end, nothing may be told any more. */
@@ -58,6 +60,8 @@ int host_new(const struct host_config *config, struct host **out);
 void host_free(struct host **h);
 /* New settings: message_max, min_free, the times, max_sessions and quotas of config are taken over. */
 void host_settings(struct host *h, const struct host_config *config);
+/* The account's own limits (ipc_table.h: mailbox_open). */
+void host_limits(struct host *h, uint64_t bytes, uint64_t messages);
 /* Takes over fd: an IMAP session that begins with its hand-over, a delivery or a command channel (enum
  * ipc_mailbox_purpose). */
 void host_attach(struct host *h, uint8_t purpose, int fd);

@@ -25,6 +25,10 @@ struct host {
 	struct session_list runnable;
 	struct deliver_list delivers;
 	struct command_list commands;
+	struct {
+		bool said, full;
+		uint64_t bytes, messages;
+	} usage; /* as it was told last */
 	unsigned nsessions;
 	uint64_t attached;
 	bool stopping;

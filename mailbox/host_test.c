@@ -20,6 +20,7 @@
 
 #include "base/log.h"
 #include "db/db.h"
+#include "ipc/frame.h"
 #include "ipc/ipc.h"
 #include "mailbox/host.h"
 
@@ -66,6 +67,26 @@ on_attach(
 }
 
 static void
+on_limits(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_mailbox_limits *m, int fd)
+{
+	(void)ch;
+	(void)id;
+	(void)fd;
+	host_limits(arg, m->quota_bytes, m->quota_messages);
+}
+
+static struct ipc_channel *master;
+
+static void
+on_usage(void *arg, uint64_t bytes, uint64_t messages)
+{
+	(void)arg;
+	ipc_send_mailbox_usage(
+	    master, 0, &(struct ipc_mailbox_usage){ .bytes = bytes, .messages = messages });
+}
+
+static void
 on_stop(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_stop *m, int fd)
 {
 	(void)ch;
@@ -88,6 +109,7 @@ process(int dirfd, const char *index, int control)
 {
 	static const union ipc_handler handlers[IPC__MAX] = {
 		IPC_ON(mailbox_attach, on_attach),
+		IPC_ON(mailbox_limits, on_limits),
 		IPC_ON(stop, on_stop),
 	};
 	static const struct ipc_ops ops = { .handlers = handlers, .on_close = on_close };
@@ -98,18 +120,18 @@ process(int dirfd, const char *index, int control)
 		.idle_limit_ms = 1000000,
 		.max_sessions = 5,
 		.on_idle = on_idle,
+		.on_usage = on_usage,
 		.on_stopped = on_stopped,
 		.on_failed = on_failed };
-	struct ipc_channel *ch;
 	struct host *h;
 
 	loop = config.loop = io_loop_new();
 	if (host_new(&config, &h) != 0)
 		_exit(5);
-	ch = ipc_channel_new(loop, control, IPC_CH_master, IPC_CLIENT, &ops, h);
+	master = ipc_channel_new(loop, control, IPC_CH_master, IPC_CLIENT, &ops, h);
 	io_loop_run(loop);
 	host_free(&h);
-	ipc_channel_free(&ch);
+	ipc_channel_free(&master);
 	io_loop_free(&loop);
 	close(dirfd);
 	exit(0);
@@ -331,7 +353,6 @@ command(struct client *c, const char *line, const char *reply)
 }
 
 /* What the next login's account has of its own. */
-static uint64_t quota_bytes, quota_messages;
 static const char *hidden = "";
 
 static struct client *
@@ -347,8 +368,6 @@ login(struct world *w, const char *unread)
 		.session = STR("s1"),
 		.client_address = STR("192.0.2.1"),
 		.tls = STR("TLSv1.3"),
-		.quota_bytes = quota_bytes,
-		.quota_messages = quota_messages,
 		.hidden_capabilities = str_of(hidden),
 		.unread = str_of(unread) });
 	return c;
@@ -415,11 +434,42 @@ test_session(void **state)
 	world_free(&w);
 }
 
+static void
+limits(struct world *w, uint64_t bytes, uint64_t messages)
+{
+	send_message(w->control, IPC_mailbox_limits, 0,
+	    &(struct ipc_mailbox_limits){ .quota_bytes = bytes, .quota_messages = messages });
+}
+
+/* The next report of what it holds is this one. */
+static void
+check_usage(struct world *w, uint64_t bytes, uint64_t messages)
+{
+	enum { SIZE = IPC_HEADER + 16 };
+	struct pollfd p = { w->control, POLLIN, 0 };
+	struct ipc_frame f;
+	union ipc_any m;
+	const char *why;
+	struct buf in;
+
+	buf_init(&in, SIZE);
+	assert_int_equal(poll(&p, 1, 30000), 1);
+	assert_int_equal(recv(w->control, buf_reserve(&in, SIZE), SIZE, MSG_WAITALL), SIZE);
+	buf_commit(&in, SIZE);
+	assert_int_equal(ipc_frame_peek(&in, IPC_CH_master, IPC_CLIENT, &f, &why), 1);
+	assert_int_equal(f.type, IPC_mailbox_usage);
+	assert_int_equal(ipc_decode(f.type, f.payload, &m), 0);
+	assert_int_equal(m.mailbox_usage.messages, messages);
+	assert_int_equal(m.mailbox_usage.bytes, bytes);
+	buf_free(&in);
+}
+
 /* Limits of the account hold for what its user adds, not for what was accepted for it. */
 static void
 test_quota(void **state)
 {
 	struct world w;
+	const size_t stored = sizeof(mail) - 1 + strlen("Return-Path: <bob@example.test>\r\n");
 	struct client *c;
 	int d;
 
@@ -429,8 +479,8 @@ test_quota(void **state)
 	deliver_send(d, 1, "", mail, sizeof(mail) - 1);
 	deliver_sync(d);
 	assert_int_equal(delivered(d, 1), 1);
-	quota_messages = 3;
-	quota_bytes = UINT64_MAX;
+	check_usage(&w, 0, 0); /* at the start */
+	limits(&w, UINT64_MAX, 3);
 	c = login(&w, "a1 SELECT INBOX\r\n");
 	check(c, "a1 OK");
 	command(c, "a GETQUOTAROOT INBOX\r\n", "* QUOTA \"Mailbox\" (MESSAGE 1 3)\r\na OK");
@@ -439,6 +489,7 @@ test_quota(void **state)
 	command(c, "c APPEND INBOX {5+}\r\na\r\nb\r\r\n", "c OK");
 	command(c, "d COPY 1:2 Sent\r\n", "d NO [OVERQUOTA]");
 	command(c, "e COPY 1 Sent\r\n", "e OK");
+	check_usage(&w, 2 * stored + 5, 3);
 	command(c, "f APPEND INBOX {5+}\r\na\r\nb\r\r\n", "f NO [OVERQUOTA]");
 	command(c, "g MOVE 1:2 Trash\r\n", "g OK");
 	for (uint64_t n = 2; n <= 4; n++)
@@ -450,18 +501,17 @@ test_quota(void **state)
 	check(c, "h OK");
 	client_free(&c);
 	/* by size: of what is there and what comes */
-	quota_messages = 0;
-	quota_bytes = 10240;
+	limits(&w, 10240, 0);
 	hidden = "SORT THREAD=REFERENCES";
 	c = login(&w, "a1 NOOP\r\n");
 	check(c, " ESORT ");
 	assert_null(strstr(c->text, " SORT "));
 	assert_null(strstr(c->text, "THREAD=REFERENCES"));
+	check_usage(&w, 5 * stored + 5, 6);
 	command(c, "b APPEND INBOX {10000}\r\n", "b NO [OVERQUOTA]");
 	command(c, "c APPEND INBOX {5+}\r\na\r\nb\r\r\n", "c OK");
 	command(c, "d GETQUOTA Mailbox\r\n", "(STORAGE 1 10)\r\nd OK");
 	client_free(&c);
-	quota_bytes = 0;
 	hidden = "";
 	close(d);
 	world_free(&w);

@@ -41,6 +41,13 @@ on_idle(void *arg, uint64_t attached)
 }
 
 static void
+on_usage(void *arg, uint64_t bytes, uint64_t messages)
+{
+	ipc_send_mailbox_usage(daemon_master(arg), 0,
+	    &(struct ipc_mailbox_usage){ .bytes = bytes, .messages = messages });
+}
+
+static void
 on_stopped(void *arg)
 {
 	daemon_exit(arg);
@@ -76,6 +83,7 @@ start(struct daemon *d)
 	config.dirfd = daemon_dir(d);
 	config.index = "index";
 	config.on_idle = on_idle;
+	config.on_usage = on_usage;
 	config.on_stopped = on_stopped;
 	config.on_failed = on_failed;
 	config.arg = d;
@@ -90,6 +98,12 @@ static void
 on_attach(struct daemon *d, uint8_t purpose, int fd)
 {
 	host_attach(daemon_data(d), purpose, fd);
+}
+
+static void
+on_limits(struct daemon *d, uint64_t bytes, uint64_t messages)
+{
+	host_limits(daemon_data(d), bytes, messages);
 }
 
 static void
@@ -114,6 +128,7 @@ main(int argc, char **argv)
 		.preload = preload,
 		.start = start,
 		.on_attach = on_attach,
+		.on_limits = on_limits,
 		.on_reload = on_reload,
 		.on_stop = on_stop,
 	};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* What the mailbox holds, and what its user may still add. Deliveries are not asked: what was accepted is
- * kept. */
+ * kept; accounts hears when the mailbox is full, and then nothing more is accepted. */
 #include "mailbox/backend_priv.h"
 
 void
@@ -39,12 +39,26 @@ backend_quota(void *be, struct imap_quota *q)
 	}
 }
 
+static bool
+has_room(const struct imap_quota *q, uint64_t bytes, uint64_t messages)
+{
+	return (q->bytes_limit == 0 || q->bytes + bytes <= q->bytes_limit) &&
+	       (q->messages_limit == 0 || q->messages + messages <= q->messages_limit);
+}
+
 bool
 backend_has_room(struct backend *b, uint64_t bytes, uint64_t messages)
 {
 	struct imap_quota q;
 
 	backend_quota(b, &q);
-	return (q.bytes_limit == 0 || q.bytes + bytes <= q.bytes_limit) &&
-	       (q.messages_limit == 0 || q.messages + messages <= q.messages_limit);
+	return has_room(&q, bytes, messages);
+}
+
+/* The smallest message would be too much. */
+bool
+backend_full(struct backend *b, struct imap_quota *q)
+{
+	backend_quota(b, q);
+	return !has_room(q, 1, 1);
 }

@@ -279,7 +279,6 @@ on_handover(
 		log_error(ss->id, "event=handover-refused reason=\"unknown protocol\"");
 		session_free(ss);
 	} else {
-		backend_set_quota(ss->host->backend, m->quota_bytes, m->quota_messages);
 		buf_put(&ss->in, m->unread.p, m->unread.n);
 		io_timer_free(&ss->handover_timer);
 		begin(ss, ipc_channel_detach(&ss->ch, &ss->in), str_of(tag), str_of(hidden));

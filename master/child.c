@@ -162,6 +162,8 @@ child_event(struct child *c, enum child_event ev)
 	c->state = actions[c->state][ev](c);
 	if (c->state == CHILD_UP && c->proc == PROC_mailbox)
 		mailbox_attach_waiting(c);
+	if (c->state == CHILD_UP && c->proc == PROC_accounts)
+		mailbox_usage_all(c);
 	if (c->state == CHILD_GONE && c->proc == PROC_mailbox)
 		child_free(c);
 	master_progress(m);
@@ -234,6 +236,7 @@ child_exited(struct child *c, int status)
 		    proc_rows[c->proc].name, c->instance, c->pid, WEXITSTATUS(status));
 	c->pid = 0;
 	c->attached = 0;
+	c->usage_said = false;
 	ipc_channel_free(&c->ch);
 	child_event(c, EV_EXIT);
 }

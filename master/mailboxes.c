@@ -27,7 +27,15 @@ refuse(struct child *asker, uint64_t id, enum ipc_result result)
 }
 
 static void
-attach(struct child *mailbox, struct child *asker, uint64_t id, uint8_t purpose)
+send_limits(struct child *mailbox, uint64_t bytes, uint64_t messages)
+{
+	ipc_send_mailbox_limits(mailbox->ch, 0,
+	    &(struct ipc_mailbox_limits){ .quota_bytes = bytes, .quota_messages = messages });
+}
+
+/* What accounts opens knows the account's limits before its first byte comes. */
+static void
+attach(struct child *mailbox, struct child *asker, uint64_t id, const struct ipc_mailbox_open *m)
 {
 	int sv[2];
 
@@ -37,8 +45,10 @@ attach(struct child *mailbox, struct child *asker, uint64_t id, uint8_t purpose)
 		return;
 	}
 	mailbox->attached++;
+	if (asker->proc == PROC_accounts)
+		send_limits(mailbox, m->quota_bytes, m->quota_messages);
 	ipc_send_mailbox_attach(
-	    mailbox->ch, 0, &(struct ipc_mailbox_attach){ .purpose = purpose }, sv[0]);
+	    mailbox->ch, 0, &(struct ipc_mailbox_attach){ .purpose = m->purpose }, sv[0]);
 	ipc_send_mailbox_opened(asker->ch, id, &(struct ipc_mailbox_opened){ 0 }, sv[1]);
 }
 
@@ -60,7 +70,8 @@ account_exists(struct master *m, uint32_t account)
 }
 
 static void
-wait_for_mailbox(struct child *mailbox, struct child *asker, uint64_t id, uint8_t purpose)
+wait_for_mailbox(
+    struct child *mailbox, struct child *asker, uint64_t id, const struct ipc_mailbox_open *m)
 {
 	struct open_request *r;
 
@@ -69,19 +80,20 @@ wait_for_mailbox(struct child *mailbox, struct child *asker, uint64_t id, uint8_
 		return;
 	}
 	r = xcalloc(1, sizeof(*r));
-	*r = (struct open_request){ .asker = asker->serial, .id = id, .purpose = purpose };
+	*r = (struct open_request){ .asker = asker->serial, .id = id, .what = *m };
 	STAILQ_INSERT_TAIL(&mailbox->opens, r, link);
 	mailbox->opens_n++;
 }
 
 void
-mailbox_open(struct child *asker, uint64_t id, uint32_t account, uint8_t purpose)
+mailbox_open(struct child *asker, uint64_t id, const struct ipc_mailbox_open *what)
 {
 	struct master *m = asker->m;
-	struct child *mailbox = child_find(m, PROC_mailbox, account);
+	struct child *mailbox = child_find(m, PROC_mailbox, what->account);
 	/* Only the queue delivers, only accounts opens for a login or an administrator. */
-	bool allowed = purpose <= IPC_MAILBOX_COMMAND &&
-		       asker->proc == (purpose == IPC_MAILBOX_DELIVER ? PROC_queue : PROC_accounts);
+	bool allowed =
+	    what->purpose <= IPC_MAILBOX_COMMAND &&
+	    asker->proc == (what->purpose == IPC_MAILBOX_DELIVER ? PROC_queue : PROC_accounts);
 
 	if (!allowed) {
 		log_error(NULL, "mailbox-open-denied program=%s", proc_rows[asker->proc].name);
@@ -89,14 +101,14 @@ mailbox_open(struct child *asker, uint64_t id, uint32_t account, uint8_t purpose
 	} else if (m->stopping) {
 		refuse(asker, id, IPC_TEMP);
 	} else if (mailbox != NULL && mailbox->state == CHILD_UP) {
-		attach(mailbox, asker, id, purpose);
+		attach(mailbox, asker, id, what);
 	} else if (mailbox != NULL) {
-		wait_for_mailbox(mailbox, asker, id, purpose);
-	} else if (account == 0 || !account_exists(m, account)) {
+		wait_for_mailbox(mailbox, asker, id, what);
+	} else if (what->account == 0 || !account_exists(m, what->account)) {
 		refuse(asker, id, IPC_NO);
 	} else {
-		mailbox = child_new(m, PROC_mailbox, account);
-		wait_for_mailbox(mailbox, asker, id, purpose);
+		mailbox = child_new(m, PROC_mailbox, what->account);
+		wait_for_mailbox(mailbox, asker, id, what);
 		child_event(mailbox, EV_START);
 	}
 }
@@ -122,7 +134,7 @@ mailbox_attach_waiting(struct child *mailbox)
 		struct child *asker = child_by_serial(mailbox->m, r->asker);
 
 		if (asker != NULL && child_alive(asker))
-			attach(mailbox, asker, r->id, r->purpose);
+			attach(mailbox, asker, r->id, &r->what);
 		free(r);
 	}
 }
@@ -242,4 +254,52 @@ mailbox_kick(struct child *asker, uint64_t id, uint32_t account)
 		child_event(mailbox, EV_STOP);
 	}
 	answer_done(asker, id, IPC_OK);
+}
+
+/* With the account that master knows: a mailbox speaks for itself only. */
+static void
+tell_usage(struct child *mailbox, struct child *accounts)
+{
+	ipc_send_mailbox_holds(accounts->ch, 0,
+	    &(struct ipc_mailbox_holds){ .account = mailbox->instance,
+		.bytes = mailbox->usage_bytes,
+		.messages = mailbox->usage_messages });
+}
+
+void
+mailbox_usage(struct child *mailbox, uint64_t bytes, uint64_t messages)
+{
+	struct child *accounts = child_find(mailbox->m, PROC_accounts, 0);
+
+	if (mailbox->proc != PROC_mailbox) {
+		log_error(NULL, "mailbox-usage-denied program=%s", proc_rows[mailbox->proc].name);
+		return;
+	}
+	mailbox->usage_said = true;
+	mailbox->usage_bytes = bytes;
+	mailbox->usage_messages = messages;
+	if (accounts != NULL && accounts->state == CHILD_UP)
+		tell_usage(mailbox, accounts);
+}
+
+void
+mailbox_usage_all(struct child *accounts)
+{
+	struct child *c;
+
+	TAILQ_FOREACH(c, &accounts->m->children, link)
+		if (c->proc == PROC_mailbox && c->usage_said)
+			tell_usage(c, accounts);
+}
+
+/* To one that only starts nothing is sent: at its start it says what it holds, and is answered. */
+void
+mailbox_limit(struct child *asker, const struct ipc_mailbox_limit *m)
+{
+	struct child *mailbox = child_find(asker->m, PROC_mailbox, m->account);
+
+	if (asker->proc != PROC_accounts)
+		log_error(NULL, "mailbox-limit-denied program=%s", proc_rows[asker->proc].name);
+	else if (mailbox != NULL && mailbox->state == CHILD_UP)
+		send_limits(mailbox, m->quota_bytes, m->quota_messages);
 }

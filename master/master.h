@@ -58,7 +58,7 @@ struct open_request {
 	STAILQ_ENTRY(open_request) link;
 	uint64_t asker; /* serial of the asking child */
 	uint64_t id;
-	uint8_t purpose;
+	struct ipc_mailbox_open what;
 };
 
 struct child {
@@ -78,7 +78,9 @@ struct child {
 	char sandbox[128];
 	/* mailbox only */
 	uint64_t attached;
-	bool doomed; /* killed by us on purpose */
+	bool doomed;     /* killed by us on purpose */
+	bool usage_said; /* what it holds, as it said */
+	uint64_t usage_bytes, usage_messages;
 	STAILQ_HEAD(, open_request) opens;
 	unsigned opens_n;
 };
@@ -136,11 +138,17 @@ void peers_remake(struct child *client, const struct ipc_peer_lost *lost);
 void peers_connect_own_log(struct master *m);
 
 /* --- mailboxes.c ----------------------------------------------------------------------------------- */
-void mailbox_open(struct child *asker, uint64_t id, uint32_t account, uint8_t purpose);
+void mailbox_open(struct child *asker, uint64_t id, const struct ipc_mailbox_open *what);
 void mailbox_create(struct child *asker, uint64_t id, uint32_t account);
 void mailbox_remove(struct child *asker, uint64_t id, uint32_t account);
 void mailbox_kick(struct child *asker, uint64_t id, uint32_t account);
 void mailbox_idle(struct child *mailbox, uint64_t attached);
+/* What it holds: accounts is told. */
+void mailbox_usage(struct child *mailbox, uint64_t bytes, uint64_t messages);
+/* accounts was started anew: it is told what all have said that run. */
+void mailbox_usage_all(struct child *accounts);
+/* What it may hold: its process is told, if it runs. */
+void mailbox_limit(struct child *asker, const struct ipc_mailbox_limit *m);
 /* Its process is running: attach those who waited. */
 void mailbox_attach_waiting(struct child *mailbox);
 /* Its process ended: true = start it again, somebody waits for it. */

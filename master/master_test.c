@@ -101,6 +101,10 @@ play(void)
 			play_ready(account);
 		else if (type == IPC_mailbox_attach && write(fd, "A", 1) != 1)
 			close(fd); /* its asker has left already */
+		else if (type == IPC_mailbox_limits && m.mailbox_limits.quota_bytes > 0)
+			say(IPC_mailbox_usage,
+			    &(struct ipc_mailbox_usage){ .bytes = m.mailbox_limits.quota_bytes + 1,
+				.messages = m.mailbox_limits.quota_messages + 1 });
 		else if (type == IPC_done && m.done.result != IPC_DENIED)
 			break;
 		if (type == IPC_stop) {
@@ -121,6 +125,8 @@ struct asker {
 	struct ipc_channel *ch;
 	unsigned opened, refused, done, peers;
 	uint64_t last_id;
+	unsigned held;              /* reports of what a mailbox holds; the last one: */
+	struct ipc_mailbox_holds holds;
 	struct ipc_setup_peer peer; /* the last one; peer.peer is not kept */
 	enum ipc_result result;
 	int fd; /* of the last one that was opened */
@@ -197,11 +203,22 @@ on_setup_peer(
 	close(fd);
 }
 
+static void
+on_holds(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_mailbox_holds *m, int fd)
+{
+	struct asker *a = arg;
+
+	(void)ch, (void)id, (void)fd;
+	a->held++;
+	a->holds = *m;
+}
+
 static const union ipc_handler asker_handlers[IPC__MAX] = {
 	IPC_ON(setup_peer, on_setup_peer),
 	IPC_ON(mailbox_opened, on_opened),
 	IPC_ON(mailbox_refused, on_refused),
 	IPC_ON(done, on_done),
+	IPC_ON(mailbox_holds, on_holds),
 };
 static const struct ipc_ops asker_ops = { .handlers = asker_handlers };
 static const union ipc_handler no_handlers[IPC__MAX];
@@ -332,9 +349,17 @@ teardown(void **state)
 }
 
 static void
+open_as(struct asker *a, uint64_t id, uint32_t account, bool deliver)
+{
+	mailbox_open(a->child, id,
+	    &(struct ipc_mailbox_open){ .account = account,
+		.purpose = deliver ? IPC_MAILBOX_DELIVER : IPC_MAILBOX_SESSION });
+}
+
+static void
 ask_mailbox(struct asker *a, uint64_t id, uint32_t account)
 {
-	mailbox_open(a->child, id, account, a == &house.queue);
+	open_as(a, id, account, a == &house.queue);
 }
 
 static struct child *
@@ -391,11 +416,52 @@ test_open(void **state)
 	UNTIL(a->refused == 2);
 	assert_int_equal(a->result, IPC_NO);
 	/* Neither may have the other's kind. */
-	mailbox_open(a->child, 6, HONEST, true);
-	mailbox_open(q->child, 7, HONEST, false);
+	open_as(a, 6, HONEST, true);
+	open_as(q, 7, HONEST, false);
 	UNTIL(a->refused == 3 && q->refused == 1);
 	assert_int_equal(a->result, IPC_DENIED);
 	assert_int_equal(q->result, IPC_DENIED);
+}
+
+static void
+limit(struct asker *by, uint32_t account, uint64_t bytes, uint64_t messages)
+{
+	mailbox_limit(by->child,
+	    &(struct ipc_mailbox_limit){
+		.account = account, .quota_bytes = bytes, .quota_messages = messages });
+}
+
+/* Limits go to a mailbox with what accounts opens, and by themselves; what it holds comes back under the
+ * number that master knows, and again for a new accounts. */
+static void
+test_usage(void **state)
+{
+	struct asker *a = &house.accounts, *q = &house.queue;
+	struct ipc_mailbox_open open = { .account = HONEST,
+		.purpose = IPC_MAILBOX_SESSION,
+		.quota_bytes = 10,
+		.quota_messages = 20 };
+
+	(void)state;
+	mailbox_open(a->child, 1, &open);
+	UNTIL(a->held == 1 && a->opened == 1);
+	assert_int_equal(a->holds.account, HONEST);
+	assert_true(a->holds.bytes == 11 && a->holds.messages == 21);
+	limit(a, HONEST, 30, UINT64_MAX);
+	UNTIL(a->held == 2);
+	assert_true(a->holds.bytes == 31 && a->holds.messages == 0);
+	limit(a, 12345, 30, 40); /* does not run */
+	/* Not queue's: neither with what it opens nor otherwise. */
+	open.purpose = IPC_MAILBOX_DELIVER;
+	mailbox_open(q->child, 2, &open);
+	limit(q, HONEST, 50, 60);
+	mailbox_usage(q->child, 1, 2);
+	mailbox_usage_all(a->child);
+	UNTIL(a->held == 3 && q->opened == 1);
+	assert_int_equal(a->holds.bytes, 31);
+	ask_mailbox(a, 3, HONEST);
+	UNTIL(a->opened == 2);
+	assert_int_equal(a->held, 3);
 }
 
 /* One that cannot start costs its askers a refusal, and no descriptors. */
@@ -414,7 +480,7 @@ test_dies_at_start(void **state)
 	assert_int_equal(count_descriptors(), before);
 	/* Its directory is gone. */
 	assert_int_equal(unlinkat(house.m.dir, "mail/1", AT_REMOVEDIR), 0);
-	mailbox_open(a->child, 9, HONEST, false);
+	open_as(a, 9, HONEST, false);
 	UNTIL(a->refused == 4);
 	assert_int_equal(count_descriptors(), before);
 }
@@ -663,6 +729,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(test_open),
+		T(test_usage),
 		T(test_dies_at_start),
 		T(test_idle),
 		T(test_open_while_stopping),

@@ -39,7 +39,7 @@ on_mailbox_open(
 {
 	(void)ch;
 	(void)fd;
-	mailbox_open(arg, id, m->account, m->purpose);
+	mailbox_open(arg, id, m);
 }
 
 static bool
@@ -90,6 +90,26 @@ on_mailbox_idle(
 	(void)id;
 	(void)fd;
 	mailbox_idle(arg, m->attached);
+}
+
+static void
+on_mailbox_usage(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_mailbox_usage *m, int fd)
+{
+	(void)ch;
+	(void)id;
+	(void)fd;
+	mailbox_usage(arg, m->bytes, m->messages);
+}
+
+static void
+on_mailbox_limit(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_mailbox_limit *m, int fd)
+{
+	(void)ch;
+	(void)id;
+	(void)fd;
+	mailbox_limit(arg, m);
 }
 
 static void
@@ -161,6 +181,8 @@ static const union ipc_handler handlers[IPC__MAX] = {
 	IPC_ON(mailbox_remove, on_mailbox_remove),
 	IPC_ON(mailbox_kick, on_mailbox_kick),
 	IPC_ON(mailbox_idle, on_mailbox_idle),
+	IPC_ON(mailbox_usage, on_mailbox_usage),
+	IPC_ON(mailbox_limit, on_mailbox_limit),
 	IPC_ON(status_query, on_status_query),
 	IPC_ON(reload_request, on_reload_request),
 };

@@ -602,7 +602,10 @@ on_ask_targets(void *arg, const struct ipc_address_targets *m)
 	bool known = m->result == IPC_OK || m->result == IPC_NOT_LOCAL;
 	bool refused = m->result == IPC_NO || m->result == IPC_INVALID || m->result == IPC_DENIED;
 
-	door_answer(arg, known ? IPC_OK : refused ? (enum ipc_result)m->result : IPC_TEMP);
+	if (known)
+		door_answer(arg, m->full ? IPC_FULL : IPC_OK);
+	else
+		door_answer(arg, refused ? (enum ipc_result)m->result : IPC_TEMP);
 }
 
 static void

@@ -27,7 +27,7 @@ enum {
 struct known {
 	struct known *next; /* another one with the same hash */
 	struct str key, accounts, remote;
-	uint8_t result, list;
+	uint8_t result, list, full;
 	char bytes[];
 };
 
@@ -129,6 +129,7 @@ keep(struct ask *a, struct str key, const struct ipc_address_targets *m)
 	k->remote = keep_bytes(&at, m->remote);
 	k->result = m->result;
 	k->list = m->list;
+	k->full = m->full;
 	k->next = map_put(a->known, hash(key), k);
 	a->known_bytes += n + sizeof(*k);
 }
@@ -204,6 +205,7 @@ ask_targets(struct ask *a, struct str address, ask_targets_fn *fn, void *arg)
 	if (k) {
 		fn(arg, &(struct ipc_address_targets){ .result = k->result,
 			    .list = k->list,
+			    .full = k->full,
 			    .accounts = k->accounts,
 			    .remote = k->remote });
 		return;

@@ -81,6 +81,8 @@ on_expand(
 		t.result = IPC_NOT_LOCAL;
 	else if (str_starts_nocase(m->address, STR("nobody@")))
 		t.result = IPC_NO;
+	else if (str_starts_nocase(m->address, STR("full@")))
+		t = (struct ipc_address_targets){ .full = 1, .accounts = STR("\0\0\0\7") };
 	else if (str_starts_nocase(m->address, STR("fwd@")))
 		t.remote = STR("bob@away.test\0");
 	else if (str_starts_nocase(m->address, STR("team@")))
@@ -797,6 +799,14 @@ test_doors(void **unused)
 	assert_int_equal(door_ask(w, 1, "who@ever.test"), IPC_OK);
 	assert_int_equal(door_ask(w, 1, "fwd@example.test"), IPC_OK);
 	assert_int_equal(door_ask(w, 1, "@@"), IPC_INVALID);
+	/* A full mailbox is refused before it is accepted, also from memory, but not afterwards. */
+	assert_int_equal(door_ask(w, 1, "full@example.test"), IPC_FULL);
+	assert_int_equal(door_ask(w, 1, "full@example.test"), IPC_FULL);
+	m.to = "full@example.test";
+	send_mail(w, w->door, &m);
+	target = w->answers + 1;
+	assert_true(run(w, answered, 3000));
+	assert_int_equal(w->result, IPC_OK);
 	/* Without accounts the door stays; what is new has to wait. */
 	ipc_channel_free(&w->accounts);
 	settle_down(w);

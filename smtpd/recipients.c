@@ -16,6 +16,8 @@ recipient_reply(unsigned result)
 		return SMTP_RELAY_DENIED;
 	case IPC_INVALID:
 		return SMTP_BAD_RECIPIENT;
+	case IPC_FULL:
+		return SMTP_MAILBOX_FULL;
 	default:
 		return SMTP_TROUBLE;
 	}

@@ -57,7 +57,7 @@ on_lookup(
 	static const struct {
 		const char *user;
 		enum ipc_result result;
-	} users[] = { { "alice@", IPC_OK }, { "postmaster", IPC_OK }, { "gone@", IPC_SUSPENDED },
+	} users[] = { { "alice@", IPC_OK }, { "postmaster", IPC_OK }, { "gone@", IPC_SUSPENDED }, { "full@", IPC_FULL },
 		{ "far@", IPC_NOT_LOCAL }, { "trouble@", IPC_TEMP }, { "empty@", IPC_OK },
 		{ "away@", IPC_OK }, { "both@", IPC_OK } };
 	struct ipc_address_is is = { .result = IPC_NO };
@@ -449,9 +449,13 @@ test_recipient_codes(void **state)
 	assert_non_null(strstr(t.line, "550 5.1.1 "));
 	assert_int_equal(ask("RCPT TO:<far@away.test>\r\n"), 550);
 	assert_non_null(strstr(t.line, "550 5.7.1 "));
+	/* That it is full is not remembered. */
+	assert_int_equal(ask("RCPT TO:<full@here.test>\r\n"), 452);
+	assert_non_null(strstr(t.line, "452 4.2.2 "));
+	assert_int_equal(ask("RCPT TO:<full@here.test>\r\n"), 452);
 	assert_int_equal(ask("RCPT TO:<trouble@here.test>\r\n"), 451);
 	assert_int_equal(ask("RCPT TO:<empty@here.test>\r\n"), 451);
-	assert_int_equal(t.lookups, 6);
+	assert_int_equal(t.lookups, 8);
 }
 
 static void

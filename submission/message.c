@@ -97,6 +97,8 @@ recipient_reply(enum ipc_result result)
 		return SMTP_BAD_RECIPIENT;
 	case IPC_DENIED:
 		return SMTP_RELAY_DENIED;
+	case IPC_FULL:
+		return SMTP_MAILBOX_FULL;
 	default:
 		return SMTP_TROUBLE;
 	}

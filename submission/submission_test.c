@@ -58,7 +58,9 @@ on_ask(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_door_ask
 	if (m->what == 0)
 		result = str_starts_nocase(m->address, STR("alice@")) ? IPC_OK : IPC_DENIED;
 	else
-		result = str_starts_nocase(m->address, STR("no@")) ? IPC_NO : IPC_OK;
+		result = str_starts_nocase(m->address, STR("no@"))     ? IPC_NO
+			 : str_starts_nocase(m->address, STR("full@")) ? IPC_FULL
+								       : IPC_OK;
 	if (!t.mute)
 		ipc_send_door_answer(ch, id, &(struct ipc_door_answer){ .result = result });
 }
@@ -288,9 +290,12 @@ test_message(void **state)
 	dialog(p, LOGIN, "235 ");
 	assert_string_equal(t.service, "smtp");
 	dialog(p, "MAIL FROM:<bob@a.test>\r\n", "550 5.7.1");
-	dialog(p, "MAIL FROM:<alice@a.test>\r\nRCPT TO:<no@x.test>\r\nRCPT TO:<bob@x.test>\r\n",
+	dialog(p,
+	    "MAIL FROM:<alice@a.test>\r\nRCPT TO:<no@x.test>\r\nRCPT TO:<full@x.test>\r\n"
+	    "RCPT TO:<bob@x.test>\r\n",
 	    "250 2.1.5");
 	assert_non_null(strstr(p->text, "550 5.1.1"));
+	assert_non_null(strstr(p->text, "452 4.2.2"));
 	dialog(p, "DATA\r\n", "354 ");
 	assert_int_equal(t.begun, 0);
 	dialog(p, "From: alice@a.test\r\n\r\nHi\r\n.\r\n", "250 2.0.0 Stored as Q1");

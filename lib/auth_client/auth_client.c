@@ -139,9 +139,7 @@ on_ok(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_auth_ok *
 	}
 	ended = exchange_end(x);
 	ended.ops->ok(ended.arg,
-	    &(struct auth_login){
-		m->account, m->login, m->quota_bytes, m->quota_messages, m->hidden_capabilities },
-	    fd);
+	    &(struct auth_login){ m->account, m->login, m->hidden_capabilities }, fd);
 }
 
 static void

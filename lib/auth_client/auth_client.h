@@ -29,7 +29,6 @@ void auth_pool_add(struct auth_pool *p, uint32_t instance, int fd);
 struct auth_login {
 	uint32_t account;
 	struct str login;
-	uint64_t quota_bytes, quota_messages;
 	struct str hidden_capabilities;
 };
 

@@ -76,6 +76,11 @@ REFUSAL(QUEUE_FULL, 404, 452, "4.3.1", POSTMASTER,
     "Auf diesem Mailserver ist der Speicher knapp, bitte spaeter erneut versuchen",
     "The sending server tries again by itself. Here the disk or the queue is full: make room, or raise queue.max-messages and queue.max-size.",
     "Der sendende Server versucht es von selbst erneut. Hier ist die Platte oder die Warteschlange voll: Platz schaffen, oder queue.max-messages und queue.max-size erhöhen.")
+REFUSAL(MAILBOX_FULL, 404, 452, "4.2.2", RECIPIENT,
+    "The mailbox of this recipient is full, please try again later",
+    "Das Postfach dieses Empfaengers ist voll, bitte spaeter erneut versuchen",
+    "The sending server tries again by itself for some days. The recipient has to delete messages (and empty the trash), or ask the administrator for more room: postern user quota.",
+    "Der sendende Server versucht es von selbst einige Tage lang erneut. Der Empfänger muss Nachrichten löschen (und den Papierkorb leeren), oder den Administrator um mehr Platz bitten: postern user quota.")
 REFUSAL(TOO_MANY_RECIPIENTS, 406, 452, "4.5.3", SENDER,
     "Too many recipients, send the message again to the rest",
     "Zu viele Empfaenger, bitte die Nachricht an die uebrigen erneut senden",

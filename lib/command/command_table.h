@@ -40,7 +40,7 @@ COMMAND(user_allowed, "user allowed", accounts, "[ADDRESS]", NOSECRET, "address,
 COMMAND(user_disallow, "user disallow", accounts, "ADDRESS SENDER", NOSECRET, "",
     "Let blocklists decide about this sender again.")
 COMMAND(user_quota, "user quota", accounts, "ADDRESS BYTES MESSAGES", NOSECRET, "",
-    "Limit a mailbox: BYTES with K, M, G or T behind it; none, or default (mailbox.quota-...). From the next login on.")
+    "Limit a mailbox: BYTES with K, M, G or T behind it; none, or default (mailbox.quota-...). A full one gets no mail.")
 COMMAND(user_hide, "user hide", accounts, "ADDRESS CAPABILITY...", NOSECRET, "",
     "IMAP capabilities that are not announced to an account, for a program that cannot live with them, instead of those before; none. From the next login on.")
 

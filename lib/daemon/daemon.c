@@ -341,6 +341,32 @@ on_done(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_done *m
 }
 
 static void
+on_mailbox_limits(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_mailbox_limits *m, int fd)
+{
+	struct daemon *d = arg;
+
+	(void)ch;
+	(void)id;
+	(void)fd;
+	if (d->spec->on_limits != NULL)
+		d->spec->on_limits(d, m->quota_bytes, m->quota_messages);
+}
+
+static void
+on_mailbox_holds(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_mailbox_holds *m, int fd)
+{
+	struct daemon *d = arg;
+
+	(void)ch;
+	(void)id;
+	(void)fd;
+	if (d->spec->on_holds != NULL)
+		d->spec->on_holds(d, m->account, m->bytes, m->messages);
+}
+
+static void
 on_status_row(
     void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_status_row *m, int fd)
 {
@@ -372,6 +398,8 @@ static const union ipc_handler master_handlers[IPC__MAX] = {
 	IPC_ON(mailbox_opened, on_mailbox_opened),
 	IPC_ON(mailbox_refused, on_mailbox_refused),
 	IPC_ON(done, on_done),
+	IPC_ON(mailbox_limits, on_mailbox_limits),
+	IPC_ON(mailbox_holds, on_mailbox_holds),
 	IPC_ON(status_row, on_status_row),
 };
 

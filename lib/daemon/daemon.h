@@ -46,6 +46,10 @@ struct daemon_spec {
 	void (*on_stop)(struct daemon *d);
 	/* mailbox only: one more session, delivery or command channel (enum ipc_mailbox_purpose). */
 	void (*on_attach)(struct daemon *d, uint8_t purpose, int fd);
+	/* mailbox only: the account's own limits (ipc_table.h: mailbox_open). */
+	void (*on_limits)(struct daemon *d, uint64_t bytes, uint64_t messages);
+	/* accounts only: what a mailbox holds. */
+	void (*on_holds)(struct daemon *d, uint32_t account, uint64_t bytes, uint64_t messages);
 	/* control only: a row of the answer to status_query. */
 	void (*on_status_row)(struct daemon *d, uint64_t id, const struct ipc_status_row *row);
 	/* Answers to requests sent on daemon_master(): accounts, queue, control. fd is -1 when

@@ -59,10 +59,13 @@ IPC_END(reload)
 IPC_BEGIN(stop, master, SERVER, IPC_ANY, NOFD, ONCE, none)
 IPC_END(stop)
 /* accounts, queue: one end of a channel to that account's mailbox process. purpose: enum
- * ipc_mailbox_purpose; which of the two may ask for what is checked. */
+ * ipc_mailbox_purpose; which of the two may ask for what is checked. quota_bytes, quota_messages: from
+ * accounts, the account's own limits (0: as the settings say, UINT64_MAX: none). */
 IPC_BEGIN(mailbox_open, master, CLIENT, IPC_ANY, NOFD, MANY, mailbox_opened)
 IPC_U32(account)
 IPC_U8(purpose)
+IPC_U64(quota_bytes)
+IPC_U64(quota_messages)
 IPC_END(mailbox_open)
 /* Without descriptor when result is not 0 (enum ipc_result); a failure carries no FD: see
  * mailbox_refused. */
@@ -94,6 +97,27 @@ IPC_END(mailbox_attach)
 IPC_BEGIN(mailbox_idle, master, CLIENT, IPC_ANY, NOFD, MANY, none)
 IPC_U64(attached)
 IPC_END(mailbox_idle)
+/* From a mailbox process, and to accounts (master adds whose it is): what it holds. Said at its start,
+ * when a limit is reached or left, and before it leaves. */
+IPC_BEGIN(mailbox_usage, master, CLIENT, IPC_ANY, NOFD, MANY, none)
+IPC_U64(bytes)
+IPC_U64(messages)
+IPC_END(mailbox_usage)
+IPC_BEGIN(mailbox_holds, master, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U32(account)
+IPC_U64(bytes)
+IPC_U64(messages)
+IPC_END(mailbox_holds)
+/* From accounts, and to the mailbox process if it runs: the account's own limits, as in mailbox_open. */
+IPC_BEGIN(mailbox_limit, master, CLIENT, IPC_ANY, NOFD, MANY, none)
+IPC_U32(account)
+IPC_U64(quota_bytes)
+IPC_U64(quota_messages)
+IPC_END(mailbox_limit)
+IPC_BEGIN(mailbox_limits, master, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U64(quota_bytes)
+IPC_U64(quota_messages)
+IPC_END(mailbox_limits)
 /* control only: what `postern status` shows of the processes; one row each. */
 IPC_BEGIN(status_query, master, CLIENT, IPC_ANY, NOFD, MANY, status_row)
 IPC_END(status_query)
@@ -179,7 +203,8 @@ IPC_BEGIN(address_lookup, accounts_lookup, CLIENT, IPC_ANY, NOFD, MANY, address_
 IPC_STR(address, 512)
 IPC_END(address_lookup)
 /* accounts: the local accounts it stands for, four bytes each, most significant first. elsewhere:
- * some of it goes to other servers; which, queue asks for itself. */
+ * some of it goes to other servers; which, queue asks for itself. IPC_FULL: it is one account's own
+ * address, whose mailbox is full. */
 IPC_BEGIN(address_is, accounts_lookup, SERVER, IPC_ANY, NOFD, MANY, none)
 IPC_U8(result)
 IPC_U8(elsewhere)
@@ -221,11 +246,8 @@ IPC_U32(account)
 IPC_U8(submission)
 IPC_U64(generation)
 IPC_END(login_open)
-/* quota_bytes, quota_messages: 0 when the settings say it, UINT64_MAX: none. hidden_capabilities: of
- * IMAP, names with spaces between. */
+/* hidden_capabilities: of IMAP, names with spaces between. */
 IPC_BEGIN(login_opened, accounts_auth, SERVER, IPC_ANY, FD, MANY, none)
-IPC_U64(quota_bytes)
-IPC_U64(quota_messages)
 IPC_STR(hidden_capabilities, 512)
 IPC_END(login_opened)
 IPC_BEGIN(login_refused, accounts_auth, SERVER, IPC_ANY, NOFD, MANY, none)
@@ -237,10 +259,12 @@ IPC_BEGIN(address_expand, accounts_queue, CLIENT, IPC_ANY, NOFD, MANY, address_t
 IPC_STR(address, 512)
 IPC_END(address_expand)
 /* result as in address_is. accounts: as there. remote: addresses on other servers, each ended by
- * NUL. list: an alias with more than one target. For an address that is not ours: IPC_NOT_LOCAL. */
+ * NUL. list: an alias with more than one target. full: it is one account's own address, whose mailbox is
+ * full: new messages to it are refused. For an address that is not ours: IPC_NOT_LOCAL. */
 IPC_BEGIN(address_targets, accounts_queue, SERVER, IPC_ANY, NOFD, MANY, none)
 IPC_U8(result)
 IPC_U8(list)
+IPC_U8(full)
 IPC_BYTES(accounts, 400)
 IPC_BYTES(remote, 32768)
 IPC_END(address_targets)
@@ -298,8 +322,6 @@ IPC_END(auth_failed)
 IPC_BEGIN(auth_ok, auth, SERVER, IPC_ST_BUSY, FD, MANY, none)
 IPC_U32(account)
 IPC_STR(login, 512)
-IPC_U64(quota_bytes)
-IPC_U64(quota_messages)
 IPC_STR(hidden_capabilities, 512)
 IPC_END(auth_ok)
 
@@ -311,8 +333,6 @@ IPC_STR(tag, 64)
 IPC_STR(session, 24)
 IPC_STR(client_address, 64)
 IPC_STR(tls, 64)
-IPC_U64(quota_bytes)
-IPC_U64(quota_messages)
 IPC_STR(hidden_capabilities, 512)
 IPC_BYTES(unread, 65536)
 IPC_END(session_handover)
@@ -365,7 +385,7 @@ IPC_END(msg_stored)
 
 /* Bound doors only. what 0: may the account send as this address (the null reverse-path: always, for
  * notifications of having read a message go out with it, rfc8098:3)? 1: can it be a recipient?
- * IPC_OK, IPC_DENIED, IPC_NO (unknown here), IPC_INVALID, IPC_TEMP. */
+ * IPC_OK, IPC_DENIED, IPC_NO (unknown here), IPC_INVALID, IPC_FULL (its mailbox is full), IPC_TEMP. */
 IPC_BEGIN(door_ask, queue_accept, CLIENT, IPC_ANY, NOFD, MANY, door_answer)
 IPC_U8(what)
 IPC_STR(address, 512)

@@ -148,10 +148,11 @@ SETTING(mailbox_idle_exit, mailbox, idle-exit, U64, SECONDS, 60, 1, 86400, SP_MA
     RELOAD, "Time without sessions and deliveries after which a mailbox process ends.")
 SETTING(mailbox_max_sessions, mailbox, max-sessions, U64, COUNT, 50, 1, 2000, SP_MAILBOX, RELOAD,
     "IMAP sessions of one user at one time.")
-SETTING(mailbox_quota_bytes, mailbox, quota-bytes, U64, BYTES, 0, 0, 1099511627776, SP_MAILBOX,
-    RELOAD, "Size of a mailbox above which its user cannot add messages, where `postern user quota` says nothing else; 0: no limit.")
-SETTING(mailbox_quota_messages, mailbox, quota-messages, U64, COUNT, 0, 0, 100000000, SP_MAILBOX,
-    RELOAD, "Messages in a mailbox above which its user cannot add more; 0: no limit.")
+SETTING(mailbox_quota_bytes, mailbox, quota-bytes, U64, BYTES, 0, 0, 1099511627776,
+    SP_MAILBOX | SP_ACCOUNTS, RELOAD,
+    "Size at which a mailbox is full: its user cannot add messages, mail to it gets 452, until something is deleted. Where `postern user quota` says nothing else; 0: no limit.")
+SETTING(mailbox_quota_messages, mailbox, quota-messages, U64, COUNT, 0, 0, 100000000,
+    SP_MAILBOX | SP_ACCOUNTS, RELOAD, "Number of messages at which a mailbox is full; 0: no limit.")
 
 SETTING(queue_max_messages, queue, max-messages, U64, COUNT, 100000, 100, 10000000, SP_QUEUE,
     RELOAD, "Messages in the queue; when it is full, new ones get 452.")

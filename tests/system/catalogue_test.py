@@ -159,6 +159,19 @@ def queue_full(m):
     return full
 
 
+@provokes("MAILBOX_FULL")
+def mailbox_full(m):
+    def say():
+        with m.raw() as c:
+            return talk(c, EHLO, MAIL, f"RCPT TO:<{BOB}>")
+    m.send(message("the only one"), (BOB,))
+    m.cli("user", "quota", BOB, "none", "1")
+    full = until(b"452", say)
+    m.cli("user", "quota", BOB, "default", "default")
+    until(b"250", say)
+    return full
+
+
 dialogue("TOO_MANY_RECIPIENTS", EHLO, MAIL, *[RCPT] * 101)
 
 
