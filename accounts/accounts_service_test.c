@@ -620,7 +620,8 @@ test_full(void **state)
 
 	(void)state;
 	connect_peer(IPC_CH_accounts_queue, &queue);
-	assert_int_equal(command(CMD_user_add, "alice@example.test", NULL, "correct horse"), IPC_OK);
+	assert_int_equal(
+	    command(CMD_user_add, "alice@example.test", NULL, "correct horse"), IPC_OK);
 	assert_int_equal(command(CMD_user_add, "bob@example.test", NULL, "correct horse"), IPC_OK);
 	assert_int_equal(
 	    command(CMD_alias_add, "info@example.test", "alice@example.test", NULL), IPC_OK);
@@ -672,8 +673,21 @@ test_full(void **state)
 	assert_int_equal(
 	    command(CMD_forward_add, "alice@example.test", "bob@example.test", NULL), IPC_OK);
 	assert_int_equal(look_up("alice@example.test"), IPC_OK);
+	assert_int_equal(
+	    command(CMD_forward_remove, "alice@example.test", "bob@example.test", NULL), IPC_OK);
+	/* There and back before it is noted: who asked in between hears of it. */
+	assert_int_equal(look_up("alice@example.test"), IPC_FULL);
+	service_holds(service, 1, 0, 0);
+	assert_int_equal(look_up("alice@example.test"), IPC_OK);
+	service_holds(service, 1, 10, 1);
+	await_change();
+	assert_int_equal(look_up("alice@example.test"), IPC_FULL);
 	service_holds(service, 77, 1, 1); /* nobody */
-	assert_int_equal(command(CMD_user_remove, "bob@example.test", NULL, NULL), IPC_DENIED);
+	assert_int_equal(command(CMD_user_remove, "alice@example.test", NULL, NULL), IPC_DENIED);
+	assert_int_equal(command(CMD_alias_remove, "info@example.test", NULL, NULL), IPC_OK);
+	assert_int_equal(command(CMD_user_remove, "alice@example.test", NULL, NULL), IPC_OK);
+	restart();
+	assert_int_equal(times_asked(SERVICE_COMMAND), 0);
 }
 
 static void

@@ -46,7 +46,7 @@ struct resolved {
 	struct str remote[ALIAS_TARGETS_MAX];
 	char rewritten[ADDRESS_TEXT_SIZE];
 	bool direct; /* the account's own address, and its mail goes nowhere else */
-	bool list; /* an alias with more than one target is among what was walked through */
+	bool list;   /* an alias with more than one target is among what was walked through */
 };
 
 /* Something that cannot stay: "WHAT WHO WHY", as "the alias a@x.test leads in a circle". */

@@ -45,7 +45,7 @@ struct service {
 	LIST_HEAD(, peer) peers;
 	LIST_HEAD(, relay) relays;
 	struct map *pending;
-	struct map *kicks; /* accounts whose doors were to be closed while queue was away */
+	struct map *kicks;   /* accounts whose doors were to be closed while queue was away */
 	struct map *to_note; /* accounts whose mailbox may have become full, or not full any more */
 	struct io_timer *note_timer;
 	uint64_t next_id;
@@ -75,7 +75,7 @@ void doors_kick(struct service *s, uint32_t account);
 bool usage_full(const struct service *s, const struct account *a);
 /* The one mailbox that mail to this address goes to is full. */
 bool usage_refuses(const struct service *s, const struct resolved *found);
-/* What it holds, or may hold, has changed. */
+/* What it may hold has changed. */
 void usage_changed(struct service *s, const struct account *a);
 /* Answers of before may be wrong: those who keep some are told at the end of this turn. */
 void usage_announce(struct service *s);

@@ -27,8 +27,7 @@ limit(uint64_t own, uint64_t fallback)
 bool
 usage_full(const struct service *s, const struct account *a)
 {
-	uint64_t bytes =
-	    limit(a->quota_bytes, settings_u64(s->settings, SET_mailbox_quota_bytes));
+	uint64_t bytes = limit(a->quota_bytes, settings_u64(s->settings, SET_mailbox_quota_bytes));
 	uint64_t messages =
 	    limit(a->quota_messages, settings_u64(s->settings, SET_mailbox_quota_messages));
 
@@ -47,25 +46,34 @@ usage_refuses(const struct service *s, const struct resolved *found)
 	return a != NULL && usage_full(s, a);
 }
 
-void
-usage_changed(struct service *s, const struct account *a)
+static void
+note_later(struct service *s, const struct account *a)
 {
-	if (usage_full(s, a) == a->noted)
-		return;
 	(void)map_put(s->to_note, a->id, s);
 	if (!io_timer_pending(s->note_timer))
 		io_timer_set(s->note_timer, USAGE_NOTE_MS);
 }
 
 void
+usage_changed(struct service *s, const struct account *a)
+{
+	if (usage_full(s, a) != a->noted)
+		note_later(s, a);
+}
+
+void
 service_holds(struct service *s, uint32_t account, uint64_t bytes, uint64_t messages)
 {
 	const struct account *a = directory_by_id(store_directory(s->store), account);
+	bool before;
 
 	if (a == NULL)
 		return; /* removed meanwhile */
+	before = usage_full(s, a);
 	store_holds(s->store, account, &(struct record_holds){ bytes, messages });
-	usage_changed(s, a);
+	/* Also when it is as noted again: somebody may have asked in between. */
+	if (usage_full(s, a) != before || before != a->noted)
+		note_later(s, a);
 	s->ask(s->ask_arg, SERVICE_LIMIT, 0, account);
 }
 
@@ -89,7 +97,6 @@ gather(struct service *s, struct store_note *notes)
 	return n;
 }
 
-/* The commit tells those who keep answers. */
 void
 usage_note(void *arg)
 {
@@ -98,14 +105,13 @@ usage_note(void *arg)
 	struct buf say;
 	size_t n;
 
+	usage_announce(s);
 	buf_init(&say, 256);
-	while ((n = gather(s, notes)) > 0)
-		if (store_note_full(s->store, notes, n, &say) != IPC_OK) {
-			log_warn(NULL, "event=full-not-noted accounts=%zu reason=\"%.*s\"", n,
-			    (int)buf_len(&say), (const char *)buf_data(&say));
-			usage_announce(s);
-			break;
-		}
+	while ((n = gather(s, notes)) > 0 && store_note_full(s->store, notes, n, &say) == IPC_OK)
+		;
+	if (n > 0)
+		log_warn(NULL, "event=full-not-noted accounts=%zu reason=\"%.*s\"", n,
+		    (int)buf_len(&say), (const char *)buf_data(&say));
 	buf_free(&say);
 }
 

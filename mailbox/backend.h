@@ -26,9 +26,9 @@ void backend_set_store(struct backend *b, struct store *s);
 void backend_set_index(struct backend *b, struct search_index *x);
 void backend_set_message_max(struct backend *b, uint64_t bytes);
 /* Limits of what the user may add (0: none): of the settings, and those of the account (0: as the
- * settings say, UINT64_MAX: none). */
+ * settings say, UINT64_MAX: none; true: they are others than before). */
 void backend_set_quota_default(struct backend *b, uint64_t bytes, uint64_t messages);
-void backend_set_quota(struct backend *b, uint64_t bytes, uint64_t messages);
+bool backend_set_quota(struct backend *b, uint64_t bytes, uint64_t messages);
 /* What it holds and may hold. true: it is full, nothing more should come. */
 bool backend_full(struct backend *b, struct imap_quota *q);
 void backend_folder_gone(struct backend *b, struct folder *f);

@@ -59,7 +59,9 @@ tell_usage(struct host *h, bool exactly)
 void
 host_limits(struct host *h, uint64_t bytes, uint64_t messages)
 {
-	backend_set_quota(h->backend, bytes, messages);
+	/* What was said with other limits in mind tells nothing of these. */
+	if (backend_set_quota(h->backend, bytes, messages))
+		h->usage.said = false;
 }
 
 /* --- the end of a turn -------------------------------------------------------------------------
@@ -297,6 +299,7 @@ host_settings(struct host *h, const struct host_config *config)
 	h->config.max_sessions = config->max_sessions;
 	backend_set_message_max(h->backend, config->message_max);
 	backend_set_quota_default(h->backend, config->quota_bytes, config->quota_messages);
+	h->usage.said = false;
 	h->config.min_free = config->min_free;
 	store_set_min_free(h->store, config->min_free);
 }

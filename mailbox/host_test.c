@@ -481,6 +481,8 @@ test_quota(void **state)
 	assert_int_equal(delivered(d, 1), 1);
 	check_usage(&w, 0, 0); /* at the start */
 	limits(&w, UINT64_MAX, 3);
+	check_usage(&w, stored, 1);
+	limits(&w, UINT64_MAX, 3); /* nothing new */
 	c = login(&w, "a1 SELECT INBOX\r\n");
 	check(c, "a1 OK");
 	command(c, "a GETQUOTAROOT INBOX\r\n", "* QUOTA \"Mailbox\" (MESSAGE 1 3)\r\na OK");

@@ -10,11 +10,14 @@ backend_set_quota_default(struct backend *b, uint64_t bytes, uint64_t messages)
 	b->quota_default.messages = messages;
 }
 
-void
+bool
 backend_set_quota(struct backend *b, uint64_t bytes, uint64_t messages)
 {
+	bool same = b->quota_own.bytes == bytes && b->quota_own.messages == messages;
+
 	b->quota_own.bytes = bytes;
 	b->quota_own.messages = messages;
+	return !same;
 }
 
 static uint64_t

@@ -125,7 +125,7 @@ struct asker {
 	struct ipc_channel *ch;
 	unsigned opened, refused, done, peers;
 	uint64_t last_id;
-	unsigned held;              /* reports of what a mailbox holds; the last one: */
+	unsigned held; /* reports of what a mailbox holds; the last one: */
 	struct ipc_mailbox_holds holds;
 	struct ipc_setup_peer peer; /* the last one; peer.peer is not kept */
 	enum ipc_result result;
@@ -426,9 +426,9 @@ test_open(void **state)
 static void
 limit(struct asker *by, uint32_t account, uint64_t bytes, uint64_t messages)
 {
-	mailbox_limit(by->child,
-	    &(struct ipc_mailbox_limit){
-		.account = account, .quota_bytes = bytes, .quota_messages = messages });
+	mailbox_limit(
+	    by->child, &(struct ipc_mailbox_limit){
+			   .account = account, .quota_bytes = bytes, .quota_messages = messages });
 }
 
 /* Limits go to a mailbox with what accounts opens, and by themselves; what it holds comes back under the

@@ -57,9 +57,9 @@ on_lookup(
 	static const struct {
 		const char *user;
 		enum ipc_result result;
-	} users[] = { { "alice@", IPC_OK }, { "postmaster", IPC_OK }, { "gone@", IPC_SUSPENDED }, { "full@", IPC_FULL },
-		{ "far@", IPC_NOT_LOCAL }, { "trouble@", IPC_TEMP }, { "empty@", IPC_OK },
-		{ "away@", IPC_OK }, { "both@", IPC_OK } };
+	} users[] = { { "alice@", IPC_OK }, { "postmaster", IPC_OK }, { "gone@", IPC_SUSPENDED },
+		{ "full@", IPC_FULL }, { "far@", IPC_NOT_LOCAL }, { "trouble@", IPC_TEMP },
+		{ "empty@", IPC_OK }, { "away@", IPC_OK }, { "both@", IPC_OK } };
 	struct ipc_address_is is = { .result = IPC_NO };
 
 	(void)arg;

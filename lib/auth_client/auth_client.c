@@ -138,8 +138,8 @@ on_ok(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_auth_ok *
 		return;
 	}
 	ended = exchange_end(x);
-	ended.ops->ok(ended.arg,
-	    &(struct auth_login){ m->account, m->login, m->hidden_capabilities }, fd);
+	ended.ops->ok(
+	    ended.arg, &(struct auth_login){ m->account, m->login, m->hidden_capabilities }, fd);
 }
 
 static void
