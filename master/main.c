@@ -38,6 +38,7 @@ static const struct {
 	{ PROC_keys, -1 },
 	{ PROC_resolver, -1 },
 	{ PROC_accounts, -1 },
+	{ PROC_reputation, -1 },
 	{ PROC_auth, SET_auth_workers },
 	{ PROC_queue, -1 },
 	{ PROC_delivery, -1 },

@@ -91,9 +91,8 @@ decide(struct session *s)
 	if (why == SMTP_OK && checks_listed(s, s->asked))
 		return ask_allowed(s);
 	if (why == SMTP_OK)
-		take(s);
-	else
-		refuse(s, why, &args);
+		return behaviour_greylist(s);
+	refuse(s, why, &args);
 	return true;
 }
 
@@ -120,6 +119,8 @@ recipient_known(struct session *s, unsigned result, const struct address_answer 
 	if (result == IPC_OK)
 		return decide(s);
 	s->asked = NULL;
+	s->unknown += result == IPC_NO || result == IPC_SUSPENDED;
+	s->relay += result == IPC_NOT_LOCAL;
 	smtp_conn_refuse(&s->conn, recipient_reply(result), "rcpt", r->address);
 	return true;
 }

@@ -21,6 +21,11 @@ smtpd_reload(struct smtpd *d, const struct settings *settings)
 	h->max_connections = (unsigned)settings_u64(settings, SET_smtpd_max_connections);
 	h->max_per_address =
 	    (unsigned)settings_u64(settings, SET_smtpd_max_connections_per_address);
+	h->max_per_network =
+	    (unsigned)settings_u64(settings, SET_smtpd_max_connections_per_network);
+	h->max_per_minute = (unsigned)settings_u64(settings, SET_smtpd_connections_per_minute);
+	h->policy.refuse_early =
+	    settings_u64(settings, SET_smtpd_early_talkers) == SMTPD_TALKERS_REFUSE;
 	h->command_ms = settings_u64(settings, SET_smtpd_command_timeout) * 1000;
 	h->data_ms = settings_u64(settings, SET_smtpd_data_timeout) * 1000;
 	h->session_ms = settings_u64(settings, SET_smtpd_session_timeout) * 1000;
@@ -36,6 +41,7 @@ smtpd_new(struct io_loop *loop, const struct settings *settings, unsigned instan
 	smtp_link_init(&d->queue, &d->host);
 	d->host.policy.strict_data = true;
 	d->known = address_cache_new();
+	d->reputation = reputation_new(loop);
 	d->lookups = map_new();
 	d->questions = map_new();
 	smtpd_reload(d, settings);
@@ -53,6 +59,7 @@ smtpd_free(struct smtpd **dp)
 	smtp_link_free(&d->queue);
 	ipc_channel_free(&d->accounts);
 	ipc_channel_free(&d->resolver);
+	reputation_free(&d->reputation);
 	address_cache_free(&d->known);
 	map_free(&d->lookups);
 	map_free(&d->questions);
@@ -79,6 +86,9 @@ smtpd_peer(struct smtpd *d, enum ipc_channel_kind kind, int fd)
 		break;
 	case IPC_CH_resolver:
 		replace(d, &d->resolver, kind, &smtpd_resolver_ops, fd);
+		break;
+	case IPC_CH_reputation:
+		reputation_open(d->reputation, fd);
 		break;
 	case IPC_CH_queue_accept:
 		smtp_link_open(&d->queue, fd);

@@ -31,6 +31,8 @@ closed(struct smtp_conn *c)
 		map_del(s->d->lookups, s->lookup);
 	lookups_clear(&s->lookups);
 	buf_free(&s->header);
+	behaviour_forget(s);
+	behaviour_tell(s);
 }
 
 static void
@@ -56,6 +58,8 @@ on_xclient(struct smtp_conn *c, const struct smtp_xclient *x)
 	    LOGS(str_of(x->attr[SMTP_X_ADDR].value)), LOGS(str_of(x->attr[SMTP_X_NAME].value)));
 	if (x->attr[SMTP_X_ADDR].state == SMTP_X_SET)
 		snprintf(c->client, sizeof(c->client), "%.63s", x->attr[SMTP_X_ADDR].value);
+	if (!behaviour_changed(s))
+		return;
 	if (named)
 		snprintf(
 		    s->client.name, sizeof(s->client.name), "%.255s", x->attr[SMTP_X_NAME].value);
@@ -98,7 +102,7 @@ on_reset(struct smtp_conn *c)
 {
 	struct session *s = (struct session *)c;
 
-	s->asked = NULL;
+	behaviour_forget(s);
 	format_forget(s);
 	s->waits = WAITS_NOT;
 	s->has_sender = false;
@@ -126,6 +130,12 @@ prepend(struct smtp_conn *c, struct buf *out)
 	checks_print((struct session *)c, out);
 }
 
+static void
+on_stored(struct smtp_conn *c)
+{
+	behaviour_stored((struct session *)c);
+}
+
 static const char *
 name(const struct smtp_conn *c)
 {
@@ -135,6 +145,9 @@ name(const struct smtp_conn *c)
 const struct smtp_host_ops smtpd_host_ops = {
 	.conn_size = sizeof(struct session),
 	.tls = TLS_SMTP,
+	.is_proxy = behaviour_is_proxy,
+	.admit = behaviour_admit,
+	.greet_ms = behaviour_greet_ms,
 	.opened = opened,
 	.closed = closed,
 	.mail = on_mail,
@@ -143,6 +156,7 @@ const struct smtp_host_ops smtpd_host_ops = {
 	.content = format_content,
 	.end = on_end,
 	.reset = on_reset,
+	.stored = on_stored,
 	.prepend = prepend,
 	.name = name,
 };

@@ -46,6 +46,10 @@ struct sender_checks {
 	struct spf_verdict spf_helo, spf_mail;
 };
 
+/* Places of the words in settings/choice_table.h. */
+enum { SMTPD_TALKERS_OFF, SMTPD_TALKERS_MARK, SMTPD_TALKERS_REFUSE };
+enum { SMTPD_GREYLIST_OFF, SMTPD_GREYLIST_SUSPICIOUS, SMTPD_GREYLIST_ALL };
+
 enum session_waits { WAITS_NOT, WAITS_RCPT };
 
 struct session {
@@ -60,9 +64,11 @@ struct session {
 	struct lookups lookups;
 	struct client_checks client;
 	struct sender_checks sender;
-	bool has_sender;          /* inside of a transaction */
-	enum session_waits waits; /* which answer to the client needs facts from DNS */
-	struct buf header;        /* of the message, while it is incomplete */
+	struct reputation_question *grey;  /* about asked */
+	unsigned unknown, relay, accepted; /* what it did, told at its end */
+	bool has_sender;                   /* inside of a transaction */
+	enum session_waits waits;          /* which answer to the client needs facts from DNS */
+	struct buf header;                 /* of the message, while it is incomplete */
 	bool header_over, header_too_long;
 	uint64_t cut; /* bytes that were taken out of it */
 };
@@ -78,6 +84,23 @@ void recipients_ask(struct smtp_conn *c, const struct smtp_rcpt *rcpt);
 void recipients_go_on(struct session *s);
 /* Answers of accounts; the session may be gone. */
 extern const struct ipc_ops smtpd_accounts_ops;
+
+/* --- behaviour.c: what is remembered of clients --- */
+bool behaviour_is_proxy(struct smtp_host *h, const char *peer);
+enum smtp_reply_id behaviour_admit(
+    struct smtp_host *h, const struct net_address *client, struct refusal_args *args);
+uint64_t behaviour_greet_ms(struct smtp_conn *c);
+/* XCLIENT: another client speaks from here on. False: it may not, and was refused. */
+bool behaviour_changed(struct session *s);
+/* A message was stored. */
+void behaviour_stored(struct session *s);
+/* Tells reputation what the client did. */
+void behaviour_tell(struct session *s);
+/* Accepts the recipient in `asked`, which the checks let through, or has it come again. True: the engine
+ * has its answer. */
+bool behaviour_greylist(struct session *s);
+/* The recipient is forgotten. */
+void behaviour_forget(struct session *s);
 
 /* --- helo.c --- */
 /* True: the client's name is none, and the recipient was refused for it. */

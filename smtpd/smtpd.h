@@ -6,6 +6,7 @@
 #ifndef POSTERN_SMTPD_SMTPD_H
 #define POSTERN_SMTPD_SMTPD_H
 
+#include "reputation_client/reputation_client.h"
 #include "smtp_host/smtp_host.h"
 #include "smtpd/blocklists.h"
 
@@ -19,12 +20,14 @@ struct smtpd {
 	struct smtp_host host;
 	struct smtp_link queue;
 	struct ipc_channel *accounts, *resolver; /* NULL while the peer is away */
+	struct reputation *reputation;           /* its process may be away */
 	const struct settings *settings;
 	struct address_cache *known; /* answers of accounts */
 	struct blocklists blocklists;
 	struct map *lookups;   /* request to accounts -> session */
 	struct map *questions; /* question to resolver -> struct lookup */
 	uint64_t last_id;      /* of the two above: never used twice in a process */
+	char seconds[12];      /* of the refusal that is being printed */
 };
 
 /* settings are borrowed until smtpd_reload gives others. instance: number of this worker. */

@@ -1,1 +1,1 @@
-submission_needs := smtp_host auth_client smtp mail tls daemon settings proc ipc io base
+submission_needs := reputation_client net smtp_host auth_client smtp mail tls daemon settings proc ipc io base

@@ -221,10 +221,23 @@ message_reset(struct smtp_conn *c)
 	s->verdict = SMTP_OK;
 }
 
+/* What its Received field and its Message-ID are told from others by. */
+static const char *
+unique_id(const struct smtp_conn *c, char out[SMTP_HOST_ID_MAX + 16])
+{
+	snprintf(out, SMTP_HOST_ID_MAX + 16, "%s.%u", c->id, c->transactions);
+	return out;
+}
+
 void
 message_stored(struct smtp_conn *c)
 {
-	session_of(c)->taken = 0;
+	struct session *s = session_of(c);
+	char id[SMTP_HOST_ID_MAX + 16], message_id[SMTP_MESSAGE_ID_MAX + 1];
+
+	s->taken = 0;
+	smtp_submitted_id(&s->header, unique_id(c, id), message_id);
+	reputation_sent(s->d->reputation, str_of(message_id));
 }
 
 /* Where the user was when he wrote is nobody's business: no address, no host name. */
@@ -234,7 +247,7 @@ message_prepend(struct smtp_conn *c, struct buf *out)
 	char id[SMTP_HOST_ID_MAX + 16], tls[TLS_DESCRIPTION_MAX], only[ADDRESS_TEXT_SIZE];
 	const struct smtp_recipient *first = STAILQ_FIRST(&c->envelope);
 
-	snprintf(id, sizeof(id), "%s.%u", c->id, c->transactions);
+	unique_id(c, id);
 	snprintf(only, sizeof(only), "%.*s", STRF(first->address));
 	smtp_received_print(out, &(struct smtp_received){ .by = c->host->hostname,
 				     .esmtp = true,

@@ -38,6 +38,7 @@ submission_new(struct io_loop *loop, const struct settings *settings, unsigned i
 	d->host.policy.tls_required = d->host.policy.auth = true;
 	d->auth = auth_pool_new(loop);
 	d->budgets = budgets_new();
+	d->reputation = reputation_new(loop);
 	submission_reload(d, settings);
 	return d;
 }
@@ -52,6 +53,7 @@ submission_free(struct submission **dp)
 	smtp_host_free(&d->host);
 	auth_pool_free(&d->auth);
 	budgets_free(&d->budgets);
+	reputation_free(&d->reputation);
 	free(d);
 	*dp = NULL;
 }
@@ -61,6 +63,8 @@ submission_peer(struct submission *d, enum ipc_channel_kind kind, uint32_t insta
 {
 	if (kind == IPC_CH_keys) {
 		tls_server_set_keys(d->host.tls, fd);
+	} else if (kind == IPC_CH_reputation) {
+		reputation_open(d->reputation, fd);
 	} else if (kind == IPC_CH_auth) {
 		auth_pool_add(d->auth, instance, fd);
 	} else {

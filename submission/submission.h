@@ -9,6 +9,7 @@
 #define POSTERN_SUBMISSION_SUBMISSION_H
 
 #include "auth_client/auth_client.h"
+#include "reputation_client/reputation_client.h"
 #include "smtp_host/smtp_host.h"
 
 enum {
@@ -29,6 +30,7 @@ struct budgets;
 struct submission {
 	struct smtp_host host;
 	struct auth_pool *auth;
+	struct reputation *reputation; /* learns the Message-IDs of what was sent */
 	struct budgets *budgets;
 	const struct settings *settings;
 	uint64_t login_ms;

@@ -71,6 +71,16 @@ REFUSAL(TOO_MANY_CONNECTIONS, 403, 421, "4.7.0", SERVER,
     "Zu viele Verbindungen zur Zeit, bitte spaeter erneut versuchen",
     "The sending server tries again by itself. It should open fewer connections at one time from one address or network.",
     "Der sendende Server versucht es von selbst erneut. Er sollte von einer Adresse oder aus einem Netz weniger Verbindungen zugleich öffnen.")
+REFUSAL(MISBEHAVED, 403, 421, "4.7.0", SERVER,
+    "Too much misbehaviour from {client}, please try again in {seconds} seconds",
+    "Zu viel Fehlverhalten von {client}, bitte in {seconds} Sekunden erneut versuchen",
+    "This address, or its network, has made many mistakes lately: unknown recipients, commands out of turn, broken lines. Such penalties fade within the hour. Look for an infected machine or a program that guesses addresses; the sending server tries again by itself.",
+    "Diese Adresse oder ihr Netz hat zuletzt viele Fehler gemacht: unbekannte Empfänger, Befehle außer der Reihe, kaputte Zeilen. Solche Strafen verblassen binnen einer Stunde. Nach einem infizierten Rechner suchen oder einem Programm, das Adressen rät; der sendende Server versucht es von selbst erneut.")
+REFUSAL(GREYLISTED, 402, 450, "4.7.1", WAIT,
+    "The first mail of this sender to this recipient has to wait, please try again in {seconds} seconds",
+    "Die erste Mail dieses Absenders an diesen Empfaenger muss warten, bitte in {seconds} Sekunden erneut versuchen",
+    "Nothing is to be done: mail servers try again by themselves, and then the message is taken. Programs that do not keep mail until it is taken never get through. Servers with a confirmed name (PTR) and a history of signed mail (SPF, DKIM) are not delayed.",
+    "Es ist nichts zu tun: Mailserver versuchen es von selbst erneut, dann wird die Nachricht angenommen. Programme, die Mail nicht bis zur Annahme aufheben, kommen nie durch. Server mit bestätigtem Namen (PTR) und einer Vorgeschichte beglaubigter Mail (SPF, DKIM) werden nicht verzögert.")
 REFUSAL(QUEUE_FULL, 404, 452, "4.3.1", POSTMASTER,
     "This mail server is short of storage, try again later",
     "Auf diesem Mailserver ist der Speicher knapp, bitte spaeter erneut versuchen",
@@ -239,6 +249,11 @@ REFUSAL(HELO_ADDRESS, 509, 550, "5.7.1", SERVER,
     "HELO nennt die Adresse {helo}, die Gegenstelle hat aber {client}",
     "An address behind HELO or EHLO must be the one the client has here; behind a router that translates addresses it is the router's. Better give a full name.",
     "Eine Adresse hinter HELO oder EHLO muss die sein, die die Gegenstelle hier hat; hinter einem Router, der Adressen umsetzt, ist es dessen Adresse. Besser einen vollen Namen nennen.")
+REFUSAL(EARLY_TALKER, 515, 503, "5.5.0", PROGRAM,
+    "Commands were sent before our reply to the one before, which is not offered here (PIPELINING)",
+    "Befehle kamen vor unserer Antwort auf den vorigen, das wird hier nicht angeboten (PIPELINING)",
+    "A mail server waits for the greeting and for each reply. Programs that do not are nearly always made for spam; others send ahead only where EHLO offers PIPELINING. Repair the program, or send through a proper mail server.",
+    "Ein Mailserver wartet auf die Begrüßung und auf jede Antwort. Programme, die das nicht tun, sind fast immer für Spam gemacht; andere senden nur voraus, wo EHLO PIPELINING anbietet. Das Programm reparieren oder über einen richtigen Mailserver senden.")
 REFUSAL(EARLY_DATA, 515, 554, "5.5.1", PROGRAM,
     "The message was sent before the server asked for it",
     "Die Nachricht wurde gesendet, bevor der Server sie verlangt hat",

@@ -198,6 +198,54 @@ IPC_STR(canonical, 255)
 IPC_BYTES(rdata, 65000)
 IPC_END(dns_answer)
 
+/* ---- reputation: what is remembered of clients and of our own mail; all of it fails open ------- */
+/* domain: that SPF vouches for, or empty. */
+IPC_BEGIN(grey_ask, reputation, CLIENT, IPC_ANY, NOFD, MANY, grey_answer)
+IPC_STR(client, 64)
+IPC_STR(sender, 512)
+IPC_STR(recipient, 512)
+IPC_STR(domain, 255)
+IPC_END(grey_ask)
+/* wait: 0, or the seconds after which it will be let in. */
+IPC_BEGIN(grey_answer, reputation, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U32(wait)
+IPC_END(grey_answer)
+/* A message was accepted, for whose sender's domain SPF (spf 1) or DKIM vouches. */
+IPC_BEGIN(good_note, reputation, CLIENT, IPC_ANY, NOFD, MANY, none)
+IPC_STR(client, 64)
+IPC_STR(domain, 255)
+IPC_U8(spf)
+IPC_END(good_note)
+/* what: a row of reputation_client/offence_table.h. */
+IPC_BEGIN(client_note, reputation, CLIENT, IPC_ANY, NOFD, MANY, none)
+IPC_STR(client, 64)
+IPC_U8(what)
+IPC_U32(count)
+IPC_END(client_note)
+/* key: net_client_key or net_network_key (lib/net). Seconds for which it is refused and watched. Sent
+ * when that changes, and for all at the beginning of a channel. */
+IPC_BEGIN(client_state, reputation, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U64(key)
+IPC_U32(refused)
+IPC_U32(watched)
+IPC_END(client_state)
+/* A message of ours with this Message-ID (without brackets) was accepted. */
+IPC_BEGIN(sent_note, reputation, CLIENT, IPC_ANY, NOFD, MANY, none)
+IPC_STR(message_id, 998)
+IPC_END(sent_note)
+/* Some could not be noted. */
+IPC_BEGIN(sent_gap, reputation, CLIENT, IPC_ANY, NOFD, MANY, none)
+IPC_END(sent_gap)
+/* Is one of these ours? Each is ended by NUL. */
+IPC_BEGIN(sent_ask, reputation, CLIENT, IPC_ANY, NOFD, MANY, sent_answer)
+IPC_BYTES(ids, 16384)
+IPC_END(sent_ask)
+/* IPC_OK: yes. since: seconds since 1970 from which on all are remembered. */
+IPC_BEGIN(sent_answer, reputation, SERVER, IPC_ANY, NOFD, MANY, none)
+IPC_U8(result)
+IPC_U64(since)
+IPC_END(sent_answer)
+
 /* ---- accounts: address look-ups of smtpd ------------------------------------------------------ */
 IPC_BEGIN(address_lookup, accounts_lookup, CLIENT, IPC_ANY, NOFD, MANY, address_is)
 IPC_STR(address, 512)

@@ -46,8 +46,8 @@ struct house {
 	struct report *r;
 };
 
-static const char *const programs[] = { "control", "logger", "keys", "resolver", "accounts", "auth",
-	"smtpd", "queue", "delivery", "submission", "imapd", "mailbox" };
+static const char *const programs[] = { "control", "logger", "keys", "resolver", "accounts",
+	"reputation", "auth", "smtpd", "queue", "delivery", "submission", "imapd", "mailbox" };
 enum { NPROGRAMS = sizeof(programs) / sizeof(programs[0]) };
 
 static int
@@ -502,7 +502,8 @@ test_calls_allowed(void **state)
 		unsigned most;
 	} want[] = { { "keys", 25 }, { "control", 40 }, { "smtpd", 40 }, { "imapd", 40 },
 		{ "auth", 40 }, { "resolver", 50 }, { "delivery", 40 }, { "submission", 40 },
-		{ "logger", 60 }, { "queue", 60 }, { "mailbox", 60 }, { "accounts", 75 } };
+		{ "logger", 60 }, { "queue", 60 }, { "mailbox", 60 }, { "accounts", 75 },
+		{ "reputation", 75 } };
 	struct house *h = *state;
 
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {

@@ -27,8 +27,18 @@ static const struct setting_row rows[] = {
 #define DEFAULT_ADDRS(d) d
 #define DEFAULT_SERVERS(d) d
 #define DEFAULT_HOST(d) d
+#define DEFAULT_CHOICE(d) d
 #include "settings/settings_table.h"
 #undef SETTING
+};
+
+static const struct {
+	enum setting which;
+	const char *words;
+} choices[] = {
+#define CHOICE(id, words) { SET_##id, words },
+#include "settings/choice_table.h"
+#undef CHOICE
 };
 
 static const struct {
@@ -48,6 +58,7 @@ static const struct {
 	{ "mailbox", SP_MAILBOX },
 	{ "submission", SP_SUBMISSION },
 	{ "delivery", SP_DELIVERY },
+	{ "reputation", SP_REPUTATION },
 };
 
 const struct setting_row *
@@ -333,6 +344,34 @@ parse_text(const struct setting_row *row, struct str v, struct buf *out, const c
 	return 0;
 }
 
+static const char *
+words_of(const struct setting_row *row)
+{
+	for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++)
+		if (&rows[choices[i].which] == row)
+			return choices[i].words;
+	return "";
+}
+
+/* The number of a word is its place among the words. */
+static int
+parse_choice(
+    const struct setting_row *row, struct str v, struct buf *out, uint64_t *num, const char **why)
+{
+	struct str rest = str_of(words_of(row));
+
+	for (*num = 0; rest.n > 0; ++*num) {
+		ptrdiff_t space = str_chr(rest, ' ');
+		struct str word = str_from(rest.p, space < 0 ? rest.n : (size_t)space);
+
+		if (str_eq_nocase(v, word))
+			return buf_put(out, word.p, word.n);
+		rest = space < 0 ? STR("") : str_from(word.p + word.n + 1, rest.n - word.n - 1);
+	}
+	*why = "is none of the words that are possible";
+	return -1;
+}
+
 /* Checks v and writes the canonical text and the number it stands for. */
 static int
 value_parse(
@@ -352,6 +391,8 @@ value_parse(
 	case ST_ADDRS:
 	case ST_SERVERS:
 		return parse_list(row, v, out, why);
+	case ST_CHOICE:
+		return parse_choice(row, v, out, num, why);
 	case ST_STRING:
 	case ST_SECRET:
 	case ST_DOMAIN:
@@ -569,6 +610,9 @@ setting_describe(enum setting s, struct buf *out)
 		break;
 	case ST_SERVERS:
 		(void)buf_printf(out, "at most %u servers as address@port", (unsigned)row->max);
+		break;
+	case ST_CHOICE:
+		(void)buf_printf(out, "one of: %s", words_of(row));
 		break;
 	}
 }

@@ -37,7 +37,8 @@ enum settings_program {
 	SP_MAILBOX = 1 << 10,
 	SP_SUBMISSION = 1 << 11,
 	SP_DELIVERY = 1 << 12,
-	SP_ALL = (1 << 13) - 1
+	SP_REPUTATION = 1 << 13,
+	SP_ALL = (1 << 14) - 1
 };
 
 enum setting_type {
@@ -49,7 +50,8 @@ enum setting_type {
 	ST_PATH,
 	ST_ADDRS,
 	ST_SERVERS,
-	ST_HOST
+	ST_HOST,
+	ST_CHOICE
 };
 enum setting_unit { SU_NONE, SU_COUNT, SU_BYTES, SU_SECONDS };
 enum setting_when { SW_RELOAD, SW_RESTART };

@@ -5,7 +5,8 @@
  *
  *   SETTING(id, section, key, type, unit, default, min, max, who, when, help)
  *       type     BOOL, U64, STRING, SECRET (a STRING that no command shows), DOMAIN, PATH, ADDRS (IP
- *                addresses), SERVERS (address@port), HOST (a server as host:port or [address]:port)
+ *                addresses), SERVERS (address@port), HOST (a server as host:port or [address]:port),
+ *                CHOICE (one of the words in choice_table.h)
  *       unit     of U64: COUNT, BYTES (K, M, G), SECONDS (s, m, h, d); NONE for the others
  *       min max  of U64; of lists and texts max is the number of entries or bytes
  *       who      the programs that get it (SP_*); nobody else learns it
@@ -105,6 +106,40 @@ SETTING(smtpd_data_timeout, smtpd, data-timeout, U64, SECONDS, 180, 5, 3600, SP_
     "Longest wait for more of a message (rfc5321:4.5.3.2.5).")
 SETTING(smtpd_session_timeout, smtpd, session-timeout, U64, SECONDS, 7200, 60, 86400, SP_SMTPD,
     RELOAD, "Longest time of a session, whatever it does.")
+
+SETTING(smtpd_max_connections_per_network, smtpd, max-connections-per-network, U64, COUNT,
+    200, 1, 20000, SP_SMTPD, RELOAD,
+    "Sessions at one time from one network (IPv4: a /24, IPv6: a /48); further clients get 421.")
+SETTING(smtpd_connections_per_minute, smtpd, connections-per-minute, U64, COUNT, 120, 0, 100000,
+    SP_SMTPD, RELOAD,
+    "Sessions that one address (IPv6: one /64) may begin within a minute, loopback excepted; further ones get 421. 0: any number.")
+SETTING(smtpd_proxy_from, smtpd, proxy-from, ADDRS, NONE, "", 0, 16, SP_SMTPD, RELOAD,
+    "Proxies, each of which must begin a connection with a PROXY header (version 1 or 2) that tells the client's address.")
+SETTING(smtpd_penalties, smtpd, penalties, BOOL, NONE, 1, 0, 1, SP_SMTPD, RELOAD,
+    "Refuse clients for a time that have misbehaved much, and delay the greeting of those that have misbehaved lately.")
+SETTING(smtpd_greet_delay, smtpd, greet-delay, U64, SECONDS, 3, 0, 30, SP_SMTPD, RELOAD,
+    "How long a client that has misbehaved lately waits for its greeting; what it says meanwhile is said before its turn.")
+SETTING(smtpd_early_talkers, smtpd, early-talkers, CHOICE, NONE, "refuse", 0, 0, SP_SMTPD, RELOAD,
+    "Clients that send commands ahead of our replies though that is not offered (PIPELINING): take no notice, only log, or refuse with 503.")
+SETTING(smtpd_greylist, smtpd, greylist, CHOICE, NONE, "suspicious", 0, 0, SP_SMTPD, RELOAD,
+    "Whose mail is refused for a few minutes when it is the first from this sender to this recipient: nobody's, that of suspicious clients, everybody's.")
+
+SETTING(reputation_greylist_delay, reputation, greylist-delay, U64, SECONDS, 300, 1, 86400,
+    SP_REPUTATION, RELOAD, "How long greylisted mail has to wait.")
+SETTING(reputation_greylist_window, reputation, greylist-window, U64, SECONDS, 172800, 3600, 2592000,
+    SP_REPUTATION, RELOAD, "Within this time greylisted mail must have come again, else it is new.")
+SETTING(reputation_greylist_lifetime, reputation, greylist-lifetime, U64, SECONDS, 3024000, 86400,
+    31536000, SP_REPUTATION, RELOAD,
+    "How long mail from this sender to this recipient passes at once after it did last.")
+SETTING(reputation_known_good, reputation, known-good, U64, COUNT, 3, 1, 1000, SP_REPUTATION, RELOAD,
+    "After so many hours with mail that SPF or DKIM vouch for, or that came again after greylisting, a sender is not greylisted any more.")
+SETTING(reputation_penalty_half_life, reputation, penalty-half-life, U64, SECONDS, 600, 1, 86400,
+    SP_REPUTATION, RELOAD, "Time in which half of a client's penalty fades.")
+SETTING(reputation_sent_messages, reputation, sent-messages, U64, COUNT, 200000, 1000, 2000000,
+    SP_REPUTATION, RELOAD,
+    "How many Message-IDs of our users' mail are remembered; the oldest go first.")
+SETTING(reputation_sent_age, reputation, sent-age, U64, SECONDS, 3888000, 2592000, 31536000,
+    SP_REPUTATION, RELOAD, "How long they are remembered.")
 
 SETTING(submission_max_connections, submission, max-connections, U64, COUNT, 1000, 1, 20000,
     SP_SUBMISSION, RELOAD, "Sessions at one time; further clients get 421.")

@@ -87,6 +87,11 @@ test_values(void **state)
 		{ SET_general_message_size, "18446744073709551615G", -1, NULL },
 		{ SET_general_message_size, "M", -1, NULL },
 		{ SET_imapd_idle_timeout, "1h", 0, "3600" },
+		{ SET_smtpd_greylist, "All", 0, "all" },
+		{ SET_smtpd_greylist, "off", 0, "off" },
+		{ SET_smtpd_greylist, "of", -1, NULL },
+		{ SET_smtpd_greylist, "off suspicious", -1, NULL },
+		{ SET_smtpd_greylist, "", -1, NULL },
 		{ SET_imapd_idle_timeout, "1k", -1, NULL },
 		{ SET_delivery_smarthost, "Mail.example.net:465", 0, "mail.example.net:465" },
 		{ SET_delivery_smarthost, "mail.example.net", 0, "mail.example.net" },
@@ -235,7 +240,27 @@ test_describe(void **state)
 	assert_int_equal(buf_putc(&b, 0), 0);
 	assert_string_equal(
 	    (const char *)buf_data(&b), "a number of bytes (K, M, G) from 64K to 1G");
+	buf_clear(&b);
+	setting_describe(SET_smtpd_greylist, &b);
+	assert_int_equal(buf_putc(&b, 0), 0);
+	assert_string_equal((const char *)buf_data(&b), "one of: off suspicious all");
 	buf_free(&b);
+}
+
+/* A word stands for its place. */
+static void
+test_choice(void **state)
+{
+	struct settings *s = settings_new();
+	const char *why;
+
+	(void)state;
+	assert_int_equal(settings_u64(s, SET_smtpd_greylist), 1);
+	assert_int_equal(settings_set(s, SET_smtpd_greylist, "all", &why), 0);
+	assert_int_equal(settings_u64(s, SET_smtpd_greylist), 2);
+	assert_int_equal(settings_set(s, SET_smtpd_greylist, "some", &why), -1);
+	assert_string_equal(settings_text(s, SET_smtpd_greylist), "all");
+	settings_free(&s);
 }
 
 int
@@ -244,6 +269,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_choice),
 		cmocka_unit_test(test_host),
 		cmocka_unit_test(test_secret),
 		cmocka_unit_test(test_check),

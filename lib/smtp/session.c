@@ -214,11 +214,16 @@ smtp_tell(struct smtp_event *ev, enum smtp_event_type type, enum smtp_reply_id i
 }
 
 void
-smtp_session_greet(struct smtp_session *s)
+smtp_session_greet(struct smtp_session *s, size_t early)
 {
 	assert(s->state == ST_START);
 	s->state = ST_COMMAND;
 	smtp_say(s, SMTP_GREETING, s->policy->hostname);
+	if (early > 0 && !s->policy->pipelining) {
+		s->early += early;
+		s->early_seen = early;
+		s->talker = s->policy->refuse_early;
+	}
 }
 
 void
@@ -227,6 +232,16 @@ smtp_session_shutdown(struct smtp_session *s, enum smtp_reply_id id)
 	if (s->state == ST_CLOSED)
 		return;
 	smtp_say(s, id, NULL);
+	s->state = ST_CLOSED;
+}
+
+void
+smtp_session_shutdown_with(
+    struct smtp_session *s, enum smtp_reply_id id, const struct refusal_args *args)
+{
+	if (s->state == ST_CLOSED)
+		return;
+	say_refusal(s, id, args);
 	s->state = ST_CLOSED;
 }
 
@@ -250,17 +265,26 @@ check_line(struct str line)
 	return found;
 }
 
-/* `behind` bytes wait behind a command that has no reply yet: counts each of them once. */
+/* Bytes that wait behind a command, or content, that has no reply yet: counts each of them once. A QUIT
+ * behind the end of a message gains nothing and is let through: small senders do that. */
 static void
-count_early(struct smtp_session *s, size_t behind)
+count_early(struct smtp_session *s, struct str behind)
 {
-	s->behind = behind;
-	if (s->policy->pipelining)
+	s->behind = behind.n;
+	if (s->policy->pipelining || behind.n <= s->early_seen)
 		return;
-	if (behind > s->early_seen) {
-		s->early += behind - s->early_seen;
-		s->early_seen = behind;
-	}
+	s->early += behind.n - s->early_seen;
+	s->early_seen = behind.n;
+	if (s->policy->refuse_early && !str_starts_nocase(STR("QUIT\r\n"), behind))
+		s->talker = true;
+}
+
+/* What stands behind these is worse than out of turn, and they say so themselves. */
+static bool
+has_own_fault(const struct smtp_session *s, enum smtp_verb verb)
+{
+	return s->behind > 0 &&
+	       (verb == SMTP_VERB_STARTTLS || (verb == SMTP_VERB_DATA && s->policy->strict_data));
 }
 
 static void
@@ -285,7 +309,9 @@ run_line(struct smtp_session *s, struct str line, struct smtp_event *ev)
 		return;
 	}
 	smtp_command_parse(line, &cmd);
-	if (fault != SMTP_OK)
+	if (s->talker && !has_own_fault(s, cmd.verb))
+		smtp_close_with(s, SMTP_EARLY_TALKER, SMTP_CLOSE_TALKER);
+	else if (fault != SMTP_OK)
 		smtp_bad(s, fault);
 	else if (line.n + 2 > cmd.line_max)
 		smtp_bad(s, SMTP_LINE_TOO_LONG);
@@ -325,7 +351,7 @@ step_command(struct smtp_session *s, struct str in, struct smtp_event *ev)
 	}
 	s->scanned = 0;
 	s->spoke = true;
-	count_early(s, in.n - n);
+	count_early(s, str_from(in.p + n, in.n - n));
 	if (n < 2 || in.p[n - 2] != '\r')
 		smtp_close_with(s, SMTP_BARE_NEWLINE, SMTP_CLOSE_SYNTAX);
 	else
@@ -391,7 +417,7 @@ step_data(struct smtp_session *s, struct str in, struct smtp_event *ev)
 	size_t n = smtp_content_data(&s->content, in, &run, &end);
 
 	if (end) {
-		count_early(s, in.n - n);
+		count_early(s, str_from(in.p + n, in.n - n));
 		end_content(s, ev);
 	} else {
 		tell_content(s, run, ev);

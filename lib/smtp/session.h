@@ -39,6 +39,7 @@ struct smtp_policy {
 	bool pipelining;         /* announced, and sending ahead is not counted */
 	bool chunking;           /* BDAT is announced and known */
 	bool strict_data;        /* content sent before the 354 ends the session */
+	bool refuse_early;       /* so does any command with something sent behind it */
 	bool tls_required;       /* MAIL only inside TLS */
 	bool auth;               /* AUTH is known (rfc4954); MAIL only after it */
 };
@@ -72,6 +73,7 @@ enum smtp_close {
 	SMTP_CLOSE_FOREIGN,   /* another protocol */
 	SMTP_CLOSE_INJECTION, /* bytes between STARTTLS and TLS */
 	SMTP_CLOSE_EARLY,     /* content before the 354 */
+	SMTP_CLOSE_TALKER,    /* something before the greeting, or a command before a reply */
 	SMTP_CLOSE_OVERSIZE,  /* a message far above the limit */
 	SMTP_CLOSE_HOST       /* the host refused with a 421 reply */
 };
@@ -112,8 +114,8 @@ struct smtp_session *smtp_session_new(const struct smtp_policy *policy, const ch
 void smtp_session_free(struct smtp_session **s);
 /* What time it is, in seconds since 1970: told with refusals. */
 void smtp_session_clock(struct smtp_session *s, int64_t now);
-/* The 220. */
-void smtp_session_greet(struct smtp_session *s);
+/* The 220. early: bytes that had come before it. */
+void smtp_session_greet(struct smtp_session *s, size_t early);
 /* Offer STARTTLS / XCLIENT in this session (off at first). */
 void smtp_session_offer_tls(struct smtp_session *s, bool offer);
 void smtp_session_allow_xclient(struct smtp_session *s, bool allow);
@@ -144,6 +146,8 @@ void smtp_session_refuse_with(
 void smtp_session_challenge(struct smtp_session *s, struct str challenge);
 /* The host ends the session at any time: writes the reply, no event comes. */
 void smtp_session_shutdown(struct smtp_session *s, enum smtp_reply_id reply);
+void smtp_session_shutdown_with(
+    struct smtp_session *s, enum smtp_reply_id reply, const struct refusal_args *args);
 /* TLS stands; `pending` bytes of plain text were still unread: more than 0 ends the session. */
 void smtp_session_tls_started(struct smtp_session *s, size_t pending);
 

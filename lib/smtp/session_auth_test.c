@@ -157,7 +157,7 @@ test_starttls_first(void **state)
 	h.s = smtp_session_new(&submission, "S1");
 	smtp_session_offer_tls(h.s, true);
 	smtp_session_offer_auth(h.s, "PLAIN");
-	smtp_session_greet(h.s);
+	smtp_session_greet(h.s, 0);
 	assert_false(announced(&h, "AUTH"));
 	assert_int_equal(code_of(&h, "AUTH PLAIN " RIGHT "\r\n"), 538);
 	assert_int_equal(code_of(&h, "MAIL FROM:<a@b>\r\n"), 530);

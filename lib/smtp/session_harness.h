@@ -53,7 +53,7 @@ harness_start(struct harness *h, const struct smtp_policy *policy)
 		smtp_session_offer_auth(h->s, "PLAIN LOGIN SCRAM-SHA-256");
 	}
 	smtp_session_offer_tls(h->s, true);
-	smtp_session_greet(h->s);
+	smtp_session_greet(h->s, 0);
 	harness_take(h);
 }
 

@@ -42,6 +42,7 @@ struct smtp_session {
 	uint64_t messages;
 	size_t scanned; /* bytes of the waiting line known to have no LF */
 	size_t behind;  /* bytes that wait behind the current command line */
+	bool talker;    /* policy: refused with the next command */
 	enum smtp_reply_id verdict;
 	enum smtp_close close;
 	struct smtp_content content;

@@ -709,6 +709,43 @@ test_announcement(void **state)
 	harness_end(&h);
 }
 
+/* With refuse_early: what is said before its turn ends the session with 503; what has a fault of its own
+ * says that; a QUIT behind the end of a message is let through. */
+static void
+test_early_talkers(void **state)
+{
+	static const struct {
+		const char *said;
+		size_t before_greeting;
+		const char *want;
+	} t[] = {
+		{ "EHLO c.example\r\nNOOP\r\n", 0, "503" },
+		{ "EHLO c.example\r\n", 16, "503" },
+		{ "EHLO c.example\r\n", 0, "250" },
+		{ "NOOP\r\nQUIT\r\n", 0, "250" },
+		{ "NOOP\r\nqui", 0, "250" },
+		{ "NOOP\r\nQUIT\r\nx", 0, "503" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct smtp_policy policy = { .hostname = "mx.example",
+			.max_size = 1000,
+			.max_recipients = 100,
+			.refuse_early = true };
+		struct smtp_session *s = smtp_session_new(&policy, NULL);
+		struct smtp_event ev;
+
+		smtp_session_greet(s, t[i].before_greeting);
+		buf_clear(smtp_session_out(s));
+		smtp_session_step(s, str_of(t[i].said), &ev);
+		if (ev.type == SMTP_EV_HELLO)
+			smtp_session_accept(s, NULL);
+		assert_memory_equal(buf_data(smtp_session_out(s)), t[i].want, 3);
+		smtp_session_free(&s);
+	}
+}
+
 static void
 test_early_bytes(void **state)
 {
@@ -854,7 +891,7 @@ test_waiting(void **state)
 
 	(void)state;
 	assert_int_equal(smtp_session_step(s, in, &ev), 0); /* not greeted */
-	smtp_session_greet(s);
+	smtp_session_greet(s, 0);
 	assert_int_equal(smtp_session_step(s, in, &ev), 8);
 	assert_int_equal(ev.type, SMTP_EV_HELLO);
 	in = str_from(in.p + 8, in.n - 8);
@@ -886,6 +923,7 @@ main(void)
 		cmocka_unit_test(test_bytes_before_rcpt),
 		cmocka_unit_test(test_announcement),
 		cmocka_unit_test(test_early_bytes),
+		cmocka_unit_test(test_early_talkers),
 		cmocka_unit_test(test_strict_data),
 		cmocka_unit_test(test_starttls),
 		cmocka_unit_test(test_xclient),

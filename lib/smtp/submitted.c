@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "smtp/submitted.h"
 
+#include <stdio.h>
+
 #include "mail/date.h"
 #include "mail/header.h"
 #include "mail/originator.h"
@@ -223,4 +225,18 @@ smtp_submitted_complete(
 	if (!s->has_message_id)
 		error |= buf_printf(out, "Message-ID: <%s@%s>\r\n", unique, s->domain);
 	return error != 0 ? BUF_LIMIT : 0;
+}
+
+void
+smtp_submitted_id(const struct smtp_submitted *s, const char *unique, char *out)
+{
+	char made[ADDRESS_DOMAIN_MAX + SMTP_MESSAGE_ID_MAX];
+	int n;
+
+	if (s->has_message_id) {
+		snprintf(out, SMTP_MESSAGE_ID_MAX + 1, "%s", s->message_id);
+		return;
+	}
+	n = snprintf(made, sizeof(made), "%.*s@%s", SMTP_MESSAGE_ID_MAX / 2, unique, s->domain);
+	smtp_message_id(str_from(made, (size_t)n), out);
 }

@@ -51,4 +51,8 @@ bool smtp_submitted_end(struct smtp_submitted *s);
 int smtp_submitted_complete(
     const struct smtp_submitted *s, struct buf *out, int64_t seconds, const char *unique);
 
+/* The Message-ID as smtp_message_id gives it: its own, or the one that smtp_submitted_complete adds. out
+ * has room for SMTP_MESSAGE_ID_MAX + 1 bytes. "" when there is none that others could name. */
+void smtp_submitted_id(const struct smtp_submitted *s, const char *unique, char *out);
+
 #endif

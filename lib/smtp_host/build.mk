@@ -1,1 +1,1 @@
-smtp_host_needs := smtp mail tls settings ipc io base
+smtp_host_needs := net proxy smtp mail tls settings ipc io base

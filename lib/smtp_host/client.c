@@ -6,35 +6,18 @@
 
 #include "smtp_host/smtp_host.h"
 
-static uint64_t
-key_of_v4(struct in_addr a)
-{
-	/* no /64 of IPv6 that is in use begins like that */
-	return UINT64_C(0xffffffff) << 32 | ntohl(a.s_addr);
-}
-
-uint64_t
-smtp_client_key(const struct sockaddr *sa, char *text, size_t size)
+void
+smtp_client_address(const struct sockaddr *sa, struct net_address *out)
 {
 	const struct sockaddr_in6 *six = (const void *)sa;
-	struct in_addr four;
-	uint64_t key = 0;
+	const struct sockaddr_in *four = (const void *)sa;
+	char text[INET6_ADDRSTRLEN] = "127.0.0.1";
 
-	if (sa->sa_family == AF_INET) {
-		four = ((const struct sockaddr_in *)(const void *)sa)->sin_addr;
-	} else if (sa->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&six->sin6_addr)) {
-		memcpy(&four, six->sin6_addr.s6_addr + 12, 4);
-	} else if (sa->sa_family == AF_INET6) {
-		inet_ntop(AF_INET6, &six->sin6_addr, text, (socklen_t)size);
-		for (int i = 0; i < 8; i++)
-			key = key << 8 | six->sin6_addr.s6_addr[i];
-		return key;
-	} else { /* a socket pair of a test */
-		snprintf(text, size, "127.0.0.1");
-		return 0;
-	}
-	inet_ntop(AF_INET, &four, text, (socklen_t)size);
-	return key_of_v4(four);
+	if (sa->sa_family == AF_INET)
+		inet_ntop(AF_INET, &four->sin_addr, text, sizeof(text));
+	else if (sa->sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &six->sin6_addr, text, sizeof(text));
+	(void)net_parse(str_of(text), out);
 }
 
 bool
@@ -65,24 +48,62 @@ smtp_client_is_loopback(const char *address)
 	return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
 }
 
-bool
-smtp_client_count(struct smtp_host *h, uint64_t key)
+static uintptr_t
+count_of(const struct map *m, uint64_t key)
 {
-	uintptr_t n = (uintptr_t)map_get(h->per_address, key);
+	return (uintptr_t)map_get(m, key);
+}
 
-	if (n >= h->max_per_address)
+static void
+set_count(struct map *m, uint64_t key, uintptr_t n)
+{
+	if (n > 0)
+		map_put(m, key, (void *)n);
+	else
+		map_del(m, key);
+}
+
+/* Of this minute; ourselves we do not count. */
+static bool
+too_many_a_minute(struct smtp_host *h, const struct net_address *client)
+{
+	uint64_t minute = io_now_ms(h->loop) / 60000, key = net_client_key(client);
+	uintptr_t n;
+
+	if (h->max_per_minute == 0 || net_is_loopback(client))
 		return false;
-	map_put(h->per_address, key, (void *)(n + 1));
+	if (minute != h->minute) {
+		map_free(&h->this_minute);
+		h->this_minute = map_new();
+		h->minute = minute;
+	}
+	n = count_of(h->this_minute, key);
+	if (n == 0 && map_count(h->this_minute) >= SMTP_HOST_MINUTE_MAX)
+		return false;
+	if (n < h->max_per_minute)
+		set_count(h->this_minute, key, n + 1);
+	return n >= h->max_per_minute;
+}
+
+bool
+smtp_client_count(struct smtp_host *h, const struct net_address *client)
+{
+	uint64_t one = net_client_key(client), all = net_network_key(client);
+	uintptr_t n = count_of(h->per_address, one), m = count_of(h->per_network, all);
+
+	if (n >= h->max_per_address || (h->max_per_network != 0 && m >= h->max_per_network) ||
+	    too_many_a_minute(h, client))
+		return false;
+	set_count(h->per_address, one, n + 1);
+	set_count(h->per_network, all, m + 1);
 	return true;
 }
 
 void
-smtp_client_uncount(struct smtp_host *h, uint64_t key)
+smtp_client_uncount(struct smtp_host *h, const struct net_address *client)
 {
-	uintptr_t n = (uintptr_t)map_get(h->per_address, key);
+	uint64_t one = net_client_key(client), all = net_network_key(client);
 
-	if (n > 1)
-		map_put(h->per_address, key, (void *)(n - 1));
-	else
-		map_del(h->per_address, key);
+	set_count(h->per_address, one, count_of(h->per_address, one) - 1);
+	set_count(h->per_network, all, count_of(h->per_network, all) - 1);
 }

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "proxy/proxy.h"
 
 static const char *const close_reason[] = {
 	[SMTP_CLOSE_QUIT] = "quit",
@@ -17,6 +18,7 @@ static const char *const close_reason[] = {
 	[SMTP_CLOSE_FOREIGN] = "not-smtp",
 	[SMTP_CLOSE_INJECTION] = "starttls-injection",
 	[SMTP_CLOSE_EARLY] = "data-too-early",
+	[SMTP_CLOSE_TALKER] = "early-talker",
 	[SMTP_CLOSE_OVERSIZE] = "oversize",
 	[SMTP_CLOSE_HOST] = "refused",
 };
@@ -65,9 +67,11 @@ conn_free(struct smtp_conn *c)
 	send_out(c);
 	log_end(c);
 	smtp_conn_reset(c);
-	if (h->ops->closed)
+	if (h->ops->closed && c->opened)
 		h->ops->closed(c);
-	smtp_client_uncount(h, c->address_key);
+	if (c->counted)
+		smtp_client_uncount(h, &c->peer);
+	io_timer_free(&c->greet_timer);
 	LIST_REMOVE(c, entry);
 	h->count--;
 	smtp_session_free(&c->engine);
@@ -238,6 +242,7 @@ handle(struct smtp_conn *c, const struct smtp_event *ev)
 	case SMTP_EV_CLOSE:
 		c->over = true;
 		c->ended = close_reason[ev->close];
+		c->ended_by = (int)ev->close;
 		break;
 	}
 }
@@ -293,6 +298,8 @@ set_deadline(struct smtp_conn *c)
 	}
 	most = c->session_ms != 0 ? c->session_ms : d->session_ms;
 	ms = smtp_session_in_content(c->engine) ? d->data_ms : d->command_ms;
+	if (d->count > d->max_connections / 4 * 3 && ms > SMTP_HOST_STRESS_MS)
+		ms = SMTP_HOST_STRESS_MS;
 	if (age + ms > most)
 		ms = age < most ? most - age : 1;
 	io_stream_deadline(c->stream, ms);
@@ -380,11 +387,18 @@ smtp_conn_pump(struct smtp_conn *c)
 /* --- events of the stream
  * ------------------------------------------------------------------------- */
 
+static void read_proxy(struct smtp_conn *c);
+
 static void
 on_stream_data(void *arg, struct buf *in)
 {
+	struct smtp_conn *c = arg;
+
 	(void)in;
-	pump(arg, true);
+	if (c->proxied)
+		read_proxy(c);
+	else if (c->greet_timer == NULL) /* otherwise it has to wait for the greeting */
+		pump(c, true);
 }
 
 static void
@@ -420,7 +434,7 @@ static void
 greet(struct smtp_conn *c)
 {
 	c->greeted = true;
-	smtp_session_greet(c->engine);
+	smtp_session_greet(c->engine, buf_len(io_stream_in(c->stream)));
 	send_out(c);
 	set_deadline(c);
 }
@@ -455,34 +469,75 @@ static const struct io_stream_limits stream_limits = {
 /* --- the beginning
  * -------------------------------------------------------------------------------- */
 
-/* One reply, without a session: this is the cheap way out. Where TLS comes first, not even that. */
+/* A line in the log once a second; false: only counted. */
 static void
-turn_away(struct smtp_host *h, int fd, const char *client, bool mute, enum smtp_reply_id id)
+log_turned_away(struct smtp_host *h, const char *client, enum smtp_reply_id id)
 {
 	uint64_t now = io_now_ms(h->loop);
-	struct refusal_frame frame = { .help_url = h->help_url, .now = time(NULL) };
-	struct buf out;
 
-	buf_init(&out, REFUSAL_PRINTED_MAX);
-	smtp_reply_refuse(&out, id, &frame, NULL);
-	if (!mute)
-		(void)!send(fd, buf_data(&out), buf_len(&out), MSG_DONTWAIT | MSG_NOSIGNAL);
-	buf_free(&out);
-	close(fd);
 	h->refused_unlogged++;
 	if (now - h->refused_at < 1000 && h->refused_at != 0)
 		return;
-	log_warn(NULL, "event=turned-away client=%s code=421 reason=%s count=%u sessions=%u",
-	    client, smtp_reply_get(id)->name, h->refused_unlogged, h->count);
+	log_line(id == SMTP_TOO_MANY_CONNECTIONS ? LOG_WARN_ : LOG_INFO_, NULL,
+	    "event=turned-away client=%s code=421 reason=%s count=%u sessions=%u", client,
+	    smtp_reply_get(id)->name, h->refused_unlogged, h->count);
 	h->refused_at = now;
 	h->refused_unlogged = 0;
 }
 
-/* Greets at once, or begins with TLS. */
+/* One reply, without a session: this is the cheap way out. Where TLS comes first, not even that. */
+static void
+turn_away(
+    struct smtp_host *h, int fd, bool mute, enum smtp_reply_id id, const struct refusal_args *args)
+{
+	struct refusal_frame frame = { .help_url = h->help_url, .now = time(NULL) };
+	struct buf out;
+
+	buf_init(&out, REFUSAL_PRINTED_MAX);
+	smtp_reply_refuse(&out, id, &frame, args);
+	if (!mute)
+		(void)!send(fd, buf_data(&out), buf_len(&out), MSG_DONTWAIT | MSG_NOSIGNAL);
+	buf_free(&out);
+}
+
+/* May this client have a session? SMTP_OK: yes, and it is counted. */
+static enum smtp_reply_id
+admit(struct smtp_host *h, const struct net_address *client, struct refusal_args *args)
+{
+	enum smtp_reply_id id = h->stopping ? SMTP_STOPPING : SMTP_OK;
+
+	if (id == SMTP_OK && h->ops->admit)
+		id = h->ops->admit(h, client, args);
+	if (id == SMTP_OK && !smtp_client_count(h, client))
+		id = SMTP_TOO_MANY_CONNECTIONS;
+	return id;
+}
+
+static void
+on_greet_timer(void *arg)
+{
+	struct smtp_conn *c = arg;
+
+	io_timer_free(&c->greet_timer);
+	greet(c);
+	smtp_conn_pump(c);
+}
+
+/* Greets now or soon, or begins with TLS. */
 static void
 begin(struct smtp_conn *c, bool implicit_tls)
 {
-	if (!implicit_tls) {
+	uint64_t ms = 0;
+
+	c->opened = true;
+	if (c->host->ops->opened)
+		c->host->ops->opened(c);
+	if (c->host->ops->greet_ms && !implicit_tls)
+		ms = c->host->ops->greet_ms(c);
+	if (ms > 0) {
+		c->greet_timer = io_timer_new(c->host->loop, on_greet_timer, c);
+		io_timer_set(c->greet_timer, ms);
+	} else if (!implicit_tls) {
 		greet(c);
 	} else if (io_stream_starttls(c->stream, c->host->tls, c->host->ops->tls) != 0) {
 		c->broken = true;
@@ -491,22 +546,63 @@ begin(struct smtp_conn *c, bool implicit_tls)
 	}
 }
 
-void
-smtp_conn_new(struct smtp_host *h, int fd, const struct sockaddr *sa, bool implicit_tls)
+/* The client that a proxy speaks for; NULL: the proxy itself. */
+static void
+proxied_begin(struct smtp_conn *c, const struct net_address *client)
 {
-	char client[64] = "";
-	uint64_t key = smtp_client_key(sa, client, sizeof(client));
-	struct smtp_conn *c;
+	struct refusal_args args = { 0 };
+	enum smtp_reply_id id;
 
-	if (h->stopping || h->count >= h->max_connections || !smtp_client_count(h, key)) {
-		turn_away(h, fd, client, implicit_tls,
-		    h->stopping ? SMTP_STOPPING : SMTP_TOO_MANY_CONNECTIONS);
+	if (client != NULL)
+		c->peer = c->address = *client;
+	net_print(&c->address, c->client);
+	args.client = c->client;
+	if ((id = admit(c->host, &c->peer, &args)) != SMTP_OK) {
+		log_turned_away(c->host, c->client, id);
+		smtp_session_clock(c->engine, time(NULL));
+		smtp_session_shutdown_with(c->engine, id, &args);
+		c->ended = "turned-away";
+		conn_free(c);
 		return;
 	}
-	c = xcalloc(1, h->ops->conn_size);
+	c->counted = true;
+	begin(c, false);
+	if (c->greeted)
+		pump(c, true); /* what came behind the header */
+}
+
+static void
+read_proxy(struct smtp_conn *c)
+{
+	struct buf *in = io_stream_in(c->stream);
+	struct proxy_header header;
+	size_t used;
+	int r = proxy_parse(str_from(buf_data(in), buf_len(in)), &header, &used);
+
+	if (r == 0)
+		return;
+	if (r < 0) {
+		log_warn(c->id, "event=proxy-header-bad proxy=%s", c->client);
+		c->broken = true;
+		c->ended = "proxy-header-bad";
+		conn_free(c);
+		return;
+	}
+	buf_drain(in, used);
+	c->proxied = false;
+	log_debug(c->id, "event=proxied proxy=%s local=%d", c->client, header.local);
+	proxied_begin(c, header.local ? NULL : &header.client);
+}
+
+static struct smtp_conn *
+conn_new(struct smtp_host *h, int fd, const struct net_address *peer)
+{
+	struct smtp_conn *c = xcalloc(1, h->ops->conn_size);
+
 	c->host = h;
-	c->address_key = key;
-	memcpy(c->client, client, sizeof(client));
+	c->peer = c->address = *peer;
+	net_print(peer, c->client);
+	c->ended_by = -1;
 	snprintf(
 	    c->id, sizeof(c->id), "%s%llx", h->id_prefix, (unsigned long long)++h->last_session);
 	c->started_ms = io_now_ms(h->loop);
@@ -515,8 +611,38 @@ smtp_conn_new(struct smtp_host *h, int fd, const struct sockaddr *sa, bool impli
 	h->count++;
 	c->stream = io_stream_new(h->loop, fd, &stream_ops, &stream_limits, c);
 	c->engine = smtp_session_new(&h->policy, c->id);
+	return c;
+}
+
+void
+smtp_conn_new(struct smtp_host *h, int fd, const struct sockaddr *sa, bool implicit_tls)
+{
+	enum smtp_reply_id id = SMTP_OK;
+	char client[NET_TEXT_MAX];
+	struct refusal_args args = { .client = client };
+	struct net_address peer;
+	struct smtp_conn *c;
+	bool proxied;
+
+	smtp_client_address(sa, &peer);
+	net_print(&peer, client);
+	proxied = h->ops->is_proxy && h->ops->is_proxy(h, client);
+	if (h->count >= h->max_connections)
+		id = h->stopping ? SMTP_STOPPING : SMTP_TOO_MANY_CONNECTIONS;
+	else if (!proxied)
+		id = admit(h, &peer, &args);
+	if (id != SMTP_OK) {
+		log_turned_away(h, client, id);
+		turn_away(h, fd, implicit_tls, id, &args);
+		close(fd);
+		return;
+	}
+	c = conn_new(h, fd, &peer);
+	c->counted = !proxied;
+	c->proxied = proxied;
 	smtp_session_offer_tls(c->engine, !implicit_tls && tls_server_ready(h->tls));
-	if (h->ops->opened)
-		h->ops->opened(c);
-	begin(c, implicit_tls);
+	if (proxied)
+		io_stream_deadline(c->stream, SMTP_HOST_PROXY_MS);
+	else
+		begin(c, implicit_tls);
 }

@@ -17,6 +17,8 @@ smtp_host_init(struct smtp_host *h, struct io_loop *loop, const struct smtp_host
 	h->arg = arg;
 	h->tls = tls_server_new(loop);
 	h->per_address = map_new();
+	h->per_network = map_new();
+	h->this_minute = map_new();
 	LIST_INIT(&h->conns);
 	snprintf(h->hostname, sizeof(h->hostname), "%s", hostname);
 	h->policy.hostname = h->hostname;
@@ -51,6 +53,8 @@ smtp_host_free(struct smtp_host *h)
 	tls_server_free(&h->tls);
 	io_timer_free(&h->stop_timer);
 	map_free(&h->per_address);
+	map_free(&h->per_network);
+	map_free(&h->this_minute);
 }
 
 static void

@@ -17,6 +17,7 @@
 #include "base/map.h"
 #include "io/io.h"
 #include "ipc/ipc.h"
+#include "net/address.h"
 #include "settings/settings.h"
 #include "smtp/session.h"
 #include "tls/tls.h"
@@ -27,6 +28,11 @@ enum {
 	SMTP_HOST_STALL_MS = 120000,   /* a client that takes no byte of our replies for so long */
 	/* Another process of ours owes an answer: rfc5321:4.5.3.2.6 gives us 600 s. */
 	SMTP_HOST_ANSWER_MS = 120000,
+	SMTP_HOST_PROXY_MS = 10000, /* a proxy sends its header with its first packet */
+	/* Clients whose sessions of this minute are counted: 4 MiB. Further ones are not counted. */
+	SMTP_HOST_MINUTE_MAX = 65536,
+	/* With three quarters of all sessions taken, waiting is shortened to this. */
+	SMTP_HOST_STRESS_MS = 30000,
 	SMTP_HOST_STOP_MS = 8000, /* commits in flight at a stop; master waits 10 s */
 	/* A message may take its time, but from here on it has to come at the least rate: that is
 	 * 50 MiB in 29 hours; the session's own limit ends it long before. */
@@ -74,8 +80,10 @@ struct smtp_conn {
 	struct io_stream *stream;
 	struct smtp_session *engine;
 	struct smtp_link *link; /* where messages go; NULL: nowhere yet */
-	uint64_t address_key;
-	char client[64]; /* address as text */
+	struct net_address
+	    peer; /* who is connected: what limits count; a proxy's client for itself */
+	struct net_address address; /* who it is: also by XCLIENT */
+	char client[64];            /* that as text */
 	char id[SMTP_HOST_ID_MAX + 1];
 	uint64_t started_ms;
 	uint64_t session_ms; /* how long it may be altogether; 0: as the host says */
@@ -94,6 +102,10 @@ struct smtp_conn {
 	uint64_t data_started_ms, data_bytes; /* for the least rate; without our own pauses */
 	uint64_t throttled_ms;                /* since when */
 
+	bool counted;                 /* in the limits of its address */
+	bool opened;                  /* the service knows of it */
+	bool proxied;                 /* its PROXY header has not come yet */
+	struct io_timer *greet_timer; /* while its greeting is delayed */
 	bool greeted;
 	bool eof;            /* the client sends no more */
 	bool throttled;      /* queue's channel is full */
@@ -103,12 +115,20 @@ struct smtp_conn {
 	const char *leaving; /* why it ends with `bye` as soon as no answer is owed; NULL */
 	enum smtp_reply_id bye;
 	const char *ended; /* why, for the log */
+	int ended_by;      /* enum smtp_close, when the engine ended it; else -1 */
 };
 
 /* What a service does its own way. Optional ones may be NULL. */
 struct smtp_host_ops {
 	size_t conn_size; /* of its own struct, which begins with struct smtp_conn */
 	enum tls_service tls;
+	/* Optional: this peer is a proxy, and begins with a PROXY header. */
+	bool (*is_proxy)(struct smtp_host *h, const char *peer);
+	/* Optional: SMTP_OK, or the 421 that this client gets instead of a session. */
+	enum smtp_reply_id (*admit)(
+	    struct smtp_host *h, const struct net_address *client, struct refusal_args *args);
+	/* Optional: how long it waits for its greeting. */
+	uint64_t (*greet_ms)(struct smtp_conn *c);
 	void (*opened)(struct smtp_conn *c); /* optional: before the greeting */
 	void (*closed)(struct smtp_conn *c); /* optional: about to be freed */
 	void (*on_tls)(struct smtp_conn *c); /* optional: TLS stands */
@@ -139,13 +159,18 @@ struct smtp_host {
 	char hostname[256], help_url[REFUSAL_URL_MAX + 1];
 	uint64_t command_ms, data_ms, session_ms;
 	unsigned max_connections, max_per_address;
+	unsigned max_per_network; /* 0: no limit */
+	unsigned max_per_minute;  /* sessions that one client begins; 0: no limit */
 
 	/* private */
 	struct io_listener *listeners[SMTP_HOST_LISTENERS_MAX];
 	unsigned nlisteners;
 	LIST_HEAD(, smtp_conn) conns;
 	unsigned count;
-	struct map *per_address; /* key of an address -> number of sessions as a pointer */
+	struct map *per_address,
+	    *per_network;        /* key of lib/net -> number of sessions as a pointer */
+	struct map *this_minute; /* the same: sessions begun in it */
+	uint64_t minute;
 	uint64_t last_session;
 	char id_prefix[SMTP_HOST_ID_MAX];
 	bool stopping;
@@ -208,12 +233,12 @@ void smtp_conn_commit(struct smtp_conn *c);
 void smtp_conn_reset(struct smtp_conn *c);
 
 /* --- client.c: addresses and the limits on them --- */
-/* Text of an address (v4-mapped as IPv4) and the key that its limit is counted by (IPv6: /64). */
-uint64_t smtp_client_key(const struct sockaddr *sa, char *text, size_t size);
+/* Of a socket that is none of IP (a test's): loopback. */
+void smtp_client_address(const struct sockaddr *sa, struct net_address *out);
 bool smtp_client_in_list(const struct settings *settings, enum setting which, const char *address);
 bool smtp_client_is_loopback(const char *address);
-/* Counts one more; false, and nothing is counted, when the address has its most. */
-bool smtp_client_count(struct smtp_host *h, uint64_t key);
-void smtp_client_uncount(struct smtp_host *h, uint64_t key);
+/* Counts one more; false, and nothing is counted, when client, network or minute have their most. */
+bool smtp_client_count(struct smtp_host *h, const struct net_address *client);
+void smtp_client_uncount(struct smtp_host *h, const struct net_address *client);
 
 #endif

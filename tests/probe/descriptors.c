@@ -24,6 +24,7 @@ static const struct {
 	{ "keys", COMMON | KIND_DIR },
 	{ "resolver", COMMON | KIND_TCP | KIND_UDP },
 	{ "accounts", FILES },
+	{ "reputation", FILES },
 	{ "auth", COMMON },
 	{ "smtpd", NETWORK },
 	{ "delivery", COMMON | KIND_TCP },

@@ -236,6 +236,7 @@ dialogue("BAD_RECIPIENT", EHLO, MAIL, "RCPT TO:<bob@example..test>")
 dialogue("UTF8_NEEDED", EHLO, "MAIL FROM:<s\u00f8n@example.net>")
 dialogue("NO_RECIPIENTS", EHLO, MAIL, "DATA")
 dialogue("BAD_HELO", "EHLO a b")
+dialogue("EARLY_TALKER", EHLO, b"NOOP\r\nNOOP")
 dialogue("EARLY_DATA", EHLO, MAIL, RCPT, b"DATA\r\nSubject: early\r\n\r\n.")
 dialogue("BAD_COMMAND", "HELLO")
 dialogue("LINE_TOO_LONG", "NOOP " + "x" * 600)
@@ -264,6 +265,37 @@ def helo(name, said):
 helo("HELO_NOT_QUALIFIED", "printer")
 helo("HELO_OURS", HOST)
 helo("HELO_ADDRESS", "[192.0.2.8]")
+
+
+def stranger(name, code, *words):
+    """The same, from an address without a name."""
+    def run_it(m):
+        with setting(m, "smtpd.xclient-from", "127.0.0.1", ""):
+            def say():
+                with m.raw() as c:
+                    return talk(c, EHLO, "XCLIENT ADDR=192.0.2.66 NAME=[UNAVAILABLE]", *words)
+            return until(code, say)
+    provokes(name)(run_it)
+
+
+stranger("GREYLISTED", b"450", EHLO, MAIL, RCPT)
+
+
+@provokes("MISBEHAVED")
+def misbehaved(m):
+    """As long as it takes: the first penalties are too small."""
+    xclient = "XCLIENT ADDR=192.0.2.66 NAME=[UNAVAILABLE]"
+
+    def say():
+        with m.raw() as c:
+            got = talk(c, EHLO, xclient)
+            if got[-1].startswith(b"220"):
+                c.send(b"GET / HTTP/1.1\r\n")
+                reply(c)
+            return got
+    with setting(m, "smtpd.xclient-from", "127.0.0.1", ""):
+        return until(b"421", say)
+
 
 # --- logins -----------------------------------------------------------------------------------------
 

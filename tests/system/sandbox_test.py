@@ -4,7 +4,7 @@ from harness import *
 
 OPTIONS = {}
 PROBE = os.path.join(OUT, "probe")
-DAEMONS = ("control", "logger", "keys", "resolver", "accounts", "auth", "smtpd", "queue",
+DAEMONS = ("control", "logger", "keys", "resolver", "accounts", "reputation", "auth", "smtpd", "queue",
            "delivery", "submission", "imapd", "mailbox")
 
 
@@ -142,7 +142,7 @@ def test_secrets_stay_where_they_belong(m):
             if "ca.pem" in name:
                 continue
             assert mode & 0o007 == 0 or os.stat(m.folder).st_mode & 0o007 == 0 or not any(
-                part in path for part in ("/keys/", "/mail/", "/queue/", "/accounts/")), (
+                part in path for part in ("/keys/", "/mail/", "/queue/", "/accounts/", "/reputation/")), (
                     path, oct(mode))
 
 

@@ -30,6 +30,6 @@ def test_stop_and_start_keep_mail(m):
 
 def test_status_lists_every_daemon(m):
     out = m.cli("status").stdout
-    for name in ("logger", "keys", "resolver", "accounts", "auth", "smtpd", "submission", "queue",
+    for name in ("logger", "keys", "resolver", "accounts", "reputation", "auth", "smtpd", "submission", "queue",
                  "delivery", "imapd"):
         assert re.search(rf"\b{name}\b", out), f"{name} is missing:\n{out}"

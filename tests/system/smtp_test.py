@@ -8,7 +8,7 @@ example.net. MX 10 mx.example.net.
 $HOST mx.example.net 198.51.100.1
 """)
 BOB = "bob@" + DOMAIN
-OPTIONS = dict(users=(USER, BOB), settings=WORLD.settings())
+OPTIONS = dict(users=(USER, BOB), settings=[*WORLD.settings(), ("smtpd.greylist", "off")])
 SMTP_SOURCE = servers.PEERS + "/usr/sbin/smtp-source"
 
 

@@ -17,7 +17,8 @@ $WHEN 8.113.0.203.in-addr.arpa PTR timeout
 $WHEN 9.113.0.203.in-addr.arpa PTR servfail
 """
 WORLD = World(ZONES)
-OPTIONS = dict(settings=[*WORLD.settings(), ("log.debug", "yes")])
+OPTIONS = dict(settings=[*WORLD.settings(), ("log.debug", "yes"),
+                         ("smtpd.greylist", "off")])
 
 
 def name_of(m, source, to="127.0.0.1"):

@@ -1,0 +1,1 @@
+proxy_needs := net base

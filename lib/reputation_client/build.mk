@@ -1,0 +1,1 @@
+reputation_client_needs := net ipc io base

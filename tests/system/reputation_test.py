@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: ISC
+"""What is remembered of clients, in the world: greylist, penalties, limits, early talkers, proxies."""
+from harness import *
+from world import World
+
+ZONES = """
+$HOST mail.good.example 203.0.113.5 2001:db8:5::5
+$HOST mail.good.example 203.0.114.20 203.0.114.21
+good.example. MX 10 mail.good.example.
+odd.example. MX 10 mail.good.example.
+example.net. MX 10 mail.good.example.
+"""
+WORLD = World(ZONES)
+OPTIONS = dict(settings=[*WORLD.settings(), ("reputation.greylist-delay", "1"),
+                         ("smtpd.greet-delay", "1"), ("smtpd.connections-per-minute", "0")])
+MAIL = "MAIL FROM:<sender@good.example>"
+RCPT = f"RCPT TO:<{USER}>"
+ODD = "198.51.100.7"  # has no name
+
+
+def rcpt(m, source, sender="sender@good.example", to=USER):
+    with m.raw(source=source) as c:
+        c.expect(None, 220)
+        c.expect("EHLO client.example.net", 250)
+        c.expect(f"MAIL FROM:<{sender}>", 250)
+        return c.command(f"RCPT TO:<{to}>")[0]
+
+
+def setting(m, name, value, worked):
+    m.cli("config", "set", name, value)
+    m.cli("reload")
+    wait_until(f"{name} {value} works", 30 * SLOW, worked)
+
+
+# --- greylist
+
+def test_only_strangers_without_a_name_wait(m):
+    assert rcpt(m, "203.0.113.5") == 250
+    assert rcpt(m, ODD, "a@odd.example") == 450
+    line = m.wait_log(r"event=refused .*reason=GREYLISTED .*").group(0)
+    assert 'seconds="1"' in line, line
+    wait_until("it is let in", 30 * SLOW, lambda: rcpt(m, ODD, "a@odd.example") == 250)
+    assert rcpt(m, ODD, "a@odd.example") == 250
+    assert rcpt(m, ODD, "b@odd.example") == 450
+    assert rcpt(m, ODD, "c@odd.example", "postmaster@" + DOMAIN) == 250
+
+
+def test_greylist_outlives_a_restart(m):
+    wait_until("it is let in", 30 * SLOW, lambda: rcpt(m, "198.51.100.8", "r@odd.example") == 250)
+    m.stop()
+    m.start()
+    assert rcpt(m, "198.51.100.8", "r@odd.example") == 250
+
+
+def test_greylist_for_all_and_for_nobody(m):
+    setting(m, "smtpd.greylist", "all", lambda: rcpt(m, "203.0.113.5", "x@good.example") == 450)
+    setting(m, "smtpd.greylist", "off", lambda: rcpt(m, ODD, "y@odd.example") == 250)
+    setting(m, "smtpd.greylist", "suspicious", lambda: rcpt(m, ODD, "z@odd.example") == 450)
+
+
+@expects(r"reputation|child=|ended")
+def test_away_everything_passes(m):
+    os.kill(m.proc.pid, signal.SIGSTOP)
+    try:
+        for pid in m.daemons()["reputation"]:
+            os.kill(pid, signal.SIGKILL)
+        wait_until("passes", 30 * SLOW, lambda: rcpt(m, ODD, "away@odd.example") == 250)
+        m.wait_log("event=reputation-unasked reason=away")
+    finally:
+        os.kill(m.proc.pid, signal.SIGCONT)
+    wait_until("reputation is back", 30 * SLOW, lambda: rcpt(m, ODD, "back@odd.example") == 450)
+
+
+# --- penalties and limits
+
+def offend(m, source):
+    with m.raw(source=source) as c:
+        code, _ = c.reply()
+        if code == 220:
+            c.send(b"GET / HTTP/1.1\r\n")
+            assert c.reply()[0] == 554
+        return code
+
+
+def test_who_misbehaves_is_refused_for_a_while(m):
+    wait_until("refused", 60 * SLOW, lambda: offend(m, "203.0.115.9") == 421)
+    m.wait_log(r"event=turned-away client=203.0.115.9 code=421 reason=MISBEHAVED")
+    assert rcpt(m, "203.0.113.5") == 250
+    setting(m, "smtpd.penalties", "no", lambda: offend(m, "203.0.115.9") == 220)
+    setting(m, "smtpd.penalties", "yes", lambda: offend(m, "203.0.115.9") == 421)
+
+
+def test_twenty_short_connections_a_minute_pass(m):
+    for _ in range(20):
+        with m.raw(source="203.0.113.5") as c:
+            c.expect(None, 220)
+    assert rcpt(m, "203.0.113.5") == 250
+
+
+@expects("turned-away")
+def test_sessions_of_a_network_are_limited(m):
+    def one_more():
+        with m.raw(source="203.0.114.20") as a:
+            a.reply()
+            with m.raw(source="203.0.114.21") as b, m.raw(source="203.0.116.1") as other:
+                assert other.reply()[0] == 220
+                return b.reply()[0]
+    assert one_more() == 220
+    setting(m, "smtpd.max-connections-per-network", "1", lambda: one_more() == 421)
+    setting(m, "smtpd.max-connections-per-network", "200", lambda: one_more() == 220)
+
+
+@expects("turned-away")
+def test_sessions_of_a_minute_are_limited(m):
+    m.cli("config", "set", "smtpd.connections-per-minute", "2")
+    m.cli("reload")
+    def greeted(source):
+        with m.raw(source=source, to="2001:db8::25" if ":" in source else "127.0.0.1") as c:
+            return c.reply()[0]
+    wait_until("limited", 60 * SLOW, lambda: greeted("2001:db8:7::1") == 421)
+    assert greeted("2001:db8:8::1") == 220
+    assert greeted("127.0.0.1") == greeted("127.0.0.1") == greeted("127.0.0.1") == 220
+    m.cli("config", "set", "smtpd.connections-per-minute", "0")
+    m.cli("reload")
+    wait_until("not limited", 60 * SLOW, lambda: greeted("2001:db8:7::1") == 220)
+
+
+# --- early talkers
+
+def test_command_ahead_of_a_reply(m):
+    with m.raw(source="203.0.113.5") as c:
+        c.expect(None, 220)
+        c.send(b"EHLO client.example.net\r\nMAIL FROM:<a@good.example>\r\n")
+        code, text = c.reply()
+        assert code == 503 and text.startswith(b"5.5.0"), (code, text)
+        assert c.closed()
+    m.wait_log(r"event=early-talker client=203.0.113.5 bytes=\d+")
+
+
+def test_quit_behind_the_end_is_let_through(m):
+    before = m.count()
+    with m.raw(source="203.0.113.5") as c:
+        c.envelope()
+        c.send(message("hasty").encode() + b".\r\nQUIT\r\n")
+        c.expect(None, 250)
+        c.expect(None, 221)
+    m.wait_count(before + 1)
+
+
+def test_early_talkers_by_setting(m):
+    hosts = iter(range(1, 250))
+    def ahead():
+        with m.raw(source=f"203.0.118.{next(hosts)}") as c:
+            c.expect(None, 220)
+            c.send(b"EHLO client.example.net\r\nNOOP\r\n")
+            return c.reply()[0]
+    setting(m, "smtpd.early-talkers", "mark", lambda: ahead() == 250)
+    setting(m, "smtpd.early-talkers", "refuse", lambda: ahead() == 503)
+
+
+def test_who_was_bad_waits_and_is_caught_before_the_banner(m):
+    assert offend(m, "203.0.117.9") == 220
+    def before_banner():
+        with m.raw(source="203.0.117.9") as c:
+            c.send(b"EHLO client.example.net\r\n")
+            assert c.reply()[0] == 220
+            return c.reply()[0]
+    wait_until("watched", 30 * SLOW, lambda: before_banner() == 503)
+
+
+# --- PROXY
+
+PROXY = "198.51.100.250"
+
+
+def through(m, header, source=PROXY):
+    """The code of the first reply (0: none) to this header, and the recipient's after it."""
+    with m.raw(source=source) as c:
+        c.send(header)
+        code, _ = c.reply()
+        if code != 220:
+            return code, 0
+        c.expect("EHLO client.example.net", 250)
+        c.expect(MAIL, 250)
+        return code, c.command(RCPT)[0]
+
+
+@expects("proxy-header-bad")
+def test_proxy_protocol(m):
+    v1 = b"PROXY TCP4 203.0.114.20 192.0.2.25 4711 25\r\n"
+    v2 = (b"\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x24" + socket.inet_pton(socket.AF_INET6, "2001:db8:5::5") +
+          socket.inet_pton(socket.AF_INET6, "2001:db8::25") + b"\x12\x67\0\x19")
+    setting(m, "smtpd.proxy-from", PROXY, lambda: through(m, v1) == (220, 250))
+    for header, client in ((v1, "203.0.114.20"), (v2, "2001:db8:5::5")):
+        start = m.log_size()
+        assert through(m, header) == (220, 250)
+        m.wait_log(rf"event=closed client={client} ", start)
+    start = m.log_size()
+    assert through(m, b"EHLO client.example.net\r\n") == (0, 0)
+    m.wait_log(rf"event=proxy-header-bad proxy={PROXY}", start)
+    # nobody else may say whose connection it is
+    with m.raw(source="203.0.114.20") as c:
+        c.expect(None, 220)
+        c.send(v1)
+        got = c.reply()
+        assert got[0] == 554, got
+
+
+def test_proxied_clients_are_limited_for_themselves(m):
+    header = b"PROXY TCP4 203.0.115.9 192.0.2.25 4711 25\r\n"
+    wait_until("refused", 60 * SLOW, lambda: offend(m, "203.0.115.9") == 421)
+    assert through(m, header)[0] == 421
+    assert through(m, b"PROXY TCP4 203.0.114.21 192.0.2.25 1 25\r\n") == (220, 250)
