@@ -587,6 +587,7 @@ test_half_close(void **state)
 	static const int want[] = { 220, 250, 250, 250, 550, 250, 221 };
 
 	(void)state;
+	t.d->host.policy.refuse_early = false;
 	client_connect();
 	say("EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@x>\r\nRCPT TO:<no@x>\r\nRSET\r\nQUIT\r\n");
 	run(5);
@@ -601,6 +602,7 @@ static void
 test_stuffing(void **state)
 {
 	(void)state;
+	t.d->host.policy.refuse_early = false;
 	client_connect();
 	assert_int_equal(reply_code(), 220);
 	say("EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@x>\r\nDATA\r\na\r\n.\r\n");
@@ -692,6 +694,7 @@ static void
 test_reverse_name(void **state)
 {
 	(void)state;
+	set(SET_smtpd_greylist, "off"); /* which would wait for the name at RCPT */
 	client_connect();
 	assert_int_equal(reply_code(), 220);
 	stranger("192.0.2.7", "");
@@ -911,6 +914,7 @@ test_input_behind_a_question(void **state)
 	enum { COUNT = 90 };
 
 	(void)state;
+	t.d->host.policy.refuse_early = false;
 	envelope();
 	t.mute_accounts = true;
 	say("RCPT TO:<alice@here.test>\r\n");
@@ -946,6 +950,42 @@ test_large(void **state)
 	assert_int_equal(t.commits, 1);
 }
 
+/* What is sent ahead is refused; strangers wait at RCPT for their name, not for long, and are let in when
+ * reputation is not there to be asked. */
+static void
+test_strangers(void **state)
+{
+	(void)state;
+	client_connect();
+	assert_int_equal(reply_code(), 220);
+	say("EHLO c\r\nMAIL FROM:<>\r\n");
+	assert_int_equal(reply_code(), 503);
+	assert_int_equal(reply_code(), 0);
+	wait_idle();
+	client_connect();
+	assert_int_equal(reply_code(), 220);
+	t.mute_resolver = true;
+	assert_int_equal(ask("XCLIENT ADDR=192.0.2.7\r\n"), 220);
+	assert_int_equal(ask("EHLO c.test\r\n"), 250);
+	assert_int_equal(ask("MAIL FROM:<>\r\n"), 250);
+	say("RCPT TO:<alice@x>\r\n");
+	assert_false(run(40)); /* waits */
+	ipc_send_dns_answer(t.resolver, t.question, &(struct ipc_dns_answer){ .result = IPC_NO });
+	assert_int_equal(reply_code(), 250);
+	/* a client that leaves while it waits */
+	assert_int_equal(ask("XCLIENT ADDR=192.0.2.8\r\n"), 503);
+	assert_int_equal(ask("RSET\r\n"), 250);
+	assert_int_equal(ask("XCLIENT ADDR=192.0.2.8\r\n"), 220);
+	assert_int_equal(ask("EHLO c.test\r\n"), 250);
+	assert_int_equal(ask("MAIL FROM:<>\r\n"), 250);
+	say("RCPT TO:<alice@x>\r\n");
+	assert_false(run(40));
+	io_stream_free(&t.client);
+	ipc_send_dns_answer(t.resolver, t.question, &(struct ipc_dns_answer){ .result = IPC_NO });
+	wait_idle();
+	assert_int_equal(map_count(t.d->questions), 0);
+}
+
 int
 main(void)
 {
@@ -969,6 +1009,7 @@ main(void)
 		T(test_stop),
 		T(test_back_pressure),
 		T(test_input_behind_a_question),
+		T(test_strangers),
 		T(test_large),
 	};
 
