@@ -27,7 +27,8 @@ $WHEN *broken.test * servfail
 5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.{ZEN}. A 127.0.0.4
 """
 WORLD = World(HEALTHY)
-OPTIONS = dict(users=(USER, BOB), settings=[*WORLD.settings(), ("smtpd.blocklists", ZEN), ("smtpd.greylist", "off")])
+OPTIONS = dict(users=(USER, BOB), settings=[*WORLD.settings(), ("smtpd.blocklists", ZEN), ("smtpd.greylist", "off"),
+                                                 ("smtpd.connections-per-minute", "0")])
 
 
 def rcpt(m, *recipients, source="203.0.113.20", sender=SENDER, to="127.0.0.1"):

@@ -4,21 +4,21 @@ from harness import *
 from world import World
 
 ZONES = """
-$HOST mail.good.example 203.0.113.5 2001:db8:5::5
-$HOST mail.good.example 203.0.114.20 203.0.114.21
-good.example. MX 10 mail.good.example.
-odd.example. MX 10 mail.good.example.
-example.net. MX 10 mail.good.example.
+$HOST mail.good.example.org 203.0.113.5 2001:db8:5::5
+$HOST mail.good.example.org 203.0.114.20 203.0.114.21
+good.example.org. MX 10 mail.good.example.org.
+odd.example.com. MX 10 mail.good.example.org.
+example.net. MX 10 mail.good.example.org.
 """
 WORLD = World(ZONES)
 OPTIONS = dict(settings=[*WORLD.settings(), ("reputation.greylist-delay", "1"),
                          ("smtpd.greet-delay", "1"), ("smtpd.connections-per-minute", "0")])
-MAIL = "MAIL FROM:<sender@good.example>"
+MAIL = "MAIL FROM:<sender@good.example.org>"
 RCPT = f"RCPT TO:<{USER}>"
 ODD = "198.51.100.7"  # has no name
 
 
-def rcpt(m, source, sender="sender@good.example", to=USER):
+def rcpt(m, source, sender="sender@good.example.org", to=USER):
     with m.raw(source=source) as c:
         c.expect(None, 220)
         c.expect("EHLO client.example.net", 250)
@@ -36,26 +36,26 @@ def setting(m, name, value, worked):
 
 def test_only_strangers_without_a_name_wait(m):
     assert rcpt(m, "203.0.113.5") == 250
-    assert rcpt(m, ODD, "a@odd.example") == 450
+    assert rcpt(m, ODD, "a@odd.example.com") == 450
     line = m.wait_log(r"event=refused .*reason=GREYLISTED .*").group(0)
     assert 'seconds="1"' in line, line
-    wait_until("it is let in", 30 * SLOW, lambda: rcpt(m, ODD, "a@odd.example") == 250)
-    assert rcpt(m, ODD, "a@odd.example") == 250
-    assert rcpt(m, ODD, "b@odd.example") == 450
-    assert rcpt(m, ODD, "c@odd.example", "postmaster@" + DOMAIN) == 250
+    wait_until("it is let in", 30 * SLOW, lambda: rcpt(m, ODD, "a@odd.example.com") == 250)
+    assert rcpt(m, ODD, "a@odd.example.com") == 250
+    assert rcpt(m, ODD, "b@odd.example.com") == 450
+    assert rcpt(m, ODD, "c@odd.example.com", "postmaster@" + DOMAIN) == 250
 
 
 def test_greylist_outlives_a_restart(m):
-    wait_until("it is let in", 30 * SLOW, lambda: rcpt(m, "198.51.100.8", "r@odd.example") == 250)
+    wait_until("it is let in", 30 * SLOW, lambda: rcpt(m, "198.51.100.8", "r@odd.example.com") == 250)
     m.stop()
     m.start()
-    assert rcpt(m, "198.51.100.8", "r@odd.example") == 250
+    assert rcpt(m, "198.51.100.8", "r@odd.example.com") == 250
 
 
 def test_greylist_for_all_and_for_nobody(m):
-    setting(m, "smtpd.greylist", "all", lambda: rcpt(m, "203.0.113.5", "x@good.example") == 450)
-    setting(m, "smtpd.greylist", "off", lambda: rcpt(m, ODD, "y@odd.example") == 250)
-    setting(m, "smtpd.greylist", "suspicious", lambda: rcpt(m, ODD, "z@odd.example") == 450)
+    setting(m, "smtpd.greylist", "all", lambda: rcpt(m, "203.0.113.5", "x@good.example.org") == 450)
+    setting(m, "smtpd.greylist", "off", lambda: rcpt(m, ODD, "y@odd.example.com") == 250)
+    setting(m, "smtpd.greylist", "suspicious", lambda: rcpt(m, ODD, "z@odd.example.com") == 450)
 
 
 @expects(r"reputation|child=|ended")
@@ -64,11 +64,11 @@ def test_away_everything_passes(m):
     try:
         for pid in m.daemons()["reputation"]:
             os.kill(pid, signal.SIGKILL)
-        wait_until("passes", 30 * SLOW, lambda: rcpt(m, ODD, "away@odd.example") == 250)
+        wait_until("passes", 30 * SLOW, lambda: rcpt(m, ODD, "away@odd.example.com") == 250)
         m.wait_log("event=reputation-unasked reason=away")
     finally:
         os.kill(m.proc.pid, signal.SIGCONT)
-    wait_until("reputation is back", 30 * SLOW, lambda: rcpt(m, ODD, "back@odd.example") == 450)
+    wait_until("reputation is back", 30 * SLOW, lambda: rcpt(m, ODD, "back@odd.example.com") == 450)
 
 
 # --- penalties and limits
@@ -130,7 +130,7 @@ def test_sessions_of_a_minute_are_limited(m):
 def test_command_ahead_of_a_reply(m):
     with m.raw(source="203.0.113.5") as c:
         c.expect(None, 220)
-        c.send(b"EHLO client.example.net\r\nMAIL FROM:<a@good.example>\r\n")
+        c.send(b"EHLO client.example.net\r\nMAIL FROM:<a@good.example.org>\r\n")
         code, text = c.reply()
         assert code == 503 and text.startswith(b"5.5.0"), (code, text)
         assert c.closed()
