@@ -10,7 +10,7 @@ import reader  # noqa: E402
 
 OPTIONS = None
 SAMPLE = 20
-PARTS = 4
+PARTS = 8
 
 
 def ready():
