@@ -45,11 +45,13 @@ uint64_t
 behaviour_greet_ms(struct smtp_conn *c)
 {
 	struct smtpd *d = c->host->arg;
+	uint64_t seconds = settings_u64(d->settings, SET_smtpd_greet_delay);
 
-	if (!settings_bool(d->settings, SET_smtpd_penalties) ||
+	if (seconds == 0 || !settings_bool(d->settings, SET_smtpd_penalties) ||
 	    !reputation_watched(d->reputation, &c->address))
 		return 0;
-	return settings_u64(d->settings, SET_smtpd_greet_delay) * 1000;
+	log_info(c->id, "event=watched client=%s", c->client);
+	return seconds * 1000;
 }
 
 /* --- notes -------------------------------------------------------------------------------------- */
@@ -86,8 +88,9 @@ tell(struct session *s)
 
 	reputation_note(r, client, OFFENCE_UNKNOWN_RECIPIENT, s->unknown);
 	reputation_note(r, client, OFFENCE_RELAY, s->relay);
+	reputation_note(r, client, OFFENCE_CONTENT, s->content);
 	reputation_note(r, client, OFFENCE_ACCEPTED, s->accepted);
-	s->unknown = s->relay = s->accepted = 0;
+	s->unknown = s->relay = s->content = s->accepted = 0;
 }
 
 void
@@ -164,11 +167,14 @@ on_grey(void *arg, uint32_t wait)
 	s->grey = NULL;
 	s->asked = NULL;
 	snprintf(seconds, sizeof(seconds), "%u", wait);
-	if (wait == 0)
+	if (wait == 0) {
+		log_info(s->conn.id, "event=greylist client=%s rcpt=\"%s\"", s->conn.client,
+		    LOGS(r->address));
 		smtp_recipient_accept(&s->conn, r);
-	else
+	} else {
 		smtp_conn_refuse_with(&s->conn, SMTP_GREYLISTED,
 		    &(struct refusal_args){ .seconds = seconds }, "rcpt", r->address);
+	}
 	smtp_conn_pump(&s->conn);
 }
 

@@ -62,6 +62,7 @@ format_refused(struct session *s)
 		why = SMTP_NESTED_TOO_DEEP;
 	if (why == SMTP_OK)
 		return false;
+	s->content++;
 	smtp_conn_reset(c); /* queue forgets what it has of it */
 	smtp_conn_refuse(c, why, "message", STR(""));
 	return true;

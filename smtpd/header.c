@@ -37,6 +37,13 @@ header_length(struct str text, size_t from)
 }
 
 static void
+pass_body(struct session *s, struct str run)
+{
+	reports_body(s, run);
+	smtp_conn_content(&s->conn, run);
+}
+
+static void
 pass_header(struct session *s, size_t length)
 {
 	struct smtp_conn *c = &s->conn;
@@ -45,6 +52,7 @@ pass_header(struct session *s, size_t length)
 	int n = authres_foreign(text, str_of(c->host->hostname), cuts);
 	size_t at = 0;
 
+	reports_header(s, text);
 	if (n < 0) {
 		s->header_too_long = true;
 		return;
@@ -68,7 +76,7 @@ header_content(struct session *s, struct str run)
 
 	if (s->header_over) {
 		if (!s->header_too_long)
-			smtp_conn_content(&s->conn, run);
+			pass_body(s, run);
 		return;
 	}
 	take = run.n < SESSION_HEADER_MAX - before ? run.n : SESSION_HEADER_MAX - before;
@@ -81,8 +89,7 @@ header_content(struct session *s, struct str run)
 	s->header_over = true;
 	pass_header(s, length);
 	if (!s->header_too_long && length - before < run.n)
-		smtp_conn_content(
-		    &s->conn, str_from(run.p + (length - before), run.n - (length - before)));
+		pass_body(s, str_from(run.p + (length - before), run.n - (length - before)));
 }
 
 enum smtp_reply_id

@@ -32,6 +32,7 @@ closed(struct smtp_conn *c)
 	lookups_clear(&s->lookups);
 	buf_free(&s->header);
 	behaviour_forget(s);
+	reports_forget(s);
 	behaviour_tell(s);
 }
 
@@ -85,7 +86,8 @@ on_end(struct smtp_conn *c)
 		return;
 	}
 	c->size -= s->cut;
-	smtp_conn_commit(c);
+	if (!reports_ask(s))
+		smtp_conn_commit(c);
 }
 
 void
@@ -104,6 +106,7 @@ on_reset(struct smtp_conn *c)
 
 	behaviour_forget(s);
 	format_forget(s);
+	reports_forget(s);
 	s->waits = WAITS_NOT;
 	s->has_sender = false;
 }
@@ -128,6 +131,7 @@ prepend(struct smtp_conn *c, struct buf *out)
 				     .only_rcpt = c->recipients == 1 ? only : NULL,
 				     .time = time(NULL) });
 	checks_print((struct session *)c, out);
+	reports_print((struct session *)c, out);
 }
 
 static void

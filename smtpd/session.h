@@ -3,6 +3,7 @@
 #ifndef POSTERN_SMTPD_SESSION_H
 #define POSTERN_SMTPD_SESSION_H
 
+#include "bounce/bounce.h"
 #include "smtp/format.h"
 #include "smtp/nesting.h"
 #include "dmarc/dmarc.h"
@@ -48,7 +49,15 @@ struct sender_checks {
 
 /* Places of the words in settings/choice_table.h. */
 enum { SMTPD_TALKERS_OFF, SMTPD_TALKERS_MARK, SMTPD_TALKERS_REFUSE };
+enum { SMTPD_REPORTS_OFF, SMTPD_REPORTS_MARK, SMTPD_REPORTS_REFUSE };
 enum { SMTPD_GREYLIST_OFF, SMTPD_GREYLIST_SUSPICIOUS, SMTPD_GREYLIST_ALL };
+
+/* Of a bounce, delivery report or read receipt. */
+struct report_check {
+	struct bounce seen;
+	struct reputation_question *question;
+	bool foreign; /* speaks of no message that we sent */
+};
 
 enum session_waits { WAITS_NOT, WAITS_RCPT };
 
@@ -64,11 +73,12 @@ struct session {
 	struct lookups lookups;
 	struct client_checks client;
 	struct sender_checks sender;
-	struct reputation_question *grey;  /* about asked */
-	unsigned unknown, relay, accepted; /* what it did, told at its end */
-	bool has_sender;                   /* inside of a transaction */
-	enum session_waits waits;          /* which answer to the client needs facts from DNS */
-	struct buf header;                 /* of the message, while it is incomplete */
+	struct report_check report;
+	struct reputation_question *grey;           /* about asked */
+	unsigned unknown, relay, content, accepted; /* what it did, told at its end */
+	bool has_sender;                            /* inside of a transaction */
+	enum session_waits waits; /* which answer to the client needs facts from DNS */
+	struct buf header;        /* of the message, while it is incomplete */
 	bool header_over, header_too_long;
 	uint64_t cut; /* bytes that were taken out of it */
 };
@@ -101,6 +111,16 @@ void behaviour_tell(struct session *s);
 bool behaviour_greylist(struct session *s);
 /* The recipient is forgotten. */
 void behaviour_forget(struct session *s);
+
+/* --- reports.c: bounces and the like --- */
+/* The header is complete; then comes the body. */
+void reports_header(struct session *s, struct str header);
+void reports_body(struct session *s, struct str run);
+/* All of it has come. True: it is stored or refused when reputation has answered. */
+bool reports_ask(struct session *s);
+void reports_forget(struct session *s);
+/* Appends the mark of one that speaks of no message of ours. */
+void reports_print(const struct session *s, struct buf *out);
 
 /* --- helo.c --- */
 /* True: the client's name is none, and the recipient was refused for it. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -20,7 +21,7 @@ static struct {
 	struct io_loop *loop;
 	struct settings *settings;
 	struct smtpd *d;
-	struct ipc_channel *accounts, *queue, *resolver;
+	struct ipc_channel *accounts, *queue, *resolver, *reputation;
 	struct io_stream *client;
 	struct buf got; /* what the client received, not yet looked at */
 	bool client_end, timed_out, stopped;
@@ -33,7 +34,11 @@ static struct {
 	char prepend[2048], from[512], rcpt[512];
 	unsigned elsewhere; /* of the last recipient, with accounts_n */
 	size_t accounts_n;
-	bool mute_accounts, mute_resolver;
+	bool mute_accounts, mute_resolver, mute_reputation;
+	char asked_ids[256]; /* what reputation was asked about; "|" for NUL */
+	unsigned offences[OFFENCE__MAX];
+	char good[400];                /* the last good note */
+	uint64_t since;                /* what it says of its memory */
 	uint64_t unanswered, question; /* what accounts and resolver were asked last */
 	char line[600];                /* last line of the last reply */
 	char reply[2048];              /* all of it */
@@ -59,7 +64,8 @@ on_lookup(
 		enum ipc_result result;
 	} users[] = { { "alice@", IPC_OK }, { "postmaster", IPC_OK }, { "gone@", IPC_SUSPENDED },
 		{ "full@", IPC_FULL }, { "far@", IPC_NOT_LOCAL }, { "trouble@", IPC_TEMP },
-		{ "empty@", IPC_OK }, { "away@", IPC_OK }, { "both@", IPC_OK } };
+		{ "empty@", IPC_OK }, { "away@", IPC_OK }, { "both@", IPC_OK },
+		{ "SRS0=", IPC_OK } };
 	struct ipc_address_is is = { .result = IPC_NO };
 
 	(void)arg;
@@ -69,9 +75,10 @@ on_lookup(
 		if (str_starts_nocase(m->address, str_of(users[i].user)))
 			is.result = (uint8_t)users[i].result;
 	is.elsewhere = str_starts_nocase(m->address, STR("away@")) ||
-		       str_starts_nocase(m->address, STR("both@"));
+		       str_starts_nocase(m->address, STR("both@")) ||
+		       str_starts_nocase(m->address, STR("SRS0="));
 	if (is.result == IPC_OK && !str_starts_nocase(m->address, STR("empty@")) &&
-	    !str_starts_nocase(m->address, STR("away@")))
+	    (!is.elsewhere || str_starts_nocase(m->address, STR("both@"))))
 		is.accounts = str_from("\0\0\0\1", 4);
 	t.unanswered = id;
 	if (!t.mute_accounts)
@@ -170,6 +177,9 @@ answer_sender(const struct ipc_dns_query *m, struct ipc_dns_answer *a)
 	} else if (str_eq(m->name, STR("address.net")) && m->type == DNS_A) {
 		a->result = IPC_OK;
 		a->rdata = STR("\0\4\300\0\2\1");
+	} else if (str_eq(m->name, STR("vouches.net")) && m->type == DNS_TXT) {
+		a->result = IPC_OK;
+		a->rdata = STR("\0\14\13v=spf1 +all");
 	} else if (str_eq(m->name, STR("forbids.net")) && m->type == DNS_TXT) {
 		a->result = IPC_OK;
 		a->rdata = STR("\0\14\13v=spf1 -all");
@@ -198,7 +208,52 @@ on_query(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_dns_qu
 	ipc_send_dns_answer(ch, id, &a);
 }
 
+/* <ours@here.test> is known, nothing else. */
+static void
+on_sent_ask(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_sent_ask *m, int fd)
+{
+	size_t n = m->ids.n < sizeof(t.asked_ids) - 1 ? m->ids.n : sizeof(t.asked_ids) - 1;
+
+	(void)arg;
+	(void)fd;
+	for (size_t i = 0; i < n; i++)
+		t.asked_ids[i] = m->ids.p[i] != '\0' ? m->ids.p[i] : '|';
+	t.asked_ids[n] = '\0';
+	if (t.mute_reputation)
+		io_loop_stop(t.loop);
+	else
+		ipc_send_sent_answer(ch, id,
+		    &(struct ipc_sent_answer){
+			.result = strstr(t.asked_ids, "ours@here.test|") ? IPC_OK : IPC_NO,
+			.since = t.since });
+}
+
+static void
+on_client_note(
+    void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_client_note *m, int fd)
+{
+	(void)arg;
+	(void)ch;
+	(void)id;
+	(void)fd;
+	assert_true(m->what < OFFENCE__MAX);
+	t.offences[m->what] += m->count;
+}
+
+static void
+on_good_note(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_good_note *m, int fd)
+{
+	(void)arg;
+	(void)ch;
+	(void)id;
+	(void)fd;
+	snprintf(t.good, sizeof(t.good), "%.*s %.*s %u", STRF(m->client), STRF(m->domain), m->spf);
+}
+
 static const union ipc_handler handlers[IPC__MAX] = {
+	IPC_ON(client_note, on_client_note),
+	IPC_ON(good_note, on_good_note),
+	IPC_ON(sent_ask, on_sent_ask),
 	IPC_ON(address_lookup, on_lookup),
 	IPC_ON(msg_begin, on_begin),
 	IPC_ON(msg_recipient, on_recipient),
@@ -394,6 +449,7 @@ teardown(void **state)
 	ipc_channel_free(&t.accounts);
 	ipc_channel_free(&t.queue);
 	ipc_channel_free(&t.resolver);
+	ipc_channel_free(&t.reputation);
 	run(20); /* streams that finish by themselves */
 	io_timer_free(&t.watchdog);
 	io_loop_free(&t.loop);
@@ -987,6 +1043,170 @@ test_strangers(void **state)
 	assert_int_equal(map_count(t.d->questions), 0);
 }
 
+/* --- reports --- */
+
+#define MONTH_OLD ((uint64_t)time(NULL) - 30 * 86400 - 5)
+#define IS_MARKED (strstr(t.prepend, "X-Postern-Report: foreign") != NULL)
+
+static void
+begin_report(const char *from, const char *to)
+{
+	char line[200];
+
+	client_connect();
+	assert_int_equal(reply_code(), 220);
+	assert_int_equal(ask("XCLIENT ADDR=192.0.2.7\r\n"), 220);
+	assert_int_equal(ask("EHLO c.test\r\n"), 250);
+	snprintf(line, sizeof(line), "MAIL FROM:<%s>\r\n", from);
+	assert_int_equal(ask(line), 250);
+	snprintf(line, sizeof(line), "RCPT TO:<%s>\r\n", to);
+	assert_int_equal(ask(line), 250);
+	assert_int_equal(ask("DATA\r\n"), 354);
+}
+
+/* The code for a message from outside that was accepted at RCPT. */
+static int
+report(const char *from, const char *to, const char *content)
+{
+	begin_report(from, to);
+	say(content);
+	return ask(".\r\n");
+}
+
+static void
+reports_setup(const char *mode)
+{
+	set(SET_smtpd_spf, "no");
+	set(SET_smtpd_greylist, "off");
+	set(SET_smtpd_check_sender_domain, "no");
+	set(SET_smtpd_foreign_reports, mode);
+	if (t.reputation == NULL)
+		t.reputation = connect_peer(IPC_CH_reputation);
+}
+
+static void
+test_reports_are_marked(void **state)
+{
+	(void)state;
+	reports_setup("mark");
+	t.since = 1;
+	assert_int_equal(
+	    report("", "alice@x", "From: a@b\r\nMessage-ID: <ours@here.test>\r\n\r\n"), 250);
+	assert_string_equal(t.asked_ids, "");
+	assert_true(IS_MARKED);
+	assert_int_equal(
+	    report("", "alice@x", "From: a@b\r\n\r\n> Message-ID: <ours@Here.Test>\r\n"), 250);
+	assert_string_equal(t.asked_ids, "ours@here.test|");
+	assert_false(IS_MARKED);
+	assert_int_equal(
+	    report("a@b.test", "alice@x", "From: a@b\r\nIn-Reply-To: <not@here.test>\r\n\r\n"),
+	    250);
+	assert_false(IS_MARKED);
+	assert_int_equal(report("a@b.test", "alice@x",
+			     "From: a@b\r\nContent-Type: multipart/report;\r\n"
+			     " report-type=delivery-status\r\nReferences: <not@here.test>\r\n\r\n"),
+	    250);
+	assert_true(IS_MARKED);
+	assert_string_equal(t.asked_ids, "not@here.test|");
+	/* of mail that was forwarded by us */
+	assert_int_equal(report("", "away@x", "From: a@b\r\n\r\n"), 250);
+	assert_true(IS_MARKED);
+	reports_setup("off");
+	assert_int_equal(report("", "alice@x", "From: a@b\r\n\r\n"), 250);
+	assert_false(IS_MARKED);
+	assert_int_equal(t.commits, 6);
+}
+
+/* Only with a memory of 30 days, not for postmaster, and not for a message that was forwarded. */
+static void
+test_reports_are_refused(void **state)
+{
+	static const char foreign[] = "From: a@b\r\nIn-Reply-To: <not@here.test>\r\n\r\nx\r\n";
+
+	(void)state;
+	reports_setup("refuse");
+	t.since = MONTH_OLD;
+	assert_int_equal(report("", "alice@x", foreign), 550);
+	assert_non_null(strstr(t.reply, "P514"));
+	assert_int_equal(t.commits, 0);
+	/* the session goes on */
+	assert_int_equal(ask("MAIL FROM:<>\r\n"), 250);
+	assert_int_equal(
+	    report("", "alice@x", "From: a@b\r\nReferences: <ours@here.test>\r\n\r\n"), 250);
+	assert_false(IS_MARKED);
+	assert_int_equal(report("", "Postmaster", foreign), 250);
+	assert_true(IS_MARKED);
+	assert_int_equal(report("", "SRS0=a=b=c=d@x", foreign), 250);
+	assert_false(IS_MARKED);
+	t.since = MONTH_OLD + 3600;
+	assert_int_equal(report("", "alice@x", foreign), 250);
+	assert_true(IS_MARKED);
+	/* a clock that went back */
+	t.since = (uint64_t)time(NULL) + 1000;
+	assert_int_equal(report("", "alice@x", foreign), 250);
+	assert_true(IS_MARKED);
+	assert_int_equal(t.commits, 5);
+}
+
+/* reputation is away or goes while it is asked: nobody is refused, nothing is marked. */
+static void
+test_reports_without_reputation(void **state)
+{
+	static const char foreign[] = "From: a@b\r\n\r\nx\r\n";
+
+	(void)state;
+	reports_setup("refuse");
+	ipc_channel_free(&t.reputation);
+	assert_int_equal(report("", "alice@x", foreign), 250);
+	assert_false(IS_MARKED);
+	reports_setup("refuse");
+	t.since = MONTH_OLD;
+	t.mute_reputation = true;
+	begin_report("", "alice@x");
+	say(foreign);
+	say(".\r\n");
+	assert_true(run(3000)); /* it was asked */
+	ipc_channel_free(&t.reputation);
+	assert_int_equal(reply_code(), 250);
+	assert_false(IS_MARKED);
+	/* a client that leaves while it waits */
+	reports_setup("refuse");
+	begin_report("", "alice@x");
+	say(foreign);
+	say(".\r\n");
+	assert_true(run(3000));
+	io_stream_free(&t.client);
+	ipc_channel_free(&t.reputation);
+	wait_idle();
+	assert_int_equal(t.commits, 3);
+}
+
+/* reputation learns what a client did: good mail with the domain that SPF vouches for, and bad mail. */
+static void
+test_notes_about_clients(void **state)
+{
+	(void)state;
+	reports_setup("mark");
+	set(SET_smtpd_spf, "yes");
+	assert_int_equal(report("a@vouches.net", "alice@x", "From: a@b\r\n\r\n"), 250);
+	assert_string_equal(t.good, "192.0.2.7 vouches.net 1");
+	t.good[0] = '\0';
+	assert_int_equal(report("a@b.test", "alice@x", "From: a@b\r\n\r\n"), 250);
+	assert_string_equal(t.good, "");
+	assert_int_equal(report("a@b.test", "alice@x", "To: a@b\r\n\r\n"), 550);
+	assert_int_equal(ask("MAIL FROM:<>\r\n"), 250);
+	assert_int_equal(ask("RCPT TO:<nobody@x>\r\n"), 550);
+	assert_int_equal(ask("RCPT TO:<far@x>\r\n"), 550);
+	assert_int_equal(ask("QUIT\r\n"), 221);
+	wait_idle();
+	for (int i = 0; i < 100 && t.offences[OFFENCE_RELAY] == 0; i++)
+		run(5);
+	assert_int_equal(t.offences[OFFENCE_ACCEPTED], 2);
+	assert_int_equal(t.offences[OFFENCE_CONTENT], 1);
+	assert_int_equal(t.offences[OFFENCE_UNKNOWN_RECIPIENT], 1);
+	assert_int_equal(t.offences[OFFENCE_RELAY], 1);
+}
+
 int
 main(void)
 {
@@ -1012,6 +1232,10 @@ main(void)
 		T(test_input_behind_a_question),
 		T(test_strangers),
 		T(test_large),
+		T(test_reports_are_marked),
+		T(test_reports_are_refused),
+		T(test_reports_without_reputation),
+		T(test_notes_about_clients),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

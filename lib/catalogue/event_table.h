@@ -45,6 +45,17 @@ EVENT("smtpd", "results-removed", "",
 EVENT("smtpd", "dns-given-up", "",
     "DNS gave no answer in time to {questions} question(s).",
     "Das DNS hat auf {questions} Fragen nicht rechtzeitig geantwortet.")
+EVENT("smtpd", "report", "foreign",
+    "It is a report ({kind}) that speaks of no message sent from here: {foreign}.",
+    "Es ist eine Rückmeldung ({kind}), die von keiner von hier gesendeten Nachricht handelt: {foreign}.")
+EVENT("smtpd", "report", "", "It is a report ({kind}); about a message sent from here: {ours}.",
+    "Es ist eine Rückmeldung ({kind}); über eine von hier gesendete Nachricht: {ours}.")
+EVENT("smtpd", "greylist", "", "The greylist has let it in for <{rcpt}>.",
+    "Die Greylist hat es für <{rcpt}> eingelassen.")
+EVENT("smtpd", "early-talker", "", "{client} sent {bytes} byte(s) before its turn.",
+    "{client} hat {bytes} Byte gesendet, bevor es an der Reihe war.")
+EVENT("smtpd", "watched", "", "{client} has misbehaved lately: it had to wait for its greeting.",
+    "{client} hat sich zuletzt falsch verhalten: Es musste auf die Begrüßung warten.")
 EVENT("smtpd", "xclient", "", "A trusted proxy speaks for {as}.",
     "Ein vertrauter Vermittler spricht für {as}.")
 EVENT("smtpd", "closed", "", "The session ended ({reason}).", "Die Sitzung endete ({reason}).")

@@ -202,6 +202,11 @@ REFUSAL(NULL_SENDER_SEVERAL, 513, 550, "5.5.3", PROGRAM,
     "Eine Nachricht ohne Absender darf nur einen Empfaenger haben",
     "Notifications go to one address: to who sent the message they are about.",
     "Benachrichtigungen gehen an eine Adresse: an den Absender der Nachricht, von der sie handeln.")
+REFUSAL(FOREIGN_REPORT, 514, 550, "5.7.1", SERVER,
+    "This bounce or receipt speaks of no message that was sent from here",
+    "Diese Rueckmeldung oder Lesebestaetigung betrifft keine von hier gesendete Nachricht",
+    "Somebody sent mail with a forged sender address, and your server reported to the address instead of refusing the mail in the session. Do not send such reports; where a report is right it names the Message-ID (In-Reply-To, References, or the header of the returned message).",
+    "Jemand hat mit gefälschtem Absender gesendet, und der meldende Server berichtet an diese Adresse, statt die Mail in der Sitzung abzulehnen. Solche Meldungen nicht senden; eine berechtigte nennt die Message-ID (In-Reply-To, References oder der Kopf der zurückgesandten Nachricht).")
 REFUSAL(RELAY_DENIED, 517, 550, "5.7.1", SENDER, "This server does not take mail for that domain",
     "Dieser Server nimmt fuer diese Domain keine Mail an",
     "A user of this server who writes to others must log in first: set the mail program to port 465 or 587 with user name and password. Everybody else: check the domain, and its MX record if it is yours.",

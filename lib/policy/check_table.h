@@ -14,6 +14,21 @@ CHECK(dialogue, smtp, "", "",
 CHECK(connections, smtp, "smtpd.max-connections-per-address", "",
     "One address may have {smtpd.max-connections-per-address} connections at a time, all together {smtpd.max-connections}.",
     "Eine Adresse darf {smtpd.max-connections-per-address} Verbindungen zugleich haben, alle zusammen {smtpd.max-connections}.")
+CHECK(networks, smtp, "", "",
+    "The clients of one network (IPv4: a /24, IPv6: a /48) may have {smtpd.max-connections-per-network} connections at a time.",
+    "Die Gegenstellen eines Netzes (IPv4: ein /24, IPv6: ein /48) dürfen zusammen {smtpd.max-connections-per-network} Verbindungen zugleich haben.")
+CHECK(connection_rate, smtp, "smtpd.connections-per-minute", "0",
+    "One address may begin {smtpd.connections-per-minute} connections a minute.",
+    "Eine Adresse darf in der Minute {smtpd.connections-per-minute} Verbindungen beginnen.")
+CHECK(penalties, smtp, "smtpd.penalties", "no",
+    "Clients that misbehave wait {smtpd.greet-delay} seconds for their greeting; who goes on is refused for a time, which grows and fades.",
+    "Gegenstellen, die sich falsch verhalten, warten {smtpd.greet-delay} Sekunden auf die Begrüßung; wer so weitermacht, wird eine Zeit lang abgewiesen, die wächst und vergeht.")
+CHECK(early_talkers, smtp, "smtpd.early-talkers", "off",
+    "Clients must wait for the greeting and for each reply before they send their next command (what happens otherwise: {smtpd.early-talkers}).",
+    "Gegenstellen müssen die Begrüßung und jede Antwort abwarten, bevor sie den nächsten Befehl senden (was sonst geschieht: {smtpd.early-talkers}).")
+CHECK(slow, smtp, "", "",
+    "A client may be silent for {smtpd.command-timeout} seconds; a message must come with 500 bytes a second after its first minute; a session may last {smtpd.session-timeout} seconds.",
+    "Eine Gegenstelle darf {smtpd.command-timeout} Sekunden schweigen; eine Nachricht muss nach der ersten Minute mit 500 Byte in der Sekunde kommen; eine Sitzung darf {smtpd.session-timeout} Sekunden dauern.")
 CHECK(early_data, smtp, "", "", "A message that is sent before the server asks for it ends the session.",
     "Eine Nachricht, die gesendet wird, bevor der Server sie verlangt, beendet die Sitzung.")
 CHECK(helo, smtp, "smtpd.helo-check", "no",
@@ -37,6 +52,12 @@ CHECK(null_sender, smtp, "", "",
 CHECK(spf, smtp, "smtpd.refuse-spf-fail", "no",
     "The sender's domain must not forbid the client to send for it (SPF fail; looked at: {smtpd.spf}).",
     "Die Domain des Absenders darf der Gegenstelle nicht verbieten, für sie zu senden (SPF fail; geprüft: {smtpd.spf}).")
+CHECK(greylist, smtp, "smtpd.greylist", "off",
+    "The first message from a sender to a recipient has to come again a few minutes later (from whom: {smtpd.greylist}); senders with a good history are not delayed.",
+    "Die erste Nachricht eines Absenders an einen Empfänger muss nach einigen Minuten noch einmal kommen (von wem: {smtpd.greylist}); Absender mit guter Vorgeschichte warten nicht.")
+CHECK(reports, smtp, "smtpd.foreign-reports", "off",
+    "Bounces, delivery reports and read receipts from outside must speak of a message that was sent from here (what happens otherwise: {smtpd.foreign-reports}).",
+    "Rückmeldungen, Zustellberichte und Lesebestätigungen von außen müssen von einer Nachricht handeln, die von hier kam (was sonst geschieht: {smtpd.foreign-reports}).")
 CHECK(recipients, smtp, "", "",
     "Only recipients that exist here are accepted, at most {smtpd.max-recipients} for one message; mail for other domains is not.",
     "Angenommen werden nur Empfänger, die es hier gibt, höchstens {smtpd.max-recipients} für eine Nachricht; Mail für andere Domains nicht.")

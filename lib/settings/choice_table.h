@@ -6,3 +6,4 @@
  */
 CHOICE(smtpd_greylist, "off suspicious all")
 CHOICE(smtpd_early_talkers, "off mark refuse")
+CHOICE(smtpd_foreign_reports, "off mark refuse")

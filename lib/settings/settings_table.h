@@ -123,6 +123,8 @@ SETTING(smtpd_early_talkers, smtpd, early-talkers, CHOICE, NONE, "refuse", 0, 0,
     "Clients that send commands ahead of our replies though that is not offered (PIPELINING): take no notice, only log, or refuse with 503.")
 SETTING(smtpd_greylist, smtpd, greylist, CHOICE, NONE, "suspicious", 0, 0, SP_SMTPD, RELOAD,
     "Whose mail is refused for a few minutes when it is the first from this sender to this recipient: nobody's, that of suspicious clients, everybody's.")
+SETTING(smtpd_foreign_reports, smtpd, foreign-reports, CHOICE, NONE, "mark", 0, 0, SP_SMTPD, RELOAD,
+    "Bounces, delivery reports and read receipts that speak of no message of ours: take no notice, mark them in their header, or refuse them (not before the memory of sent messages is 30 days old).")
 
 SETTING(reputation_greylist_delay, reputation, greylist-delay, U64, SECONDS, 300, 1, 86400,
     SP_REPUTATION, RELOAD, "How long greylisted mail has to wait.")
