@@ -264,7 +264,7 @@ class Exim(Server):
     """Debian's Exim as a server that keeps what it gets in one Maildir. It looks its own user up by
     name: in a mount namespace of its own that user is there."""
 
-    def __init__(self, folder, address, port):
+    def __init__(self, folder, address, port, routers="", transports=""):
         super().__init__(folder)
         self.address, self.smtp_port = address, port
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -305,6 +305,7 @@ acl_rcpt:
 acl_data:
   accept
 begin routers
+{routers}
 all:
   driver = accept
   transport = keep
@@ -316,6 +317,7 @@ keep:
   create_directory
   user = {MAIL_USER}
   group = {gid_of(MAIL_USER)}
+{transports}
 """)
         os.chmod(self.conf, 0o644)
         self.wrap = ["unshare", "--mount", "sh", "-c",

@@ -59,7 +59,7 @@ fuzz-long-run:
 
 # Programs that only the system tests and measurements use, and the peers' packages.
 .PHONY: test-build
-test-build: $(OBJ)/bench/login_rate $(OBJ)/bench/fill_queue $(OBJ)/bench/spf_time $(OBJ)/bench/dkim_tool $(if $(filter release,$(MODE)),$(OUT)/probe $(OUT)/faults.so)
+test-build: $(OBJ)/bench/login_rate $(OBJ)/bench/fill_queue $(OBJ)/bench/old_memory $(OBJ)/bench/spf_time $(OBJ)/bench/dkim_tool $(if $(filter release,$(MODE)),$(OUT)/probe $(OUT)/faults.so)
 	@bench/peers get
 
 $(OBJ)/bench/login_rate: bench/login_rate.c Makefile
@@ -72,6 +72,12 @@ $(OBJ)/bench/fill_queue: $(call objs,bench/fill_queue.c $(call srcs,queue)) $(ca
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(call objs,bench/fill_queue.c $(call srcs,queue)) \
 		-Wl,--start-group $(call archives,$(queue_needs)) -Wl,--end-group \
 		$(call ldlibs,$(queue_needs))
+
+$(OBJ)/bench/old_memory: $(call objs,bench/old_memory.c $(call srcs,reputation)) $(call archives,$(reputation_needs))
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(call objs,bench/old_memory.c $(call srcs,reputation)) \
+		-Wl,--start-group $(call archives,$(reputation_needs)) -Wl,--end-group \
+		$(call ldlibs,$(reputation_needs)) $(reputation_ldlibs)
 
 $(OBJ)/bench/spf_time: $(call objs,bench/spf_time.c) $(call archives,spf)
 	@mkdir -p $(@D)

@@ -6,6 +6,7 @@ lib/catalogue/refusal_table.h adds the dialogue too."""
 import contextlib
 import datetime
 
+import memory
 from harness import *
 from sender import *
 from world import World
@@ -295,6 +296,18 @@ def misbehaved(m):
             return got
     with setting(m, "smtpd.xclient-from", "127.0.0.1", ""):
         return until(b"421", say)
+
+
+@provokes("FOREIGN_REPORT")
+def foreign_report(m):
+    def say():
+        with m.raw(source="203.0.113.5") as c:
+            assert talk(c, EHLO, "MAIL FROM:<>", RCPT, "DATA")[-1].startswith(b"354")
+            c.send(FROM + b"\r\nIn-Reply-To: <no@message.of.ours>\r\n\r\nIt failed.\r\n.\r\n")
+            return reply(c)
+    memory.age(m, 31)
+    with setting(m, "smtpd.foreign-reports", "refuse", "mark"):
+        return until(b"550", say)
 
 
 # --- logins -----------------------------------------------------------------------------------------
