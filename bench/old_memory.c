@@ -27,7 +27,8 @@ main(int argc, char **argv)
 	buf_init(&why, 1024);
 	store = store_open((uint32_t)(time(NULL) - days * DAY_S), SENT_MOST, &why);
 	if (store == NULL) {
-		fprintf(stderr, "old_memory: %.*s\n", (int)buf_len(&why), (const char *)buf_data(&why));
+		fprintf(
+		    stderr, "old_memory: %.*s\n", (int)buf_len(&why), (const char *)buf_data(&why));
 		return 1;
 	}
 	store_close(&store);
