@@ -204,7 +204,10 @@ note_write(const struct stat *st, const struct iovec *v, int n, off_t off)
 }
 
 /* --- writes ------------------------------------------------------------------------------------ */
-enum { AT_POSITION = -1 }; /* the offset of write(2) */
+enum {
+	AT_POSITION = -1, /* the offset of write(2) */
+	PAGE = 4096,      /* the kernel copies as a whole, no SIGKILL comes between */
+};
 
 static long
 put(int fd, const struct iovec *v, int n, off_t off)
@@ -233,6 +236,13 @@ put_half(int fd, const struct iovec *v, int n, off_t off)
 	return put(fd, part, k, off);
 }
 
+/* A page of a database, in its place. */
+static bool
+is_page(const struct iovec *v, int n, off_t off)
+{
+	return n == 1 && v[0].iov_len == PAGE && off != AT_POSITION && off % PAGE == 0;
+}
+
 static off_t
 position(int fd, const struct stat *st)
 {
@@ -258,8 +268,10 @@ any_write(int fd, const struct iovec *v, int n, off_t off)
 			      : NULL;
 	if (action == FAULT_FAIL)
 		return done(e, -orders->error);
-	r = action == FAULT_HALF || action == FAULT_KILL_HALF ? put_half(fd, v, n, off)
-							      : put(fd, v, n, off);
+	if (action == FAULT_HALF || (action == FAULT_KILL_HALF && !is_page(v, n, off)))
+		r = put_half(fd, v, n, off);
+	else
+		r = put(fd, v, n, off);
 	(void)done(e, r);
 	if (action == FAULT_KILL_AFTER || action == FAULT_KILL_HALF)
 		die();

@@ -31,7 +31,7 @@ enum fault_action {
 	FAULT_HALF,        /* a write: half of it, and that is what it returns */
 	FAULT_KILL_BEFORE, /* SIGKILL instead of the call */
 	FAULT_KILL_AFTER,  /* SIGKILL when it was done, before it returns */
-	FAULT_KILL_HALF,   /* a write: half of it, then SIGKILL */
+	FAULT_KILL_HALF,   /* a write: half of it (never half a page in its place), then SIGKILL */
 };
 
 enum { FAULTS_PROGRAMS = 8 }; /* in the order of programs[] in faults.c */

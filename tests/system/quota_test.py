@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """A full mailbox: mail addressed to it is put off at RCPT, on port 25 and at submission; what was accepted is
 kept all the same; nobody forgets that it is full, and everybody hears when it is not any more."""
+import imaplib
 import signal
 
 from harness import *
@@ -8,7 +9,7 @@ from sender import *
 
 ANN = "ann@" + DOMAIN
 OPTIONS = dict(users=(USER, BOB, ANN))
-KILLED = expects("died program=", "channel=.* lost", "reason=no-lookup")
+KILLED = expects("died program=", "channel=.* lost", "reason=no-lookup", "event=mailbox-gone")
 
 
 def rcpt(m, address):
@@ -53,6 +54,14 @@ def usage(m, user):
     text = c.getquotaroot("INBOX")[1][1][0].decode()
     c.logout()
     return text
+
+
+def usage_if_served(m, user):
+    """None while nobody serves the mailbox: its process has been killed."""
+    try:
+        return usage(m, user)
+    except (imaplib.IMAP4.error, OSError):
+        return None
 
 
 def test_refused_at_rcpt(m):
@@ -128,7 +137,8 @@ def test_processes_killed(m):
         for pid in m.daemons()[program]:
             os.kill(pid, signal.SIGKILL)
         wait_until(f"{program} is back", 30 * SLOW, lambda: wait_code(rcpt, m, BOB, 452))
-        assert usage(m, BOB) == before == '"Mailbox" (MESSAGE 2 2)'
+        told = wait_until("the mailbox is served", 30 * SLOW, lambda: usage_if_served(m, BOB))
+        assert told == before == '"Mailbox" (MESSAGE 2 2)'
     c = m.imap(BOB)
     assert c.append("INBOX", None, None, b"a\r\n")[0] == "NO"
     c.select("INBOX")
