@@ -130,6 +130,7 @@ fuzz-build: $(FUZZERS)
 
 include docs/docs.mk
 -include tests/targets.mk
+include packaging/packaging.mk
 
 .PHONY: clean
 clean:

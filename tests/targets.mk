@@ -19,6 +19,7 @@ help:
 	@echo "make check-system system tests only; ONLY='system/imap*' picks some"
 	@echo "make check-long   the long rounds too (hours)"
 	@echo "make fuzz-long    every fuzz target for ten minutes (a part of check-long)"
+	@echo "make deb          a Debian package in build/deb"
 	@echo "make lint         include directions, format, static analysis, man pages, scripts"
 	@echo "make bench        measures beside Postfix and Dovecot, writes docs/performance.md"
 
