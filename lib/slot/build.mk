@@ -1,0 +1,2 @@
+slot_needs := base
+slot_ldlibs := -lsodium
