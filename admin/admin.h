@@ -35,6 +35,8 @@ int admin_policy(struct admin *a);
 int admin_trace(struct admin *a);
 int admin_backup(struct admin *a);
 int admin_restore(struct admin *a);
+int admin_update(struct admin *a);
+int admin_update_confirm(struct admin *a);
 
 /* --- remote.c --------------------------------------------------------------------------------------- */
 /* A row of the answer; cells as in command_cell_next. */

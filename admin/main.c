@@ -21,6 +21,8 @@ static const struct {
 	{ CMD_policy, admin_policy },
 	{ CMD_trace, admin_trace },
 	{ CMD_backup, admin_backup },
+	{ CMD_update, admin_update },
+	{ CMD_update_confirm, admin_update_confirm },
 	{ CMD_restore, admin_restore },
 };
 

@@ -122,5 +122,11 @@ COMMAND(backup, "backup", local, "DIRECTORY", NOSECRET, "",
     "Copy the running instance into an empty directory.")
 COMMAND(restore, "restore", local, "DIRECTORY", NOSECRET, "",
     "Make an instance from a backup; UIDs, passwords and keys stay as they were.")
+/* The longer words first: the first row that fits is taken. */
+COMMAND(update_confirm, "update confirm", local, "[--MACHINE] [--WAIT]", NOSECRET, "service,address,port,answer",
+    "Appliance: ask the own services; when all answer, the running system is kept for the next boots.")
+COMMAND(update, "update", local, "FILE [--UPDATE] [--MACHINE]", NOSECRET, "",
+    "Appliance: check a signed system and write it beside the running one, for the next boot.")
+
 COMMAND(accounts_export, "accounts export", accounts, "", NOSECRET, "key,value",
     "Print the accounts database in hexadecimal, for backups.")
