@@ -2,6 +2,14 @@
 /* What a session of submission does its own way. */
 #include "submission/session.h"
 
+static bool
+is_proxy(struct smtp_host *h, const char *peer)
+{
+	const struct submission *d = h->arg;
+
+	return smtp_client_in_list(d->settings, SET_submission_proxy_from, peer);
+}
+
 static void
 opened(struct smtp_conn *c)
 {
@@ -52,6 +60,7 @@ name(const struct smtp_conn *c)
 const struct smtp_host_ops submission_host_ops = {
 	.conn_size = sizeof(struct session),
 	.tls = TLS_SUBMISSION,
+	.is_proxy = is_proxy,
 	.opened = opened,
 	.closed = closed,
 	.on_tls = on_tls,

@@ -148,6 +148,8 @@ SETTING(submission_max_connections, submission, max-connections, U64, COUNT, 100
 SETTING(submission_max_connections_per_address, submission, max-connections-per-address, U64,
     COUNT, 100, 1, 20000, SP_SUBMISSION, RELOAD,
     "Sessions at one time from one address (IPv6: one /64).")
+SETTING(submission_proxy_from, submission, proxy-from, ADDRS, NONE, "", 0, 16, SP_SUBMISSION, RELOAD,
+    "As smtpd.proxy-from, for the ports 465 and 587; on 465 the header comes before TLS.")
 SETTING(submission_max_recipients, submission, max-recipients, U64, COUNT, 100, 100, 1000,
     SP_SUBMISSION, RELOAD, "Recipients of one message; further ones get 452.")
 SETTING(submission_messages_per_hour, submission, messages-per-hour, U64, COUNT, 500, 0,

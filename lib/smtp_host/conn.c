@@ -559,6 +559,7 @@ proxied_begin(struct smtp_conn *c, const struct net_address *client)
 	args.client = c->client;
 	if ((id = admit(c->host, &c->peer, &args)) != SMTP_OK) {
 		log_turned_away(c->host, c->client, id);
+		c->broken = c->implicit_tls; /* no word before TLS */
 		smtp_session_clock(c->engine, time(NULL));
 		smtp_session_shutdown_with(c->engine, id, &args);
 		c->ended = "turned-away";
@@ -566,9 +567,20 @@ proxied_begin(struct smtp_conn *c, const struct net_address *client)
 		return;
 	}
 	c->counted = true;
-	begin(c, false);
+	begin(c, c->implicit_tls);
 	if (c->greeted)
 		pump(c, true); /* what came behind the header */
+}
+
+/* TLS reads the connection itself: of what follows the header no byte may be taken. */
+static void
+read_at_most(struct smtp_conn *c, size_t most)
+{
+	struct io_stream_limits limits = stream_limits;
+
+	if (c->implicit_tls)
+		limits.in_max = most;
+	io_stream_set_limits(c->stream, &limits);
 }
 
 static void
@@ -579,8 +591,10 @@ read_proxy(struct smtp_conn *c)
 	size_t used;
 	int r = proxy_parse(str_from(buf_data(in), buf_len(in)), &header, &used);
 
-	if (r == 0)
+	if (r == 0) {
+		read_at_most(c, buf_len(in) + 1);
 		return;
+	}
 	if (r < 0) {
 		log_warn(c->id, "event=proxy-header-bad proxy=%s", c->client);
 		c->broken = true;
@@ -590,6 +604,7 @@ read_proxy(struct smtp_conn *c)
 	}
 	buf_drain(in, used);
 	c->proxied = false;
+	read_at_most(c, SMTP_HOST_IN_MAX);
 	log_debug(c->id, "event=proxied proxy=%s local=%d", c->client, header.local);
 	proxied_begin(c, header.local ? NULL : &header.client);
 }
@@ -640,9 +655,12 @@ smtp_conn_new(struct smtp_host *h, int fd, const struct sockaddr *sa, bool impli
 	c = conn_new(h, fd, &peer);
 	c->counted = !proxied;
 	c->proxied = proxied;
+	c->implicit_tls = implicit_tls;
 	smtp_session_offer_tls(c->engine, !implicit_tls && tls_server_ready(h->tls));
-	if (proxied)
-		io_stream_deadline(c->stream, SMTP_HOST_PROXY_MS);
-	else
+	if (!proxied) {
 		begin(c, implicit_tls);
+		return;
+	}
+	read_at_most(c, 1);
+	io_stream_deadline(c->stream, SMTP_HOST_PROXY_MS);
 }

@@ -105,6 +105,7 @@ struct smtp_conn {
 	bool counted;                 /* in the limits of its address */
 	bool opened;                  /* the service knows of it */
 	bool proxied;                 /* its PROXY header has not come yet */
+	bool implicit_tls;            /* TLS comes before the greeting */
 	struct io_timer *greet_timer; /* while its greeting is delayed */
 	bool greeted;
 	bool eof;            /* the client sends no more */

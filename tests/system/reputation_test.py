@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """What is remembered of clients, in the world: greylist, penalties, limits, early talkers, proxies."""
 from harness import *
+from sender import plain
 from world import World
 
 ZONES = """
@@ -211,3 +212,40 @@ def test_proxied_clients_are_limited_for_themselves(m):
     wait_until("refused", 60 * SLOW, lambda: offend(m, "203.0.115.9") == 421)
     assert through(m, header)[0] == 421
     assert through(m, b"PROXY TCP4 203.0.114.21 192.0.2.25 1 25\r\n") == (220, 250)
+
+
+def login_through(m, header, port):
+    """The first reply (0: none) to a login over a proxy, with TLS at once or after STARTTLS."""
+    tls = servers.tls_context(m.folder + "/ca.pem")
+    c = m.raw(port=port, source=PROXY)
+    with c:
+        c.send(header)
+        if port == m.submission_port:
+            assert c.reply()[0] == 220
+            c.expect("EHLO client.example.net", 250)
+            c.expect("STARTTLS", 220)
+        try:
+            c.socket = tls.wrap_socket(c.socket, server_hostname="mail." + DOMAIN)
+        except OSError:
+            return 0
+        c.buffer = b""
+        if port == m.submissions_port:
+            c.expect(None, 220)
+        c.expect("EHLO client.example.net", 250)
+        return c.command("AUTH PLAIN " + plain(USER, PASSWORD))[0]
+
+
+@expects("proxy-header-bad")
+def test_proxies_of_users(m):
+    v1 = b"PROXY TCP4 203.0.114.20 192.0.2.25 4711 465\r\n"
+    v2 = (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + socket.inet_aton("203.0.114.21") +
+          socket.inet_aton("192.0.2.25") + b"\x12\x67\x01\xd1")
+    setting(m, "submission.proxy-from", PROXY, lambda: login_through(m, v1, m.submissions_port) == 235)
+    for port in (m.submissions_port, m.submission_port):
+        for header, client in ((v1, "203.0.114.20"), (v2, "203.0.114.21")):
+            start = m.log_size()
+            assert login_through(m, header, port) == 235
+            m.wait_log(rf"event=login client={client} ", start)
+    start = m.log_size()
+    assert login_through(m, b"", m.submissions_port) == 0
+    m.wait_log(rf"submission.*event=proxy-header-bad proxy={PROXY}", start)
