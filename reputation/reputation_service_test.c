@@ -489,6 +489,35 @@ test_waiting_triplets_are_bounded(void **state)
 	assert_non_null(table_get(store_table(t.store, STORE_WAITING), 10));
 }
 
+/* A million networks misbehave: the memory stays as large as it is, and who goes on is still punished. */
+static void
+test_many_misbehave(void **state)
+{
+	struct table *clients = store_table(t.store, STORE_CLIENTS);
+	struct table *networks = store_table(t.store, STORE_NETWORKS);
+	unsigned waiting = 0;
+
+	(void)state;
+	for (uint64_t i = 1; i <= 1000000; i++) {
+		table_put(clients, i << 20, 1000, t.now, NULL);
+		table_put(networks, i << 20, 125, t.now, NULL);
+	}
+	for (const struct row *r = NULL; (r = table_changed(clients, r)) != NULL;)
+		waiting++;
+	assert_int_equal(waiting, STORE_CLIENTS_MAX);
+	assert_int_equal(table_count(clients), STORE_CLIENTS_MAX);
+	assert_int_equal(table_count(networks), STORE_NETWORKS_MAX);
+	note("203.0.113.5", OFFENCE_INJECTION, 3);
+	assert_true(refused("203.0.113.5") > 0);
+	assert_int_equal(table_count(clients), STORE_CLIENTS_MAX);
+	/* so that they need not be written at the end */
+	table_set_most(clients, 1);
+	table_set_most(networks, 1);
+	table_put(clients, 1, 1, t.now, NULL);
+	table_put(networks, 1, 1, t.now, NULL);
+	assert_int_equal(table_count(clients), 1);
+}
+
 static void
 test_newer_format_is_refused(void **state)
 {
@@ -546,6 +575,7 @@ main(void)
 		T(test_no_answer_is_not_waited_for),
 		T(test_rows_are_written_once_a_second),
 		T(test_waiting_triplets_are_bounded),
+		T(test_many_misbehave),
 		T(test_newer_format_is_refused),
 		T(test_order_outlives_a_restart),
 	};

@@ -81,8 +81,14 @@ drop(struct table *t, struct row *r)
 {
 	map_del(t->rows, r->key);
 	TAILQ_REMOVE(&t->used, r, used);
-	r->gone = true;
-	mark(t, r);
+	if (r->stored) {
+		r->gone = true;
+		mark(t, r);
+		return;
+	}
+	if (r->dirty)
+		TAILQ_REMOVE(&t->changed, r, changed);
+	free(r);
 }
 
 static struct row *
@@ -150,6 +156,7 @@ table_load(struct table *t, uint64_t key, uint32_t v0, uint32_t v1)
 		r = row_new(t, key);
 	r->v[0] = v0;
 	r->v[1] = v1;
+	r->stored = true;
 }
 
 static unsigned order_by;
@@ -194,6 +201,7 @@ table_written(struct table *t, const struct row *written)
 
 	TAILQ_REMOVE(&t->changed, r, changed);
 	r->dirty = false;
+	r->stored = true;
 	if (r->gone)
 		free(r);
 }

@@ -2,7 +2,8 @@
 /*
  * A bounded table of small rows, in memory: a keyed hash and two numbers. When it is full, the row
  * that was not used for the longest time makes room. It knows which rows have changed since they were
- * last written.
+ * last written. However fast rows come and go while nothing is written, what waits to be written is never
+ * more than its rows and as many again that are still to be removed from disk.
  */
 #ifndef POSTERN_REPUTATION_TABLE_H
 #define POSTERN_REPUTATION_TABLE_H
@@ -15,8 +16,9 @@ struct row {
 	TAILQ_ENTRY(row) used, changed;
 	uint64_t key;
 	uint32_t v[2];
-	bool dirty; /* is among the changed */
-	bool gone;  /* only among the changed any more */
+	bool dirty;  /* is among the changed */
+	bool stored; /* is on disk, though maybe not as it is here */
+	bool gone;   /* only among the changed any more */
 };
 
 struct table;

@@ -109,7 +109,9 @@ behaviour_changed(struct session *s)
 	enum smtp_reply_id id;
 
 	tell(s);
-	if (!net_parse(str_of(c->client), &c->address))
+	if (net_parse(str_of(c->client), &c->address))
+		net_print(&c->address, c->client); /* one text for each address */
+	else
 		c->address = c->peer;
 	if ((id = behaviour_admit(c->host, &c->address, &args)) == SMTP_OK)
 		return true;
