@@ -538,6 +538,8 @@ on_commit(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_msg_c
 	/* Some clients announce 8-bit content always, others never: what counts for the next server
 	 * is what is there. */
 	envelope_set_8bit(&t->envelope, t->eightbit);
+	if (m->junk)
+		envelope_set_junk(&t->envelope);
 	t->commit_size = m->size;
 	buf_put(&t->prepend, m->prepend.p, m->prepend.n);
 	if (LIST_EMPTY(&t->asked))

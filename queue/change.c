@@ -192,6 +192,8 @@ new_envelope(struct redirection *r, const struct envelope *e, const struct ipc_a
 					 .body_8bit = (e->flags & ENVELOPE_8BIT) != 0,
 					 .smtputf8 = (e->flags & ENVELOPE_UTF8) != 0,
 				     });
+	if (e->message_flags & MESSAGE_JUNK)
+		envelope_set_junk(&r->envelope);
 	if (envelope_recipient(&r->envelope, &recipient) != 0)
 		return -1;
 	if (m->result == IPC_NOT_LOCAL)

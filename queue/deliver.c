@@ -309,6 +309,7 @@ send_begin(struct mailbox *mb, struct delivery *d, const struct envelope *e, uin
 		.queue_id = str_of(queue_id_print(id, d->message->number)),
 		.reverse_path = e->reverse_path,
 		.recipient = envelope_address(e, index),
+		.folder = str_of(d->message->flags & MESSAGE_JUNK ? "Junk" : ""),
 		.arrival_ms = d->message->arrival_ms,
 		.size = buf_len(&field) + e->prepend.n + content,
 	    });

@@ -87,6 +87,7 @@ envelope_begin(struct envelope_writer *w, const struct ipc_msg_begin *m)
 	buf_clear(&w->deliveries);
 	buf_clear(&w->places);
 	w->recipients = 0;
+	w->message_flags = 0;
 	w->ret = m->dsn_ret;
 	w->flags = (m->body_8bit ? ENVELOPE_8BIT : 0) | (m->smtputf8 ? ENVELOPE_UTF8 : 0);
 	/* The four strings are bounded by the message table: they fit. */
@@ -102,6 +103,12 @@ static struct str
 bytes_from(const struct envelope_writer *w, size_t at)
 {
 	return str_from(buf_data(&w->bytes) + at, buf_len(&w->bytes) - at);
+}
+
+void
+envelope_set_junk(struct envelope_writer *w)
+{
+	w->message_flags |= MESSAGE_JUNK;
 }
 
 void
@@ -301,6 +308,7 @@ envelope_end(struct envelope_writer *w, uint64_t number, uint64_t arrival_ms, st
 	p = w->bytes.data + w->bytes.off;
 	p[1] = w->flags;
 	p[2] = w->ret;
+	p[ENVELOPE_FLAGS_AT] = w->message_flags;
 	le_put32(p + 4, envelope_deliveries(w));
 	le_put64(p + 8, number);
 	le_put64(p + 16, arrival_ms);

@@ -38,6 +38,7 @@ enum { ENVELOPE_FLAGS_AT = 3 };
 enum {
 	MESSAGE_HELD = 1,   /* not tried until an administrator releases it */
 	MESSAGE_WARNED = 2, /* the sender was told of the delay */
+	MESSAGE_JUNK = 4,   /* into the folder Junk of mailboxes here */
 };
 
 enum delivery_state {
@@ -80,12 +81,15 @@ struct envelope_writer {
 	struct buf places;     /* u32 each: where a recipient stands in bytes */
 	uint32_t recipients;
 	uint8_t flags, ret;
+	uint8_t message_flags;    /* MESSAGE_* */
 	uint32_t reverse_path_at; /* in bytes */
 };
 void envelope_writer_init(struct envelope_writer *w);
 void envelope_writer_free(struct envelope_writer *w);
 /* Begins a new one; keeps the memory. Strings are copied. */
 void envelope_begin(struct envelope_writer *w, const struct ipc_msg_begin *m);
+/* It goes into the folder Junk. */
+void envelope_set_junk(struct envelope_writer *w);
 /* Whether the content really has bytes above ASCII, whatever was announced. */
 void envelope_set_8bit(struct envelope_writer *w, bool has);
 struct str envelope_writer_reverse_path(const struct envelope_writer *w);

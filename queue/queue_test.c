@@ -41,6 +41,7 @@ struct box {
 	uint64_t floor;
 	/* the one that comes in, and those that wait for the sync */
 	struct ipc_deliver_begin open;
+	char folder[32]; /* of the last one */
 	uint64_t got;
 	struct buf content;
 	struct {
@@ -149,6 +150,7 @@ on_deliver_begin(
 		if (known < b->floor)
 			map_del(b->known, known);
 	b->open = *m;
+	snprintf(b->folder, sizeof(b->folder), "%.*s", (int)m->folder.n, m->folder.p);
 	b->got = 0;
 	buf_clear(&b->content);
 	if (b->behaviour == DROPS)
@@ -606,6 +608,35 @@ test_interleaved_and_aborted(void **unused)
 	send_message(w, 8, 1, 50);
 	target = 5;
 	assert_true(run_for(w, delivered, 5000));
+	world_free(w);
+}
+
+/* The folder is remembered as long as the message waits. */
+static void
+test_junk(void **unused)
+{
+	uint32_t account = 1;
+	struct world *w = world_new();
+
+	(void)unused;
+	w->box[1].behaviour = TEMPORARY;
+	send_begin(w, 1);
+	send_recipient(w, 1, "to@example.test", &account, 1);
+	send_content(w, 1, 100);
+	ipc_send_msg_commit(w->smtpd, 1,
+	    &(struct ipc_msg_commit){
+		.size = w->expected_size, .junk = 1, .prepend = str_of(prepend) });
+	target = 1;
+	assert_true(run_for(w, answered, 5000));
+	queue_stop(w);
+	queue_start(w);
+	w->box[1].behaviour = GOOD;
+	assert_true(run_for(w, delivered, 20000));
+	assert_string_equal(w->box[1].folder, "Junk");
+	send_message(w, 2, 1, 100);
+	target = 2;
+	assert_true(run_for(w, delivered, 20000));
+	assert_string_equal(w->box[1].folder, "");
 	world_free(w);
 }
 
@@ -1079,6 +1110,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_message_arrives),
 		cmocka_unit_test(test_interleaved_and_aborted),
+		cmocka_unit_test(test_junk),
 		cmocka_unit_test(test_one_sync_serves_all),
 		cmocka_unit_test(test_bad_mailboxes),
 		cmocka_unit_test(test_admin_and_lost_account),

@@ -553,6 +553,7 @@ message_of(struct spool *s, const struct envelope_writer *w, uint64_t number, ui
 	struct message *m = message_new(number, envelope_deliveries(w));
 
 	m->arrival_ms = arrival_ms;
+	m->flags = w->message_flags;
 	for (uint32_t i = 0; i < m->deliveries; i++)
 		delivery_init(s, &m->delivery[i], envelope_writer_target(w, i),
 		    (uint8_t)envelope_writer_state(w, i), envelope_writer_address(w, i));

@@ -28,7 +28,9 @@ struct client {
 static void
 send_answer(struct client *c, uint64_t id, const struct resolve_result *r)
 {
-	struct ipc_dns_answer m = { .result = (uint8_t)r->result, .secure = r->secure };
+	struct ipc_dns_answer m = {
+		.result = (uint8_t)r->result, .secure = r->secure, .bogus = r->bogus
+	};
 	char text[DNS_TEXT_MAX];
 
 	if (r->answer != NULL) {

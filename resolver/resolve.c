@@ -266,6 +266,7 @@ interpret(const struct question *q, int rcode, const uint8_t *packet, size_t siz
 	int rc;
 
 	/* Bogus comes with rcode 0 and a packet: look at this first. */
+	out->bogus = sec == SEC_BOGUS;
 	if (sec == SEC_BOGUS || (rcode != 0 && rcode != RCODE_NXDOMAIN))
 		return;
 	if (packet == NULL || size == 0) {

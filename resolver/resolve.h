@@ -38,6 +38,7 @@ struct resolve_options {
 struct resolve_result {
 	enum ipc_result result; /* OK, NO (no such record), TEMP, INVALID (no such question) */
 	bool secure;            /* validated: also that there is no such record */
+	bool bogus;             /* TEMP: answers came, and DNSSEC refuses them */
 	const struct dns_answer *answer; /* with OK and NO; borrowed for the call */
 };
 typedef void resolve_fn(void *arg, const struct resolve_result *r);

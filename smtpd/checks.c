@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "authres/authres.h"
 #include "base/log.h"
 #include "reception/dynamic.h"
 #include "smtpd/session.h"
@@ -186,9 +185,8 @@ void
 checks_mail(struct session *s)
 {
 	memset(&s->sender, 0, sizeof(s->sender));
-	/* A long session would fill its share with the domains of one message after the other. */
-	if (s->lookups.asked > LOOKUPS_MAX / 4 && s->client.iprev_known && s->lookups.out == 0)
-		lookups_clear(&s->lookups);
+	if (s->client.iprev_known && (s->client.lists.known || !s->client.checked))
+		lookups_renew(&s->lookups);
 	checks_known(s);
 }
 
@@ -205,6 +203,16 @@ checks_spares(const struct smtp_recipient *r)
 		if (str_starts_nocase(r->address, str_of(spared[i])))
 			return true;
 	return false;
+}
+
+bool
+checks_other_class(struct session *s, const struct smtp_recipient *r)
+{
+	enum policy_class class = verdict_class(r);
+
+	if (s->conn.recipients == 0)
+		s->class = class;
+	return s->client.checked && class != s->class;
 }
 
 static enum smtp_reply_id
@@ -340,6 +348,7 @@ checks_print(const struct session *s, struct buf *out)
 	if (s->sender.spf_mail.known)
 		r[n++] = spf_result(&s->sender.spf_mail, "smtp.mailfrom",
 		    s->conn.sender[0] != '\0' ? s->conn.sender : s->sender.spf_mail.domain);
+	n += signatures_results(s, r + n);
 	buf_init(&field, SMTP_HOST_PREPEND_MAX);
 	if (authres_print(&field, str_of(s->conn.host->hostname), r, n,
 		smtp_session_mail(s->conn.engine)->smtputf8) == 0)

@@ -31,11 +31,14 @@ format_content(struct smtp_conn *c, struct str run)
 		s->looking = true;
 		s->nesting = xmalloc(sizeof(*s->nesting));
 		smtp_nesting_init(s->nesting);
+		signatures_begin(s);
 	}
 	smtp_format_content(&s->format, run);
 	smtp_nesting_content(s->nesting, run);
-	if (s->format.refusal == SMTP_OK) /* otherwise nobody needs the rest */
-		header_content(s, run);
+	if (s->format.refusal != SMTP_OK) /* nobody needs the rest */
+		return;
+	signatures_content(s, run);
+	header_content(s, run);
 }
 
 void

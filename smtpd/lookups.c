@@ -16,6 +16,28 @@ struct lookup {
 	struct dns_question question;
 };
 
+/* --- the share of one message ------------------------------------------------------------------ */
+
+static size_t
+most(const struct lookups *l)
+{
+	return l->message ? LOOKUPS_MAX : LOOKUPS_MAX - LOOKUPS_MESSAGE_MAX;
+}
+
+static size_t
+most_bytes(const struct lookups *l)
+{
+	return l->message ? LOOKUPS_BYTES_MAX : LOOKUPS_BYTES_MAX - LOOKUPS_MESSAGE_BYTES_MAX;
+}
+
+static uint64_t
+longest(const struct lookups *l)
+{
+	return l->message ? LOOKUPS_WAIT_MS : LOOKUPS_WAIT_MS - LOOKUPS_MESSAGE_WAIT_MS;
+}
+
+/* --- facts ------------------------------------------------------------------------------------- */
+
 static void
 add_fact(struct lookups *l, const struct dns_fact *fact)
 {
@@ -26,9 +48,11 @@ add_fact(struct lookups *l, const struct dns_fact *fact)
 		l->fact = xrealloc(l->fact, l->room * sizeof(*l->fact));
 	}
 	l->fact[l->count] = *fact;
-	if (l->bytes + fact->records.n > LOOKUPS_BYTES_MAX) {
+	l->trouble = l->trouble || fact->state >= DNS_FACT_TEMP;
+	if (l->bytes + fact->records.n > most_bytes(l)) {
 		l->fact[l->count].state = DNS_FACT_TEMP;
 		l->fact[l->count].records = (struct str){ 0 };
+		l->trouble = true;
 	} else if (fact->records.n > 0) {
 		records = xmalloc(fact->records.n);
 		memcpy(records, fact->records.p, fact->records.n);
@@ -87,7 +111,7 @@ on_timer(void *arg)
 
 	log_info(((struct session *)l->owner)->conn.id, "event=dns-given-up questions=%u", l->out);
 	stop_waiting(l);
-	l->waited_ms = LOOKUPS_WAIT_MS;
+	l->waited_ms = longest(l);
 	give_up(l);
 	session_facts_came(l->owner);
 }
@@ -99,7 +123,7 @@ lookups_wait(struct lookups *l)
 		return;
 	l->waiting_since = io_now_ms(l->d->host.loop);
 	l->timer = io_timer_new(l->d->host.loop, on_timer, l);
-	io_timer_set(l->timer, l->waited_ms < LOOKUPS_WAIT_MS ? LOOKUPS_WAIT_MS - l->waited_ms : 1);
+	io_timer_set(l->timer, l->waited_ms < longest(l) ? longest(l) - l->waited_ms : 1);
 }
 
 /* --- questions --------------------------------------------------------------------------------- */
@@ -126,6 +150,24 @@ lookups_clear(struct lookups *l)
 	free(l->fact);
 	l->fact = NULL;
 	l->count = l->room = l->asked = l->bytes = 0;
+	l->trouble = false;
+}
+
+/* A long session would fill its share with the domains of one message after the other. Good answers stay
+ * for a while, so that a client with many messages does not ask for the same each time. */
+void
+lookups_renew(struct lookups *l)
+{
+	if (l->trouble || l->asked > LOOKUPS_MAX / 4)
+		lookups_clear(l);
+	l->waited_ms = 0;
+	l->message = false;
+}
+
+void
+lookups_message(struct lookups *l)
+{
+	l->message = true;
 }
 
 static bool
@@ -143,7 +185,7 @@ ask(struct lookups *l, const struct dns_question *q)
 	struct lookup *one;
 	char text[DNS_TEXT_MAX];
 
-	if (l->d->resolver == NULL || l->asked >= LOOKUPS_MAX || l->waited_ms >= LOOKUPS_WAIT_MS) {
+	if (l->d->resolver == NULL || l->asked >= most(l) || l->waited_ms >= longest(l)) {
 		no_answer(l, q);
 		return;
 	}
@@ -194,7 +236,7 @@ state_of(const struct ipc_dns_answer *m)
 	if (m->result == IPC_OK)
 		return DNS_FACT_FOUND;
 	if (m->result != IPC_NO)
-		return DNS_FACT_TEMP;
+		return m->bogus ? DNS_FACT_BOGUS : DNS_FACT_TEMP;
 	return m->exists ? DNS_FACT_NONE : DNS_FACT_NXDOMAIN;
 }
 

@@ -15,12 +15,17 @@ struct lookup;
 
 enum {
 	/* Questions of one message and its client, all checks together: the name 5, the sender 3, lists 16,
-	 * SPF of both names 10 terms of 11 look-ups each at the worst, DKIM 8, DMARC 30. What is asked
-	 * beyond it gets no answer. */
-	LOOKUPS_MAX = 300,
+	 * SPF of both names 10 terms of 11 look-ups each at the worst, DKIM 8, ARC 20, DMARC 82. What is
+	 * asked beyond it gets no answer. */
+	LOOKUPS_MAX = 360,
 	LOOKUPS_BYTES_MAX = 512 << 10, /* of their answers */
-	/* All waiting of one client for the DNS, from its connection on: then the rest is given up. */
+	/* All waiting of a client for the DNS, for one message: then the rest is given up. */
 	LOOKUPS_WAIT_MS = 20000,
+	/* A part of each is kept for what the message itself brings up, so that nobody can make the check of
+	 * its author fail by a policy of his own that takes long. */
+	LOOKUPS_MESSAGE_MAX = 110,
+	LOOKUPS_MESSAGE_BYTES_MAX = 128 << 10,
+	LOOKUPS_MESSAGE_WAIT_MS = 5000,
 };
 
 /* A session's. Zero, then lookups_init. */
@@ -31,6 +36,8 @@ struct lookups {
 	size_t count, room;
 	size_t asked, bytes;    /* questions so far, bytes of answers */
 	unsigned out;           /* questions without an answer */
+	bool trouble;           /* some facts are that there is no good answer */
+	bool message;           /* it is coming: its own part may be used */
 	uint64_t waited_ms;     /* in which a client waited for answers */
 	uint64_t waiting_since; /* 0: nobody waits */
 	struct lookup *first;
@@ -41,6 +48,10 @@ struct lookups {
 void lookups_init(struct lookups *l, struct smtpd *d, void *owner);
 /* Forgets everything; no answer is told any more. */
 void lookups_clear(struct lookups *l);
+/* A new transaction: it has a share of its own, and asks again what had no good answer. */
+void lookups_renew(struct lookups *l);
+/* Its message is coming. */
+void lookups_message(struct lookups *l);
 /* Asks what is not asked yet. true: answers are outstanding. false: all of them have a fact. */
 bool lookups_ask(struct lookups *l, const struct dns_question *questions, size_t n);
 /* What is known; valid until the next question or answer. */

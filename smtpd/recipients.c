@@ -87,7 +87,8 @@ decide(struct session *s)
 		return false;
 	}
 	s->waits = WAITS_NOT;
-	why = checks_verdict(s, s->asked, &args);
+	why = checks_other_class(s, s->asked) ? SMTP_OTHER_POLICY
+					      : checks_verdict(s, s->asked, &args);
 	if (why == SMTP_OK && checks_listed(s, s->asked))
 		return ask_allowed(s);
 	if (why == SMTP_OK)

@@ -71,6 +71,40 @@ on_xclient(struct smtp_conn *c, const struct smtp_xclient *x)
 
 /* --- a message --------------------------------------------------------------------------------- */
 
+/* Everything about it is known: refused, or on its way to queue. */
+static void
+judge(struct session *s)
+{
+	struct smtp_conn *c = &s->conn;
+	struct verdict v;
+
+	signatures_log(s);
+	verdict_find(s, &v);
+	if (v.zone == ZONE_REFUSE) {
+		smtp_conn_refuse_with(c, v.reply, &v.args, "message", STR(""));
+		smtp_conn_reset(c); /* queue forgets what it has of it */
+		return;
+	}
+	c->junk = v.zone == ZONE_JUNK;
+	c->size -= s->cut;
+	if (!reports_ask(s))
+		smtp_conn_commit(c);
+}
+
+/* True: the engine has its answer, or queue is asked. */
+static bool
+message_decide(struct session *s)
+{
+	if (!signatures_known(s)) {
+		s->waits = WAITS_END;
+		lookups_wait(&s->lookups);
+		return false;
+	}
+	s->waits = WAITS_NOT;
+	judge(s);
+	return true;
+}
+
 static void
 on_end(struct smtp_conn *c)
 {
@@ -85,18 +119,22 @@ on_end(struct smtp_conn *c)
 		smtp_conn_refuse(c, why, "message", (struct str){ 0 });
 		return;
 	}
-	c->size -= s->cut;
-	if (!reports_ask(s))
-		smtp_conn_commit(c);
+	signatures_end(s);
+	message_decide(s);
 }
 
 void
 session_facts_came(struct session *s)
 {
-	if (s->waits == WAITS_RCPT)
+	if (s->waits == WAITS_RCPT) {
 		recipients_go_on(s);
-	else
-		checks_known(s); /* the next round of questions */
+	} else if (s->waits == WAITS_END) {
+		if (message_decide(s))
+			smtp_conn_pump(&s->conn);
+	} else { /* the next round of questions */
+		checks_known(s);
+		signatures_known(s);
+	}
 }
 
 static void
@@ -105,6 +143,7 @@ on_reset(struct smtp_conn *c)
 	struct session *s = (struct session *)c;
 
 	behaviour_forget(s);
+	signatures_forget(s);
 	format_forget(s);
 	reports_forget(s);
 	s->waits = WAITS_NOT;

@@ -3,10 +3,13 @@
 #ifndef POSTERN_SMTPD_SESSION_H
 #define POSTERN_SMTPD_SESSION_H
 
+#include "arc/arc.h"
+#include "authres/authres.h"
 #include "bounce/bounce.h"
+#include "dkim/dkim.h"
+#include "dmarc/dmarc.h"
 #include "smtp/format.h"
 #include "smtp/nesting.h"
-#include "dmarc/dmarc.h"
 #include "reception/iprev.h"
 #include "reception/origin.h"
 #include "smtpd/blocklists.h"
@@ -59,7 +62,44 @@ struct report_check {
 	bool foreign; /* speaks of no message that we sent */
 };
 
-enum session_waits { WAITS_NOT, WAITS_RCPT };
+/* Of one message, while it comes: what it is signed with, and whom it is from. */
+struct signatures {
+	struct dkim_message *message;
+	int64_t now;
+	bool header_over; /* author is known, and the questions are out */
+	bool dkim_known, arc_known, dmarc_known;
+	struct dkim_result dkim;
+	enum arc_code arc;
+	unsigned arc_sets, arc_oldest;
+	char sealer[IDN_SIZE];
+	const char *arc_reason;
+	struct dmarc_author author;
+	enum dmarc_code dmarc;
+	enum dmarc_policy disposition, published;
+	const char *policy_tag, *dmarc_reason;
+	char policy_domain[IDN_SIZE];
+	int aligned; /* the signature that counted for DMARC; -1: none */
+};
+
+/* What is done with a message, the worse behind the better. */
+enum zone { ZONE_INBOX, ZONE_JUNK, ZONE_REFUSE };
+
+struct verdict {
+	enum zone zone;
+	const char *by; /* who said so, for the log */
+	enum smtp_reply_id reply;
+	struct refusal_args args;
+};
+
+/* Which policy for content a recipient has. One message has one: a recipient of another class gets 452, so that
+ * the message comes again for him. */
+enum policy_class {
+	CLASS_ORDINARY,
+	CLASS_SPARED, /* postmaster and abuse: nothing is refused for its content */
+};
+
+/* Which answer to the client needs facts from DNS. */
+enum session_waits { WAITS_NOT, WAITS_RCPT, WAITS_END };
 
 struct session {
 	struct smtp_conn conn;
@@ -73,6 +113,8 @@ struct session {
 	struct lookups lookups;
 	struct client_checks client;
 	struct sender_checks sender;
+	struct signatures *signatures;              /* NULL: nothing is looked at */
+	enum policy_class class;                    /* of all recipients so far */
 	struct report_check report;
 	struct reputation_question *grey;           /* about asked */
 	unsigned unknown, relay, content, accepted; /* what it did, told at its end */
@@ -140,6 +182,8 @@ void checks_client(struct session *s, bool named);
 void checks_mail(struct session *s);
 /* Everything about client and sender is known; false: answers are outstanding. */
 bool checks_known(struct session *s);
+/* The recipient's policy is another one than that of those before him. */
+bool checks_other_class(struct session *s, const struct smtp_recipient *r);
 /* What they lead to for this recipient: SMTP_OK or a refusal, with what goes into its text. */
 enum smtp_reply_id checks_verdict(
     const struct session *s, const struct smtp_recipient *r, struct refusal_args *args);
@@ -151,6 +195,28 @@ bool checks_spares(const struct smtp_recipient *r);
 /* Line in the log and Authentication-Results, before a message is committed. */
 void checks_log(const struct session *s);
 void checks_print(const struct session *s, struct buf *out);
+
+/* --- signatures.c: DKIM, ARC, DMARC --- */
+void signatures_begin(struct session *s);
+void signatures_content(struct session *s, struct str run);
+/* All of it has come. */
+void signatures_end(struct session *s);
+/* The next round of questions. True: there is nothing left to ask or wait for. */
+bool signatures_known(struct session *s);
+void signatures_judge(const struct session *s, struct verdict *v);
+void signatures_log(const struct session *s);
+/* For Authentication-Results: at most AUTHRES_RESULTS_MAX with those of checks.c; their number. They borrow from
+ * the session. */
+size_t signatures_results(const struct session *s, struct authres_result *r);
+void signatures_forget(struct session *s);
+
+/* --- verdict.c: refuse, Junk, INBOX --- */
+/* For judges: the first who says the worst is named. */
+void verdict_refuse(struct verdict *v, const char *by, enum smtp_reply_id reply);
+void verdict_junk(struct verdict *v, const char *by);
+/* The verdict on the message, all checks of which are known. Borrows from the session. */
+void verdict_find(const struct session *s, struct verdict *v);
+enum policy_class verdict_class(const struct smtp_recipient *r);
 
 /* --- header.c: the header of a message on its way to queue --- */
 void header_start(struct session *s);

@@ -31,7 +31,8 @@ static struct {
 	unsigned begins, recipients, commits, aborts, lookups, questions;
 	uint64_t waiting; /* commit that is not answered (SILENT) */
 	struct buf content;
-	char prepend[2048], from[512], rcpt[512];
+	char prepend[4096], from[512], rcpt[512];
+	bool junk;          /* of the last commit */
 	unsigned elsewhere; /* of the last recipient, with accounts_n */
 	size_t accounts_n;
 	bool mute_accounts, mute_resolver, mute_reputation;
@@ -134,6 +135,7 @@ on_commit(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_msg_c
 	(void)fd;
 	t.commits++;
 	assert_int_equal(m->size, buf_len(&t.content));
+	t.junk = m->junk != 0;
 	snprintf(t.prepend, sizeof(t.prepend), "%.*s", STRF(m->prepend));
 	if (t.mode == SAY_FULL)
 		stored.result = IPC_FULL;
@@ -186,6 +188,26 @@ answer_sender(const struct ipc_dns_query *m, struct ipc_dns_answer *a)
 	}
 }
 
+/* Domains of authors, and a key that cannot be had. */
+static void
+answer_author(const struct ipc_dns_query *m, struct ipc_dns_answer *a)
+{
+	a->exists = true;
+	a->result = IPC_OK;
+	if (str_eq(m->name, STR("_dmarc.reject.net")))
+		a->rdata = STR("\0\24\23v=DMARC1; p=reject;");
+	else if (str_eq(m->name, STR("_dmarc.doubt.net")))
+		a->rdata = STR("\0\30\27v=DMARC1; p=quarantine;");
+	else if (m->type == DNS_MX)
+		a->rdata = STR("\0\6\0\12\2mx\0");
+	else if (str_eq(m->name, STR("key._domainkey.reject.net")))
+		*a = (struct ipc_dns_answer){ .result = IPC_TEMP, .bogus = true };
+	else if (str_eq(m->name, STR("_dmarc.away.net")))
+		*a = (struct ipc_dns_answer){ .result = IPC_TEMP };
+	else
+		a->result = IPC_NO;
+}
+
 static void
 on_query(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_dns_query *m, int fd)
 {
@@ -203,6 +225,10 @@ on_query(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_dns_qu
 		a.rdata = STR("\0\4\300\0\2\1\0\4\300\0\2\7");
 	else if (str_eq(m->name, STR("liar.test")))
 		a.rdata = STR("\0\4\300\0\2\1");
+	else if (str_find_nocase(m->name, STR("reject.net")) >= 0 ||
+		 str_find_nocase(m->name, STR("doubt.net")) >= 0 ||
+		 str_find_nocase(m->name, STR("_dmarc.")) == 0)
+		answer_author(m, &a);
 	else
 		answer_sender(m, &a);
 	ipc_send_dns_answer(ch, id, &a);
@@ -761,7 +787,8 @@ test_reverse_name(void **state)
 	assert_non_null(strstr(t.prepend, "iprev=pass"));
 	assert_non_null(strstr(t.prepend, "spf=none"));
 
-	t.mute_resolver = true; /* answers that never come do not hold the recipient for ever */
+	set(SET_smtpd_dmarc, "no"); /* which would wait at the end of the message, too */
+	t.mute_resolver = true;     /* answers that never come do not hold the recipient for ever */
 	stranger("IPV6:2001:db8::7", "");
 	assert_false(run(40)); /* waits */
 	session()->lookups.waited_ms = LOOKUPS_WAIT_MS - 20;
@@ -838,6 +865,127 @@ test_client_name_required(void **state)
 	stranger("10.1.2.3", "a@mx.net");
 	assert_int_equal(reply_code(), 250);
 	set(SET_smtpd_require_name, "no");
+}
+
+/* The reply to a message from outside, with this From. */
+static int
+from_author(const char *from, const char *field)
+{
+	char text[400];
+
+	stranger("192.0.2.7", "a@mx.net");
+	assert_int_equal(reply_code(), 250);
+	assert_int_equal(ask("DATA\r\n"), 354);
+	snprintf(text, sizeof(text), "%sFrom: %s\r\n\r\nbody\r\n.\r\n", field, from);
+	return ask(text);
+}
+
+#define SIGNED \
+	"DKIM-Signature: v=1; a=ed25519-sha256; d=reject.net; s=key; h=from;\r\n" \
+	" bh=ZWFzdGVyZWdnIGVhc3RlcmVnZyBlYXN0ZXJlZ2cuLi4=; b=AAAA\r\n"
+
+static void
+test_author(void **state)
+{
+	unsigned commits;
+
+	(void)state;
+	client_connect();
+	assert_int_equal(reply_code(), 220);
+	assert_int_equal(from_author("a@mx.net", ""), 250);
+	assert_non_null(strstr(t.prepend, "dmarc=none"));
+	assert_non_null(strstr(t.prepend, "dkim=none"));
+	assert_non_null(strstr(t.prepend, "arc=none"));
+	assert_false(t.junk);
+	assert_int_equal(from_author("a@sub.doubt.net", ""), 250);
+	assert_non_null(strstr(t.prepend, "dmarc=fail"));
+	assert_true(t.junk);
+	commits = t.commits;
+	assert_int_equal(from_author("a@reject.net", ""), 550);
+	assert_non_null(strstr(t.reply, "5.7.26"));
+	assert_non_null(strstr(t.reply, "reject.net"));
+	assert_int_equal(t.commits, commits);
+	/* a key that DNSSEC refuses is no reason to refuse for good; nor to let it pass */
+	assert_int_equal(from_author("a@reject.net", SIGNED), 550);
+	assert_int_equal(from_author("a@away.net", ""), 250);
+	assert_non_null(strstr(t.prepend, "dmarc=temperror"));
+	assert_false(t.junk);
+	set(SET_smtpd_refuse_dmarc_reject, "no");
+	assert_int_equal(from_author("a@reject.net", ""), 250);
+	assert_true(t.junk);
+	set(SET_smtpd_spf, "no"); /* then DMARC cannot be judged */
+	assert_int_equal(from_author("a@reject.net", ""), 250);
+	assert_null(strstr(t.prepend, "dmarc="));
+	assert_false(t.junk);
+	set(SET_smtpd_dkim, "no");
+	assert_int_equal(from_author("a@reject.net", ""), 250);
+	assert_null(strstr(t.prepend, "dkim="));
+}
+
+/* What is refused to others goes into Junk for postmaster, in a transaction of his own. */
+static void
+test_classes(void **state)
+{
+	(void)state;
+	client_connect();
+	assert_int_equal(reply_code(), 220);
+	stranger("192.0.2.7", "a@mx.net");
+	assert_int_equal(reply_code(), 250);
+	assert_int_equal(ask("RCPT TO:<postmaster>\r\n"), 452);
+	assert_non_null(strstr(t.reply, "4.5.3"));
+	assert_int_equal(ask("RCPT TO:<alice@y>\r\n"), 250);
+	assert_int_equal(ask("RSET\r\nMAIL FROM:<a@mx.net>\r\n"), 250);
+	assert_int_equal(reply_code(), 250);
+	assert_int_equal(ask("RCPT TO:<postmaster>\r\n"), 250);
+	assert_int_equal(ask("RCPT TO:<alice@y>\r\n"), 452);
+	assert_int_equal(ask("DATA\r\n"), 354);
+	assert_int_equal(ask("From: a@reject.net\r\n\r\nbody\r\n.\r\n"), 250);
+	assert_true(t.junk);
+	assert_int_equal(ask("RSET\r\n"), 250);
+	assert_int_equal(ask("XCLIENT ADDR=10.1.2.3\r\n"), 220); /* own programs write to both */
+	assert_int_equal(ask("EHLO c.test\r\n"), 250);
+	assert_int_equal(ask("MAIL FROM:<a@mx.net>\r\n"), 250);
+	assert_int_equal(ask("RCPT TO:<postmaster>\r\n"), 250);
+	assert_int_equal(ask("RCPT TO:<alice@y>\r\n"), 250);
+}
+
+/* At the end of a message its answers are waited for, and only for a time. */
+static void
+test_waits_at_the_end(void **state)
+{
+	(void)state;
+	client_connect();
+	assert_int_equal(reply_code(), 220);
+	for (int i = 0; i < 3; i++) {
+		stranger("192.0.2.7", "a@mx.net");
+		assert_int_equal(reply_code(), 250);
+		assert_int_equal(ask("DATA\r\n"), 354);
+		t.mute_resolver = true;
+		say("From: a@reject.net\r\n\r\nbody\r\n.\r\n");
+		for (int k = 0; k < 500 && session()->waits != WAITS_END; k++)
+			run(10);
+		assert_int_equal(session()->waits, WAITS_END);
+		t.mute_resolver = false;
+		if (i == 0) {
+			io_timer_set(session()->lookups.timer, 20);
+			assert_int_equal(reply_code(), 250);
+			assert_non_null(strstr(t.prepend, "dmarc=temperror"));
+		} else if (i == 1) {
+			ipc_send_dns_answer(t.resolver, t.question, /* _dmarc.net */
+			    &(struct ipc_dns_answer){ .result = IPC_NO });
+			ipc_send_dns_answer(t.resolver, t.question - 1,
+			    &(struct ipc_dns_answer){
+				.result = IPC_OK, .rdata = STR("\0\24\23v=DMARC1; p=reject;") });
+			assert_int_equal(reply_code(), 550);
+		} else { /* the client leaves meanwhile */
+			io_stream_free(&t.client);
+			for (unsigned k = 0; k < 2; k++)
+				ipc_send_dns_answer(t.resolver, t.question - k,
+				    &(struct ipc_dns_answer){ .result = IPC_NO });
+			wait_idle();
+		}
+	}
+	assert_int_equal(map_count(t.d->questions), 0);
 }
 
 /* The message as queue got it, sent in pieces of n bytes. */
@@ -1225,6 +1373,9 @@ main(void)
 		T(test_reverse_name),
 		T(test_sender_domain),
 		T(test_client_name_required),
+		T(test_author),
+		T(test_classes),
+		T(test_waits_at_the_end),
 		T(test_results_of_others),
 		T(test_header_without_end),
 		T(test_stop),

@@ -39,6 +39,14 @@ EVENT("smtpd", "checked", "name",
 EVENT("smtpd", "checked", "",
     "Checked {client}, which has no name in DNS ({iprev}); sender's domain: {sender-domain}; SPF: {spf}.",
     "Geprüft: {client}, im DNS ohne Namen ({iprev}); Domain des Absenders: {sender-domain}; SPF: {spf}.")
+EVENT("smtpd", "authenticated", "dkim-domain",
+    "Author's domain: {author}; DMARC: {dmarc}, policy of its owner: {dmarc-policy}; DKIM: {dkim}, signed by {dkim-domain}; ARC: {arc}.",
+    "Domain des Verfassers: {author}; DMARC: {dmarc}, Wunsch ihres Inhabers: {dmarc-policy}; DKIM: {dkim}, signiert von {dkim-domain}; ARC: {arc}.")
+EVENT("smtpd", "authenticated", "",
+    "Author's domain: {author}; DMARC: {dmarc}, policy of its owner: {dmarc-policy}; no signature (DKIM); ARC: {arc}.",
+    "Domain des Verfassers: {author}; DMARC: {dmarc}, Wunsch ihres Inhabers: {dmarc-policy}; keine Signatur (DKIM); ARC: {arc}.")
+EVENT("smtpd", "judged", "", "It is to go into the folder Junk ({by}).",
+    "Sie soll in den Ordner Junk ({by}).")
 EVENT("smtpd", "results-removed", "",
     "Took {fields} field(s) out of the header that claimed to be this server's results.",
     "{fields} Felder aus dem Kopf genommen, die sich als Ergebnisse dieses Servers ausgaben.")

@@ -197,6 +197,21 @@ REFUSAL(SPF_FAIL, 511, 550, "5.7.23", DOMAIN,
     "{client} darf nicht fuer {domain} senden (SPF). Deren Inhaber sagt: {text}",
     "The owner of the domain lists in its SPF record which servers may send for it. The message came from another: send through the domain's own mail server, or complete the record.",
     "Der Inhaber der Domain nennt in ihrem SPF-Eintrag, welche Server für sie senden dürfen. Die Nachricht kam von einem anderen: über den Mailserver der Domain senden oder den Eintrag ergänzen.")
+REFUSAL(DMARC_REJECT, 512, 550, "5.7.26", DOMAIN,
+    "The message is not proved to be from {domain}, whose owner wants such mail refused (DMARC)",
+    "Dass die Nachricht von {domain} ist, ist nicht belegt; der Inhaber will, dass solche Mail abgelehnt wird (DMARC)",
+    "Neither SPF nor a DKIM signature show that the message is from the domain in its From field. Send it through a mail server of that domain which signs it. Mailing lists and forwarders must leave message and signature as they are, or write an address of their own into From.",
+    "Weder SPF noch eine DKIM-Signatur belegen, dass die Nachricht von der Domain in ihrem Kopffeld From kommt. Über einen Mailserver dieser Domain senden, der sie signiert. Mailinglisten und Weiterleitungen müssen Nachricht und Signatur lassen, wie sie sind, oder eine eigene Adresse in From schreiben.")
+REFUSAL(DMARC_UNCERTAIN, 420, 451, "4.7.1", DOMAIN,
+    "Whether the message is from {domain} cannot be verified now (DMARC), DNS gives no answer",
+    "Ob die Nachricht von {domain} ist, ist zur Zeit nicht pruefbar (DMARC), das DNS antwortet nicht",
+    "The sending server tries again by itself. If it goes on: the name servers of the domain, or of the domain that signed the message, do not answer.",
+    "Der sendende Server versucht es von selbst erneut. Wenn es so bleibt: die Nameserver der Domain, oder die der Domain, die signiert hat, antworten nicht.")
+REFUSAL(OTHER_POLICY, 413, 452, "4.5.3", WAIT,
+    "This recipient has other rules for mail than those before, send him the message by itself",
+    "Dieser Empfaenger hat andere Regeln fuer Mail als die davor, bitte die Nachricht an ihn einzeln senden",
+    "Mail servers send the message to this recipient again by themselves. Nothing is to be done.",
+    "Mailserver senden die Nachricht an diesen Empfänger von selbst noch einmal. Es ist nichts zu tun.")
 REFUSAL(NULL_SENDER_SEVERAL, 513, 550, "5.5.3", PROGRAM,
     "A message without a sender may have one recipient only",
     "Eine Nachricht ohne Absender darf nur einen Empfaenger haben",

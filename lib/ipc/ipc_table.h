@@ -188,11 +188,13 @@ IPC_U32(type)
 IPC_STR(name, 255)
 IPC_END(dns_query)
 /* rdata: each record preceded by its length as two bytes, most significant first. exists: the name
- * does, though with IPC_NO it has no record of this type. */
+ * does, though with IPC_NO it has no record of this type. bogus: with IPC_TEMP, DNSSEC refuses the
+ * answers that came. */
 IPC_BEGIN(dns_answer, resolver, SERVER, IPC_ANY, NOFD, MANY, none)
 IPC_U8(result)
 IPC_U8(exists)
 IPC_U8(secure)
+IPC_U8(bogus)
 IPC_U32(ttl)
 IPC_STR(canonical, 255)
 IPC_BYTES(rdata, 65000)
@@ -416,9 +418,11 @@ IPC_END(msg_content)
 IPC_BEGIN(queue_room, queue_accept, SERVER, IPC_ANY, NOFD, MANY, none)
 IPC_U8(result)
 IPC_END(queue_room)
-/* The edit list: what is put before the received bytes. */
+/* The edit list: what is put before the received bytes. junk: into this folder of mailboxes here, not
+ * into INBOX. */
 IPC_BEGIN(msg_commit, queue_accept, CLIENT, IPC_ST_OPEN, NOFD, MANY, msg_stored)
 IPC_U64(size)
+IPC_U8(junk)
 IPC_BYTES(prepend, 16384)
 IPC_END(msg_commit)
 IPC_BEGIN(msg_abort, queue_accept, CLIENT, IPC_ANY, NOFD, MANY, none)

@@ -1,1 +1,1 @@
-policy_needs := catalogue settings base
+policy_needs := smtp catalogue settings base

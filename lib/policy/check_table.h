@@ -5,8 +5,10 @@
  *
  *   CHECK(name, service, setting, off, english, german)
  *       service   smtp (port 25) or submission (465, 587)
- *       setting   that switches it, "" when it is always active; off: its value when it is not
- *       english, german   one or two sentences (UTF-8); {section.key} is the value of that setting
+ *       setting   that switches it, "" when it is always active; several, with spaces between: each of
+ *                 them can switch it off. off: the value with which it does
+ *       english, german   one or two sentences (UTF-8); {section.key} is the value of that setting, {SMTP_...}
+ *                 that limit of smtp/limits.h
  */
 CHECK(dialogue, smtp, "", "",
     "Commands must be written and ordered as SMTP wants it; after {smtpd.max-errors} errors, or {smtpd.max-commands} commands, the session ends.",
@@ -58,6 +60,18 @@ CHECK(greylist, smtp, "smtpd.greylist", "off",
 CHECK(reports, smtp, "smtpd.foreign-reports", "off",
     "Bounces, delivery reports and read receipts from outside must speak of a message that was sent from here (what happens otherwise: {smtpd.foreign-reports}).",
     "Rückmeldungen, Zustellberichte und Lesebestätigungen von außen müssen von einer Nachricht handeln, die von hier kam (was sonst geschieht: {smtpd.foreign-reports}).")
+CHECK(dkim, smtp, "smtpd.dkim", "no",
+    "Signatures of messages from outside (DKIM) and of those who passed them on (ARC) are verified and told in the header; for them alone nothing is refused.",
+    "Signaturen von Nachrichten von außen (DKIM) und von denen, die sie weitergaben (ARC), werden geprüft und im Kopf vermerkt; ihretwegen allein wird nichts abgelehnt.")
+CHECK(dmarc, smtp, "smtpd.dmarc smtpd.spf smtpd.dkim", "no",
+    "A message that neither SPF nor DKIM prove to be from the domain in From goes into the folder Junk when the owner of that domain wants it quarantined or rejected (DMARC).",
+    "Eine Nachricht, von der weder SPF noch DKIM belegen, dass sie von der Domain in From kommt, geht in den Ordner Junk, wenn der Inhaber der Domain sie in Quarantäne oder abgelehnt haben will (DMARC).")
+CHECK(dmarc_reject, smtp, "smtpd.refuse-dmarc-reject smtpd.dmarc smtpd.spf smtpd.dkim", "no",
+    "If he wants it rejected it is refused; it is put off when DNS does not let us know.",
+    "Will er sie abgelehnt haben, wird sie abgelehnt; lässt das DNS es nicht erkennen, wird sie aufgeschoben.")
+CHECK(spared, smtp, "", "",
+    "Mail to postmaster and abuse is refused for no list and no content; what others would not get goes into the folder Junk. Recipients of such different rules get a message each by itself.",
+    "Mail an postmaster und abuse wird wegen keiner Liste und keines Inhalts abgelehnt; was andere nicht bekämen, geht in den Ordner Junk. Empfänger mit so verschiedenen Regeln bekommen die Nachricht einzeln.")
 CHECK(recipients, smtp, "", "",
     "Only recipients that exist here are accepted, at most {smtpd.max-recipients} for one message; mail for other domains is not.",
     "Angenommen werden nur Empfänger, die es hier gibt, höchstens {smtpd.max-recipients} für eine Nachricht; Mail für andere Domains nicht.")
@@ -65,15 +79,15 @@ CHECK(size, smtp, "", "", "A message may have {general.message-size} bytes.",
     "Eine Nachricht darf {general.message-size} Byte haben.")
 CHECK(newlines, smtp, "", "", "All lines of a message must end with CR LF.",
     "Alle Zeilen einer Nachricht müssen mit CR LF enden.")
-CHECK(loop, smtp, "", "", "A message that has passed more than 50 servers is taken for one that runs in a loop.",
-    "Eine Nachricht, die über mehr als 50 Server lief, gilt als im Kreis laufend.")
+CHECK(loop, smtp, "", "", "A message that has passed more than {SMTP_HOPS_MAX} servers is taken for one that runs in a loop.",
+    "Eine Nachricht, die über mehr als {SMTP_HOPS_MAX} Server lief, gilt als im Kreis laufend.")
 CHECK(format, smtp, "smtpd.format-check", "no",
     "The header must have exactly one From field, no second Subject, To, Date and the like, and nothing but fields.",
     "Der Kopf muss genau ein Feld From haben, kein zweites Subject, To, Date und ähnliche, und nichts außer Feldern.")
-CHECK(format_size, smtp, "", "", "The header may have 1000 fields and 262144 bytes.",
-    "Der Kopf darf 1000 Felder und 262144 Byte haben.")
-CHECK(nesting, smtp, "", "", "Parts of a message may stand in one another 50 deep.",
-    "Teile einer Nachricht dürfen bis zu 50 tief ineinander stehen.")
+CHECK(format_size, smtp, "", "", "The header may have {SMTP_FIELDS_MAX} fields and {SMTP_HEADER_MAX} bytes.",
+    "Der Kopf darf {SMTP_FIELDS_MAX} Felder und {SMTP_HEADER_MAX} Byte haben.")
+CHECK(nesting, smtp, "", "", "Parts of a message may stand in one another {SMTP_NESTING_MAX} deep.",
+    "Teile einer Nachricht dürfen bis zu {SMTP_NESTING_MAX} tief ineinander stehen.")
 CHECK(format_8bit, smtp, "smtpd.format-8bit", "no",
     "Letters beyond ASCII in the header must be encoded or announced with SMTPUTF8.",
     "Buchstaben außerhalb von ASCII müssen im Kopf kodiert oder mit SMTPUTF8 angekündigt sein.")

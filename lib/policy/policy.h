@@ -8,7 +8,7 @@
 
 struct policy_check {
 	const char *name, *service;
-	const char *setting; /* "" : always active */
+	const char *setting; /* "" : always active; several have spaces between */
 	const char *off;
 	const char *text[LANG__COUNT];
 };

@@ -3,10 +3,22 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
 #include "policy/policy.h"
+
+static void
+check_settings(const struct policy_check *c)
+{
+	char names[200], *rest = names, *name;
+
+	snprintf(names, sizeof(names), "%s", c->setting);
+	while ((name = strsep(&rest, " ")) != NULL)
+		if (*name != '\0' && setting_by_name(name) < 0)
+			fail_msg("%s: there is no setting %s", c->name, name);
+}
 
 /* Each setting that a row names exists, each text can be told in both languages. */
 static void
@@ -17,8 +29,7 @@ test_rows(void **state)
 
 	(void)state;
 	for (unsigned i = 0; (c = policy_check(i)) != NULL; i++) {
-		if (c->setting[0] != '\0' && setting_by_name(c->setting) < 0)
-			fail_msg("%s: there is no setting %s", c->name, c->setting);
+		check_settings(c);
 		if (strcmp(c->text[LANG_EN], c->text[LANG_DE]) == 0)
 			fail_msg("%s is not translated", c->name);
 		for (unsigned lang = 0; lang < LANG__COUNT; lang++) {
@@ -64,7 +75,15 @@ test_active(void **state)
 	settings_set(s, SET_general_message_size, "1M", &why);
 	assert_false(policy_active(row("helo"), s));
 	assert_true(policy_active(row("format_8bit"), s));
+	assert_true(policy_active(row("dmarc"), s));
+	settings_set(s, SET_smtpd_spf, "no", &why); /* without it DMARC cannot be judged */
+	assert_false(policy_active(row("dmarc"), s));
+	assert_true(policy_active(row("dkim"), s));
 	buf_init(&out, POLICY_TEXT_MAX);
+	policy_text(&out, row("loop"), s, LANG_EN);
+	assert_true(
+	    str_find_nocase(str_from(buf_data(&out), buf_len(&out)), STR("than 50 servers")) > 0);
+	buf_clear(&out);
 	policy_text(&out, row("size"), s, LANG_DE);
 	buf_putc(&out, '\0');
 	assert_string_equal(

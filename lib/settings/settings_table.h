@@ -84,6 +84,13 @@ SETTING(smtpd_spf, smtpd, spf, BOOL, NONE, 1, 0, 1, SP_SMTPD, RELOAD,
     "Look whether the sender's domain allows the client to send for it (SPF), and tell it in the header.")
 SETTING(smtpd_refuse_spf_fail, smtpd, refuse-spf-fail, BOOL, NONE, 1, 0, 1, SP_SMTPD, RELOAD,
     "Refuse messages of clients that the sender's domain forbids (SPF fail).")
+SETTING(smtpd_dkim, smtpd, dkim, BOOL, NONE, 1, 0, 1, SP_SMTPD, RELOAD,
+    "Look whether messages from outside are signed (DKIM), and whether those who passed them on say so (ARC), and tell it in the header.")
+SETTING(smtpd_dmarc, smtpd, dmarc, BOOL, NONE, 1, 0, 1, SP_SMTPD, RELOAD,
+    "Look whether a message comes from the domain its From field shows, and what the owner of that domain wants done if not (DMARC). Needs smtpd.spf and smtpd.dkim. What he wants quarantined goes into the folder Junk.")
+SETTING(smtpd_refuse_dmarc_reject, smtpd, refuse-dmarc-reject, BOOL, NONE, 1, 0, 1, SP_SMTPD,
+    RELOAD,
+    "Refuse messages that fail DMARC when the owner of the domain wants them rejected; otherwise they go into the folder Junk.")
 SETTING(smtpd_require_name, smtpd, require-name, BOOL, NONE, 0, 0, 1, SP_SMTPD, RELOAD,
     "Refuse clients whose address has no name that leads back to it (reverse DNS).")
 SETTING(smtpd_refuse_dynamic, smtpd, refuse-dynamic, BOOL, NONE, 0, 0, 1, SP_SMTPD, RELOAD,

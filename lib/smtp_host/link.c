@@ -146,8 +146,9 @@ smtp_conn_commit(struct smtp_conn *c)
 	c->host->ops->prepend(c, &prepend);
 	c->committed = true;
 	ipc_send_msg_commit(c->link->ch, c->message,
-	    &(struct ipc_msg_commit){
-		.size = c->size, .prepend = str_from(buf_data(&prepend), buf_len(&prepend)) });
+	    &(struct ipc_msg_commit){ .size = c->size,
+		.junk = c->junk,
+		.prepend = str_from(buf_data(&prepend), buf_len(&prepend)) });
 	buf_free(&prepend);
 }
 
@@ -160,7 +161,7 @@ smtp_conn_reset(struct smtp_conn *c)
 			ipc_send_msg_abort(c->link->ch, c->message, &(struct ipc_msg_abort){ 0 });
 	}
 	c->message = 0;
-	c->began = c->committed = c->holds = false;
+	c->began = c->committed = c->holds = c->junk = false;
 	c->trouble = IPC_OK;
 	c->recipients = 0;
 	c->message_id = NULL;

@@ -43,8 +43,9 @@ enum {
 	/* Envelope of one transaction: 1,000 recipients with the longest fields the engine and
 	 * accounts let through. */
 	SMTP_HOST_ENVELOPE_MAX = 2 << 20,
-	/* What stands before the received bytes: the trace header, and what a service adds. */
-	SMTP_HOST_PREPEND_MAX = 8192,
+	/* What stands before the received bytes: the trace header, and what a service adds; eight
+	 * signatures with the longest names are half of it. As in ipc_table.h. */
+	SMTP_HOST_PREPEND_MAX = 16384,
 };
 
 struct smtp_host;
@@ -92,6 +93,7 @@ struct smtp_conn {
 	bool began;       /* queue knows of the transaction */
 	bool committed;   /* msg_commit is out */
 	bool holds;       /* the service holds the commit back for now */
+	bool junk;        /* the service wants it in the folder Junk */
 	uint8_t trouble;  /* enum ipc_result: queue refused or was lost meanwhile */
 	uint64_t size;    /* of the content */
 	unsigned transactions, recipients;

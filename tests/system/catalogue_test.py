@@ -3,8 +3,10 @@
 
 A dialogue returns the lines of the reply it has provoked. Whoever adds a row to
 lib/catalogue/refusal_table.h adds the dialogue too."""
+import base64
 import contextlib
 import datetime
+import hashlib
 
 import memory
 from harness import *
@@ -21,6 +23,8 @@ null.example.net. MX 0 .
 forbids.example.net. MX 10 mx.example.net.
 forbids.example.net. TXT "v=spf1 -all"
 $WHEN trouble.example.net MX servfail
+_dmarc.strict.example.net. TXT "v=DMARC1; p=reject"
+$WHEN away._domainkey.strict.example.net TXT servfail
 2.0.0.127.zen.spamhaus.org. A 127.0.0.2
 20.113.0.203.zen.spamhaus.org. A 127.0.0.4
 21.113.0.203.zen.spamhaus.org. A 127.0.0.11
@@ -59,10 +63,10 @@ def talk(c, *words):
     return got
 
 
-def dialogue(name, *words, port="smtp_port"):
+def dialogue(name, *words, port="smtp_port", source=None):
     """What is said on a port in clear text."""
     def run_it(m):
-        with m.raw(getattr(m, port)) as c:
+        with m.raw(getattr(m, port), source=source) as c:
             return talk(c, *words)
     provokes(name)(run_it)
 
@@ -416,6 +420,25 @@ def blocklisted(m):
 @provokes("BLOCKLISTED_DIALUP")
 def blocklisted_dialup(m):
     return stranger(m, MAIL, RCPT, source="203.0.113.21")
+
+
+dialogue("OTHER_POLICY", EHLO, MAIL, RCPT, f"RCPT TO:<postmaster@{DOMAIN}>", source="203.0.113.5")
+
+
+def from_author(name, author, *fields):
+    """A message of a stranger whose From field shows another domain."""
+    def run_it(m):
+        with m.raw(source="203.0.113.5") as c:
+            assert talk(c, EHLO, MAIL, RCPT, "DATA")[-1].startswith(b"354")
+            c.send(b"\r\n".join([*fields, b"From: " + author, b"", b"body", b"."]) + b"\r\n")
+            return reply(c)
+    provokes(name)(run_it)
+
+
+from_author("DMARC_REJECT", b"boss@strict.example.net")
+from_author("DMARC_UNCERTAIN", b"boss@strict.example.net",
+            b"DKIM-Signature: v=1; a=rsa-sha256; d=strict.example.net; s=away; h=from; bh="
+            + base64.b64encode(hashlib.sha256(b"body\r\n").digest()) + b"; b=AAAA")
 
 
 # --- the tests --------------------------------------------------------------------------------------
