@@ -65,11 +65,16 @@ ask_allowed(struct session *s)
 	return false;
 }
 
+/* In spite of a list. */
 static void
 take(struct session *s)
 {
 	struct smtp_recipient *r = s->asked;
 
+	if (checks_other_class(s, r)) {
+		refuse(s, SMTP_OTHER_POLICY, NULL);
+		return;
+	}
 	s->asked = NULL;
 	smtp_recipient_accept(&s->conn, r);
 }
@@ -87,10 +92,11 @@ decide(struct session *s)
 		return false;
 	}
 	s->waits = WAITS_NOT;
-	why = checks_other_class(s, s->asked) ? SMTP_OTHER_POLICY
-					      : checks_verdict(s, s->asked, &args);
+	why = checks_verdict(s, s->asked, &args);
 	if (why == SMTP_OK && checks_listed(s, s->asked))
 		return ask_allowed(s);
+	if (why == SMTP_OK && checks_other_class(s, s->asked))
+		why = SMTP_OTHER_POLICY;
 	if (why == SMTP_OK)
 		return behaviour_greylist(s);
 	refuse(s, why, &args);
