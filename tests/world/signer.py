@@ -8,7 +8,6 @@ import base64
 import json
 import subprocess
 import sys
-import tempfile
 
 
 class Key:
