@@ -113,8 +113,8 @@ struct session {
 	struct lookups lookups;
 	struct client_checks client;
 	struct sender_checks sender;
-	struct signatures *signatures;              /* NULL: nothing is looked at */
-	enum policy_class class;                    /* of all recipients so far */
+	struct signatures *signatures; /* NULL: nothing is looked at */
+	enum policy_class class;       /* of all recipients so far */
 	struct report_check report;
 	struct reputation_question *grey;           /* about asked */
 	unsigned unknown, relay, content, accepted; /* what it did, told at its end */
