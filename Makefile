@@ -3,7 +3,8 @@
 #   lib/X/build.mk     X_needs := other lib modules     X_ldlibs := -lfoo
 #   D/build.mk         the same, for a daemon or the command line (D/main.c holds main)
 #
-# Beside the code: foo_test.c (cmocka) and foo_fuzz.c (LLVMFuzzerTestOneInput).
+# Beside the code: foo_test.c (cmocka), foo_fuzz.c (LLVMFuzzerTestOneInput), foo_gen.c (runs at build time
+# and writes code; rules in the module's build.mk).
 # MODE=release (default), debug, san or fuzz (clang's libFuzzer, for fuzz-build only); everything is
 # written below build/.
 
@@ -65,7 +66,7 @@ include $(wildcard lib/*/build.mk) $(patsubst %,%/build.mk,$(PROGMODS))
 
 # closure of a list of modules over X_needs
 closure = $(sort $(1) $(foreach m,$(1),$(if $($(m)_needs),$(call closure,$($(m)_needs)))))
-srcs = $(filter-out %_test.c %_fuzz.c %/main.c,$(wildcard $(1)/*.c))
+srcs = $(filter-out %_test.c %_fuzz.c %_gen.c %/main.c,$(wildcard $(1)/*.c))
 objs = $(patsubst %.c,$(OBJ)/%.o,$(1))
 archives = $(foreach m,$(call closure,$(1)),$(if $(call srcs,lib/$(m)),$(OBJ)/lib$(m).a))
 ldlibs = $(foreach m,$(call closure,$(1)),$($(m)_ldlibs))

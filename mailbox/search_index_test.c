@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <iconv.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,17 +234,39 @@ subject(struct buf *b)
 	buf_free(&text);
 }
 
+/* Into a character set, as far as it has the characters; the bytes of the others stay. */
+static void
+encode(struct buf *text, const char *charset)
+{
+	iconv_t cd = iconv_open(charset, "UTF-8");
+	size_t left = text->len, room = 4 * left + 64;
+	char *all = xmalloc(room), *to = all, *from = (char *)(uintptr_t)buf_data(text);
+
+	while (cd != (iconv_t)-1 && left > 0 && iconv(cd, &from, &left, &to, &room) == (size_t)-1) {
+		*to++ = *from++;
+		left--;
+		room--;
+	}
+	if (cd != (iconv_t)-1) {
+		iconv(cd, NULL, NULL, &to, &room);
+		iconv_close(cd);
+		buf_clear(text);
+		buf_put(text, all, (size_t)(to - all));
+	}
+	free(all);
+}
+
 static void
 part(struct buf *b)
 {
-	static const char *const charsets[] = { "utf-8", "UTF-8", "iso-8859-1", "windows-1252",
-		"us-ascii", "x-unknown" };
+	enum mail_charset cs = dice(2) ? MAIL_CHARSET_UTF8 : dice(MAIL_CHARSETS + 1);
+	const char *charset = mail_charset_name(cs) ? mail_charset_name(cs) : "x-unknown";
 	struct buf text;
 
 	buf_init(&text, 1 << 20);
 	words(&text, dice(40) == 0 ? 3000 : 1 + dice(60));
-	buf_printf(b, "Content-Type: text/%s; charset=%s\r\n", dice(2) ? "plain" : "html",
-	    charsets[dice(sizeof(charsets) / sizeof(charsets[0]))]);
+	encode(&text, charset);
+	buf_printf(b, "Content-Type: text/%s; charset=%s\r\n", dice(2) ? "plain" : "html", charset);
 	switch (dice(3)) {
 	case 0:
 		buf_puts(b, "Content-Transfer-Encoding: base64\r\n\r\n");

@@ -156,6 +156,42 @@ test_pieces(void **state)
 	done(&c);
 }
 
+/* The text of a message, decoded by its charset, whose state goes on from piece to piece. */
+static void
+test_charsets(void **state)
+{
+	enum { PAIRS = IMAP_TEXT_CHUNK + 7 };
+	struct client c;
+	struct buf msg;
+
+	(void)state;
+	begin(&c);
+	deliver("Subject: =?koi8-r?B?8NLJ18XU?=\r\nContent-Type: text/plain; charset=koi8-r\r\n"
+		"Content-Transfer-Encoding: base64\r\n\r\n7cnS\r\n");
+	deliver("Subject: =?big5?B?um4=?=\r\nContent-Type: text/plain; charset=GB18030\r\n\r\n"
+		"\xba\xba\xd7\xd6\x94\x39\xda\x33\r\n");
+	deliver("Content-Type: text/plain; charset=euc-kr\r\n\r\n\xc7\xd1\xb1\xdb\r\n");
+	buf_init(&msg, 8 * IMAP_TEXT_CHUNK);
+	buf_puts(&msg, "Content-Type: text/plain; charset=iso-2022-jp\r\n\r\nx\033$B");
+	for (size_t i = 0; i < PAIRS; i++)
+		buf_puts(&msg, i == IMAP_TEXT_CHUNK / 2 - 2 ? "4A;z" : "F|");
+	buf_puts(&msg, "\033(B end\r\n");
+	memory_deliver(&mem, "INBOX", str_from(buf_data(&msg), msg.len), 0);
+	buf_free(&msg);
+	ready(&c);
+	assert_string_equal(
+	    search(&c, "text \"\xd0\xbf\xd0\xa0\xd0\x98\xd0\xb2\xd0\xb5\xd0\xa2\""), "1");
+	assert_string_equal(search(&c, "charset koi8-r subject \"\xd0\xf2\xe9\xd7\xe5\xf4\""), "1");
+	assert_string_equal(search(&c, "charset windows-1251 body \"\xec\xe8\xf0\""), "1");
+	assert_string_equal(search(&c, "body \"\xe6\xb1\x89\xe5\xad\x97\xf0\x9f\x92\xa9\""), "2");
+	assert_string_equal(search(&c, "charset big5 subject \"\xba\x6e\""), "2");
+	assert_string_equal(search(&c, "body \"\xea\xb8\x80\""), "3");
+	assert_string_equal(
+	    search(&c, "body \"\xe6\x97\xa5\xe6\xbc\xa2\xe5\xad\x97\xe6\x97\xa5\""), "4");
+	assert_string_equal(search(&c, "charset shift_jis body \"\x93\xfa end\""), "4");
+	done(&c);
+}
+
 /* --- the index ------------------------------------------------------------------------------------
  */
 
@@ -339,6 +375,7 @@ main(void)
 		cmocka_unit_test(test_scripts),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_charsets),
 		cmocka_unit_test(test_index),
 		cmocka_unit_test(test_probes_max),
 		cmocka_unit_test(test_turns),

@@ -506,8 +506,14 @@ test_search(void **state)
 		    got(&c), bad ? "a BAD Unexpected text at the end of the command\r\n" : want);
 	}
 	EXPECT(&c, "a search charset x-foo text y\r\n",
-	    "a NO [BADCHARSET (US-ASCII UTF-8 ISO-8859-1 ISO-8859-15 WINDOWS-1252)] Unknown "
-	    "character set\r\n");
+	    "a NO [BADCHARSET (US-ASCII UTF-8 ISO-8859-1 ISO-8859-15 WINDOWS-1252 ISO-8859-2 "
+	    "ISO-8859-3 ISO-8859-4 ISO-8859-5 ISO-8859-6 ISO-8859-7 ISO-8859-8 ISO-8859-9 "
+	    "ISO-8859-10 ISO-8859-13 ISO-8859-14 ISO-8859-16 WINDOWS-874 WINDOWS-1250 "
+	    "WINDOWS-1251 WINDOWS-1253 WINDOWS-1254 WINDOWS-1255 WINDOWS-1256 WINDOWS-1257 "
+	    "WINDOWS-1258 KOI8-R KOI8-U IBM437 IBM850 IBM852 IBM855 IBM866 MACINTOSH "
+	    "MAC-CYRILLIC ARMSCII-8 GB18030 GBK GB2312 HZ-GB-2312 BIG5 SHIFT_JIS EUC-JP "
+	    "ISO-2022-JP EUC-KR ISO-2022-KR UTF-7 UTF-16 UTF-16BE UTF-16LE)] Unknown character "
+	    "set\r\n");
 	EXPECT(&c, "a uid search uid 2:3 (1:* )\r\n", "a BAD Missing or invalid argument\r\n");
 	EXPECT(&c, "a search\r\n", "a BAD Missing argument\r\n");
 	EXPECT(&c, "a search foo\r\n", "a BAD Unknown search key\r\n");

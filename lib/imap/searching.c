@@ -228,6 +228,21 @@ imap_searching_return(struct imap_parse *p, struct imap_searching *c)
 	return imap_parse_sp(p);
 }
 
+/* With all that are known (rfc3501:7.1). */
+static void
+charset_refuse(struct imap_session *s)
+{
+	struct buf *b = &s->scratch;
+
+	buf_clear(b);
+	for (enum mail_charset cs = MAIL_CHARSET_ASCII; cs < MAIL_CHARSETS; cs++) {
+		buf_puts(b, cs == MAIL_CHARSET_ASCII ? "" : " ");
+		buf_puts(b, mail_charset_name(cs));
+	}
+	imap_reply(s, "NO [BADCHARSET (%.*s)] Unknown character set", (int)b->len,
+	    (const char *)buf_data(b));
+}
+
 bool
 imap_searching_begin(struct imap_session *s, struct imap_parse *p, struct imap_searching *c)
 {
@@ -237,8 +252,7 @@ imap_searching_begin(struct imap_session *s, struct imap_parse *p, struct imap_s
 	case IMAP_SEARCH_CHARSET:
 		if (c->options & IMAP_RET_SAVE)
 			imap_uidset_clear(&s->view.saved);
-		imap_reply(s, "NO [BADCHARSET (US-ASCII UTF-8 ISO-8859-1 ISO-8859-15 "
-			      "WINDOWS-1252)] Unknown character set");
+		charset_refuse(s);
 		c->request.key = NULL;
 		return true;
 	case IMAP_SEARCH_OK:

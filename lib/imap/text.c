@@ -72,7 +72,9 @@ unit_begin(struct imap_text *t)
 		t->at = t->end;
 	t->base64 = (struct mail_base64){ 0 };
 	t->qp = (struct mail_qp){ 0 };
-	t->charset = t->in_body && t->at < t->end ? imap_part_charset(p) : MAIL_CHARSET_UTF8;
+	t->charset = (struct mail_charset_state){ .cs = MAIL_CHARSET_UTF8 };
+	if (t->in_body && t->at < t->end)
+		t->charset.cs = imap_part_charset(p);
 	buf_clear(&t->raw);
 	buf_clear(&t->out);
 }
@@ -132,17 +134,19 @@ static void
 body_fill(struct imap_text *t)
 {
 	struct str raw;
+	ptrdiff_t used;
 	bool last;
 
 	raw_fill(t, t->tree->parts[t->part].encoding);
 	last = t->at == t->end;
 	raw = str_from(buf_data(&t->raw), t->raw.len);
-	if (t->charset == MAIL_CHARSET_UNKNOWN || t->charset == MAIL_CHARSET_UTF8) {
+	if (t->charset.cs == MAIL_CHARSET_UNKNOWN || t->charset.cs == MAIL_CHARSET_UTF8) {
 		raw.n = last ? raw.n : mail_utf8_whole(raw);
 		mail_fold(raw, &t->out);
 	} else {
 		buf_clear(&t->utf8);
-		mail_charset_to_utf8(t->charset, raw, &t->utf8);
+		used = mail_charset_decode(&t->charset, raw, last, &t->utf8);
+		raw.n = used < 0 ? raw.n : (size_t)used;
 		mail_fold(str_from(buf_data(&t->utf8), t->utf8.len), &t->out);
 	}
 	buf_drain(&t->raw, raw.n);

@@ -33,7 +33,7 @@ struct imap_text {
 	size_t overlap;
 	size_t part, at, end; /* in the message */
 	bool in_body, begun;
-	enum mail_charset charset;
+	struct mail_charset_state charset;
 	struct mail_base64 base64;
 	struct mail_qp qp;
 	struct buf raw, utf8, out;

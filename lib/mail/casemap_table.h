@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Written by casemap_table.py from Unicode 14.0.0: CASEMAP(code, place in CASEMAP_POOL, bytes) for
- * every character beyond ASCII that changes, ascending. */
+/* Made by lib/mail/unicode_table from Unicode 14.0.0: CASEMAP(code, place in CASEMAP_POOL,
+ * bytes) for every character beyond ASCII that changes, ascending. */
 CASEMAP(0xa0,6,1)CASEMAP(0xa8,3571,3)CASEMAP(0xaa,1601,1)CASEMAP(0xaf,6981,3)CASEMAP(0xb2,1607,1)CASEMAP(0xb3,3511,1)
 CASEMAP(0xb4,6984,3)CASEMAP(0xb5,12456,2)CASEMAP(0xb8,6987,3)CASEMAP(0xb9,2445,1)CASEMAP(0xba,7655,1)
 CASEMAP(0xbc,3501,5)CASEMAP(0xbd,3506,5)CASEMAP(0xbe,3511,5)CASEMAP(0xc0,6990,3)CASEMAP(0xc1,6993,3)

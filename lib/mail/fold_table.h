@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Made by lib/mail/fold_table from Unicode 14.0.0; not for editing. */
+/* Made by lib/mail/unicode_table from Unicode 14.0.0; not for editing. */
 #include <stdint.h>
 
 /* clang-format off */

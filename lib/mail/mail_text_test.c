@@ -97,7 +97,14 @@ test_words(void **state)
 	check_word("=?windows-1252?Q?=80?=", "\xe2\x82\xac");
 	check_word("=?iso-8859-15*de?Q?=A4?=", "\xe2\x82\xac");
 	check_word("=?us-ascii?Q?=80?=", "\xef\xbf\xbd");
-	check_word("=?koi8-r?Q?=80?= x", "=?koi8-r?Q?=80?= x");
+	check_word("=?x-unknown?Q?=80?= x", "=?x-unknown?Q?=80?= x");
+	check_word("=?koi8-r?Q?=F0=D2=C9?= =?KOI8-R?B?18XU?=",
+	    "\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82");
+	/* each word begins in ASCII, whatever the one before forgot */
+	check_word("=?iso-2022-jp?B?GyRCNEE=?= =?iso-2022-jp?Q?ab?=", "\xe6\xbc\xa2"
+								      "ab");
+	/* a character cut in two */
+	check_word("=?gb2312?B?ug==?= =?gb2312?B?ug==?=", "\xe6\xb1\x89");
 	check_word("=?utf-8?x?a?=", "=?utf-8?x?a?=");
 	check_word("=?utf-8?q?a b?=", "=?utf-8?q?a b?=");
 	check_word("=?utf-8?q?", "=?utf-8?q?");

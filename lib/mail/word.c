@@ -69,7 +69,8 @@ blanks(struct str s)
 
 /*
  * A run of words of one charset (at s, the first is *w), white space between them dropped: decoded
- * together, since senders cut characters in two. Returns the bytes used, 0 at the limit of out.
+ * together, since senders cut characters in two; but each word begins in the first state of its charset
+ * (rfc2047:3). Returns the bytes used, 0 at the limit of out.
  */
 static size_t
 run_decode(struct str s, struct word *w, struct buf *raw, struct buf *out)
@@ -85,7 +86,8 @@ run_decode(struct str s, struct word *w, struct buf *raw, struct buf *out)
 			break;
 		buf_commit(raw, word_bytes(w, to));
 		next = used + blanks(str_from(s.p + used, s.n - used));
-	} while (word_at(str_from(s.p + next, s.n - next), w) && w->cs == cs);
+	} while (!mail_charset_is_stateful(cs) && word_at(str_from(s.p + next, s.n - next), w) &&
+		 w->cs == cs);
 	if (mail_charset_to_utf8(cs, str_from(buf_data(raw), raw->len), out) != 0)
 		return 0;
 	return used;

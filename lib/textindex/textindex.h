@@ -33,7 +33,7 @@
 
 enum {
 	/* Also raised when the texts that are put in are made in another way (mail_fold). */
-	TEXTINDEX_VERSION = 2,
+	TEXTINDEX_VERSION = 3,
 	/* Documents of a segment: a set of them is 512 bytes, a distance at most two. */
 	TEXTINDEX_DOCS_MAX = 4096,
 	TEXTINDEX_SET = TEXTINDEX_DOCS_MAX / 8,
