@@ -185,12 +185,13 @@ check_set(enum mail_charset cs, const char *iconv_name)
 {
 	iconv_t to = iconv_open(iconv_name, "UTF-8"), from = iconv_open("UTF-8", iconv_name);
 	char utf8[4], there[64], back[64];
+	uint32_t end = cs == MAIL_CHARSET_UTF8 || cs >= MAIL_CHARSET_GB18030 ? 0x30000 : 0xffff;
 	size_t checked = 0, n, m;
 	struct buf out;
 
 	assert_true(to != (iconv_t)-1 && from != (iconv_t)-1);
 	buf_init(&out, TEXT_MAX);
-	for (uint32_t code = 1; code < 0x30000; code++) {
+	for (uint32_t code = 1; code < end; code++) {
 		if ((code >= 0xd800 && code < 0xe000) || code == 0xfeff || code == 0x1b ||
 		    differs(cs, code))
 			continue;

@@ -103,6 +103,7 @@ test_words(void **state)
 	/* each word begins in ASCII, whatever the one before forgot */
 	check_word("=?iso-2022-jp?B?GyRCNEE=?= =?iso-2022-jp?Q?ab?=", "\xe6\xbc\xa2"
 								      "ab");
+	check_word("=?utf-7?q?a+AEA-b?= =?hz?q?~{::~}?=", "=?utf-7?q?a+AEA-b?= =?hz?q?~{::~}?=");
 	/* a character cut in two */
 	check_word("=?gb2312?B?ug==?= =?gb2312?B?ug==?=", "\xe6\xb1\x89");
 	check_word("=?utf-8?x?a?=", "=?utf-8?x?a?=");

@@ -12,6 +12,18 @@ struct word {
 	size_t size; /* of the whole word */
 };
 
+/* Those that write letters of ASCII for others are no use in a header: programs that do not know them
+ * would show another text. ISO-2022-JP is known everywhere, and Japan writes its headers so. */
+static enum mail_charset
+word_charset(struct str name)
+{
+	enum mail_charset cs = mail_charset_find(name);
+
+	if (mail_charset_is_stateful(cs) && cs != MAIL_CHARSET_ISO_2022_JP)
+		return MAIL_CHARSET_UNKNOWN;
+	return cs;
+}
+
 static bool
 word_at(struct str s, struct word *w)
 {
@@ -25,7 +37,7 @@ word_at(struct str s, struct word *w)
 	if ((q = str_chr(rest, '?')) <= 0 || (size_t)q + 3 > rest.n || rest.p[q + 2] != '?')
 		return false;
 	w->name = str_from(rest.p, (size_t)q);
-	w->cs = mail_charset_find(w->name);
+	w->cs = word_charset(w->name);
 	w->base64 = ascii_tolower(rest.p[q + 1]) == 'b';
 	if (!w->base64 && ascii_tolower(rest.p[q + 1]) != 'q')
 		return false;
