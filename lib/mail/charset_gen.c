@@ -164,7 +164,7 @@ main(void)
 	must_be("BIG5-HKSCS", "\xba\x7e", 0x6f22);
 	must_be("EUC-JP", "\x8f\xb0\xa1", 0x4e02);
 	printf("/* Made by lib/mail/charset_gen.c. */\n");
-	printf("enum { CHARSET_LEAD = 0x%x, CHARSET_LEADS = %u, CHARSET_RARE = 0x%x };\n\n",
+	printf("enum { CHARSET_LEAD = 0x%x, CHARSET_LEADS = %d, CHARSET_RARE = 0x%x };\n\n",
 	    LEAD_FIRST, LEADS, RARE_FIRST);
 	printf(
 	    "struct charset_pairs {\n\tconst uint16_t *codes; /* rows from trail to 0xfe */\n\t"
