@@ -174,9 +174,11 @@ imap_facts_put(struct buf *out, struct str msg, const struct mime_tree *t, struc
 	flags = out->len;
 	buf_putc(out, 0);
 	put_u(out, msg.n);
-	has |= put_envelope(out, header, a);
+	if (header.n <= IMAP_FACTS_HEADER_MAX)
+		has |= put_envelope(out, header, a);
 	has |= put_structure(out, msg, t, a);
-	has |= put_references(out, header);
+	if (header.n <= IMAP_FACTS_HEADER_MAX)
+		has |= put_references(out, header);
 	has |= put_tree(out, msg, t);
 	((uint8_t *)(uintptr_t)buf_data(out))[flags] = (uint8_t)has;
 	return out->len - before <= IMAP_FACTS_MAX ? 0 : BUF_LIMIT;

@@ -22,6 +22,8 @@ enum {
 	/* Longest text of each kind that is kept; mail of people needs a tenth. What is longer is
 	 * left out and made from the message each time. */
 	IMAP_FACTS_TEXT_MAX = 8192,
+	/* Of a longer header no text is kept: SORT and THREAD look at the start only. */
+	IMAP_FACTS_HEADER_MAX = 256 * 1024,
 	/* Parts whose places are kept. */
 	IMAP_FACTS_PARTS_MAX = 200,
 	/* A record is never longer: three texts, and 50 bytes for each part. */

@@ -195,6 +195,50 @@ test_no_content(void **state)
 	done(&c);
 }
 
+/* SORT and THREAD, with the record and without; with it no content is read. */
+static void
+test_sort_and_thread(void **state)
+{
+	static const char *const headers[] = {
+		"Subject: Re: [x] \"quoted\" \\ back\r\n slash\r\nFrom: \"a\\\"b\" <\"odd \\\" local\"@x>\r\n"
+		"To: group: a@b, c@d;, e@f\r\nDate: Mon,\r\n 1 Jan 2024 12:00:00 +0000\r\n"
+		"Message-ID: <1@x>\r\n",
+		"Subject:\r\nFrom:\r\nTo: <>\r\nDate:\r\nMessage-ID:\r\nReferences:\r\n"
+		"In-Reply-To: <1@x> <2@x>\r\n",
+		"Subject: \xff\xfe 8 bit\r\nFrom: \xe4@x\r\nCc: nobody\r\nReferences: <1@x>\r\n\t<2@x> junk\r\n"
+		"Date: not a date\r\nMessage-ID: <3@x> <4@x>\r\n",
+		"subject: first\r\nSubject: second\r\nTO: A@x\r\nto: B@x\r\nDate: 1 Feb 2024 1:02 GMT\r\n",
+		"Subject: =?utf-8?q?Re=3A?= fwd: x\r\nFrom: (comment) <c@x>\r\nMessage-ID: <5 @x>\r\n"
+		"References: <1@x> <2@x>\r\n"
+	};
+	static const char *const commands[] = { "a sort (subject) utf-8 all\r\n",
+		"a sort (date) utf-8 all\r\n", "a sort (from) utf-8 all\r\n",
+		"a sort (to cc) utf-8 all\r\n", "a sort (cc reverse to) utf-8 all\r\n",
+		"a thread references utf-8 all\r\n", "a thread orderedsubject utf-8 all\r\n" };
+	struct client c;
+
+	(void)state;
+	in_inbox(&c, 0);
+	for (size_t i = 0; i < MSGS; i++)
+		memory_deliver(&mem, "INBOX", str_of(msgs[i]), 0);
+	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
+		memory_deliver(&mem, "INBOX", str_of(headers[i]), 0);
+	say(&c, "a noop\r\n");
+	got(&c);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		char *without = answer(&c, commands[i]);
+
+		assert_non_null(strstr(without, "a OK"));
+		mem.facts = true;
+		mem.contents = 0;
+		EXPECT(&c, commands[i], without);
+		assert_int_equal(mem.contents, 0);
+		mem.facts = false;
+		free(without);
+	}
+	done(&c);
+}
+
 int
 main(void)
 {
@@ -203,6 +247,7 @@ main(void)
 		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_fetch),
 		cmocka_unit_test(test_no_content),
+		cmocka_unit_test(test_sort_and_thread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

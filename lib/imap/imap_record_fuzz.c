@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /* Records of facts.h. The input is a message and a record at once. Oracle: a message's record gives
- * its tree again; whatever the record, a tree from it stays inside of the message. */
+ * its tree again, and what SORT and THREAD read in the message; whatever the record, a tree from it stays
+ * inside of the message. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "imap/envelope.h"
 #include "imap/facts.h"
+#include "imap/headerkeys.h"
 #include "imap/structure.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -26,6 +29,32 @@ inside(struct str msg, const struct mime_tree *t)
 }
 
 static void
+same_keys(struct str msg, struct str record, const struct imap_facts *f)
+{
+	enum { WANT = 2 * IMAP_WANT_IDS - 1 };
+	struct arena *a = arena_new(8 * msg.n + 65536);
+	struct imap_keys_reader r;
+	struct imap_header_keys k, m;
+
+	imap_keys_reader_init(&r);
+	if (imap_keys_record(&r, record, msg.n, WANT, a, &k) == 1 &&
+	    imap_keys_read(&r, msg, WANT, a, &m)) {
+		assert(k.has_date == m.has_date && k.date == m.date && k.reply == m.reply);
+		assert(str_eq(k.subject, m.subject) && str_eq(k.from, m.from));
+		assert(str_eq(k.to, m.to) && str_eq(k.cc, m.cc) && str_eq(k.id, m.id));
+		assert(k.nrefs == m.nrefs);
+		for (size_t i = 0; i < k.nrefs; i++)
+			assert(str_eq(k.refs[i], m.refs[i]));
+	} else {
+		assert((f->has & (FACTS_ENVELOPE | FACTS_REFERENCES)) !=
+			   (FACTS_ENVELOPE | FACTS_REFERENCES) ||
+		       msg.n > IMAP_STRUCTURE_ARENA / 64);
+	}
+	imap_keys_reader_free(&r);
+	arena_free(&a);
+}
+
+static void
 as_message(struct str msg)
 {
 	struct arena *a = arena_new(IMAP_STRUCTURE_ARENA);
@@ -37,6 +66,7 @@ as_message(struct str msg)
 	mime_parse(msg, &t);
 	assert(imap_facts_put(&b, msg, &t, a) == 0);
 	assert(imap_facts_get(str_from(buf_data(&b), b.len), &f));
+	same_keys(msg, str_from(buf_data(&b), b.len), &f);
 	if (f.has & FACTS_TREE) {
 		assert(imap_facts_tree(&f, msg, &u) && u.count == t.count);
 		for (size_t i = 0; i < t.count; i++)
@@ -56,7 +86,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct mime_tree t = { 0 };
 	struct imap_facts f;
 
+	struct imap_envelope e;
+	struct arena *a = arena_new(size + 4096);
+
 	as_message(str_from(data, size));
+	imap_envelope_get(str_from(data, size), a, &e);
+	arena_free(&a);
 	if (imap_facts_get(str_from(data, size), &f)) {
 		f.size = (uint32_t)size;
 		if (imap_facts_tree(&f, str_from(data, size), &t))
