@@ -127,6 +127,158 @@ test_android_special_use_with_list_extended(void **state)
 	done(&c);
 }
 
+/* As a word, or a name with a value. */
+static bool
+announced(const char *caps, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = caps; (p = strstr(p, word)) != NULL; p += n)
+		if (p[-1] == ' ' && (p[n] == ' ' || p[n] == '=' || p[n] == '\r'))
+			return true;
+	return false;
+}
+
+/* What each program looks for in CAPABILITY. The ones it would use at once, or only all together, are
+ * not announced before they are complete. */
+static void
+test_capabilities_programs_look_for(void **state)
+{
+	static const struct {
+		const char *program, *wants, *lacks;
+	} programs[] = {
+		{ "Thunderbird",
+		    "LITERAL+ IDLE ID NAMESPACE UIDPLUS MOVE SPECIAL-USE LIST-EXTENDED CONDSTORE ENABLE "
+		    "UTF8=ACCEPT QUOTA",
+		    "COMPRESS=DEFLATE ACL" },
+		{ "Apple Mail",
+		    "SASL-IR LITERAL+ IDLE ID UIDPLUS MOVE SPECIAL-USE LIST-STATUS CONDSTORE ESEARCH "
+		    "ENABLE APPENDLIMIT",
+		    "COMPRESS=DEFLATE UIDONLY PARTIAL UIDBATCHES MESSAGELIMIT" },
+		{ "Outlook", "IDLE UIDPLUS", "" },
+		{ "Thunderbird for Android",
+		    "SASL-IR IDLE ID NAMESPACE UIDPLUS MOVE SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED "
+		    "CONDSTORE ENABLE UTF8=ACCEPT",
+		    "COMPRESS=DEFLATE" },
+		{ "mbsync", "SASL-IR LITERAL+ NAMESPACE UIDPLUS MOVE UTF8=ACCEPT",
+		    "COMPRESS=DEFLATE" },
+	};
+	struct client c;
+	char caps[4096];
+
+	(void)state;
+	in_inbox(&c, 0);
+	say(&c, "a capability\r\n");
+	snprintf(caps, sizeof(caps), "%s", got(&c));
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		char word[64];
+		int n;
+
+		for (const char *p = programs[i].wants; sscanf(p, "%60s%n", word, &n) == 1; p += n)
+			if (!announced(caps, word))
+				fail_msg("%s wants %s", programs[i].program, word);
+		for (const char *p = programs[i].lacks; sscanf(p, "%60s%n", word, &n) == 1; p += n)
+			if (announced(caps, word))
+				fail_msg("%s takes %s at its word", programs[i].program, word);
+	}
+	done(&c);
+}
+
+/* In the order in which Thunderbird 153 was seen to say it. */
+static void
+test_thunderbird_session(void **state)
+{
+	struct client c;
+
+	(void)state;
+	in_inbox(&c, 1);
+	EXPECT(&c, "1 namespace\r\n", "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n1 OK Done\r\n");
+	say(&c,
+	    "2 ENABLE CONDSTORE UTF8=ACCEPT\r\n3 ID (\"name\" \"Thunderbird\" \"version\" \"153.0\")\r\n");
+	assert_non_null(strstr(got(&c), "3 OK"));
+	say(&c, "4 select \"INBOX\" (CONDSTORE)\r\n");
+	assert_non_null(strstr(got(&c), "4 OK [READ-WRITE]"));
+	say(&c, "5 UID fetch 1:* (FLAGS)\r\n");
+	assert_non_null(strstr(got(&c), "* 1 FETCH (UID 1 FLAGS ("));
+	say(&c,
+	    "6 UID fetch 1 (UID RFC822.SIZE FLAGS BODY.PEEK[HEADER.FIELDS (From To Cc Bcc Resent-Message-ID "
+	    "Subject Date Message-ID Priority X-Priority References Newsgroups In-Reply-To "
+	    "Content-Type Reply-To)])\r\n");
+	assert_non_null(strstr(got(&c), "Subject: IMAP4rev1 WG mtg summary and minutes\r\n"));
+	say(&c, "7 UID fetch 1 (UID RFC822.SIZE BODY.PEEK[])\r\n");
+	assert_non_null(strstr(got(&c), "7 OK"));
+	EXPECT(&c, "8 uid store 1 +Flags (\\Seen)\r\n",
+	    "* 1 FETCH (UID 1 MODSEQ (2) FLAGS (\\Seen))\r\n8 OK Flags stored\r\n");
+	EXPECT(&c, "9 STATUS \"Sent\" (UIDNEXT MESSAGES UNSEEN RECENT)\r\n",
+	    "* STATUS \"Sent\" (MESSAGES 0 RECENT 0 UIDNEXT 1 UNSEEN 0)\r\n9 OK Status shown\r\n");
+	say(&c, "10 check\r\n");
+	assert_non_null(strstr(got(&c), "10 OK"));
+	say(&c, "11 APPEND \"Sent\" (\\Seen) {9+}\r\nA: b\r\n\r\nc\r\n");
+	assert_non_null(strstr(got(&c), "11 OK [APPENDUID"));
+	say(&c, "12 uid move 1 \"Trash\"\r\n");
+	assert_non_null(strstr(got(&c), "* OK [COPYUID"));
+	say(&c, "13 noop\r\n14 close\r\n15 logout\r\n");
+	assert_non_null(strstr(got(&c), "* BYE"));
+	done(&c);
+}
+
+/* It keeps up to five connections, each in IDLE, and another program changes something. */
+static void
+test_thunderbird_five_idle(void **state)
+{
+	struct client c[5], other;
+
+	(void)state;
+	in_inbox(&other, 1);
+	for (size_t i = 0; i < 5; i++) {
+		open_client(&c[i]);
+		say(&c[i], "1 select inbox\r\n2 IDLE\r\n");
+		assert_non_null(strstr(got(&c[i]), "+ "));
+	}
+	memory_deliver(&mem, "INBOX", str_of(simple_msg), 0);
+	say(&other, "a store 1 +flags (Junk)\r\n");
+	for (size_t i = 0; i < 5; i++) {
+		const char *news;
+
+		assert_true(c[i].wakes > 0);
+		run(&c[i]);
+		news = got(&c[i]);
+		assert_non_null(strstr(news, "* 2 EXISTS\r\n"));
+		assert_non_null(strstr(news, "* 1 FETCH (UID 1 FLAGS (Junk))\r\n"));
+		EXPECT(&c[i], "DONE\r\n", "2 OK Idle ended\r\n");
+		close_client(&c[i]);
+	}
+	done(&other);
+}
+
+/* An iPhone: what it needs to fill a list, quick resynchronisation included. */
+static void
+test_ios_session(void **state)
+{
+	struct client c;
+
+	(void)state;
+	in_inbox(&c, 2);
+	say(&c,
+	    "1 ENABLE CONDSTORE\r\n2 LIST \"\" \"*\" RETURN (SPECIAL-USE STATUS (MESSAGES UNSEEN UIDNEXT "
+	    "UIDVALIDITY HIGHESTMODSEQ))\r\n");
+	assert_non_null(
+	    strstr(got(&c), "* STATUS \"INBOX\" (MESSAGES 2 UIDNEXT 3 UIDVALIDITY 3 UNSEEN 2"));
+	say(&c, "3 SELECT INBOX (CONDSTORE)\r\n");
+	assert_non_null(strstr(got(&c), "[HIGHESTMODSEQ "));
+	say(&c, "4 UID FETCH 1:* (UID FLAGS) (CHANGEDSINCE 0)\r\n");
+	assert_non_null(strstr(got(&c), "* 2 FETCH (UID 2 FLAGS () MODSEQ ("));
+	EXPECT(&c, "5 UID SEARCH RETURN (ALL) 1:* NOT DELETED\r\n",
+	    "* ESEARCH (TAG \"5\") UID ALL 1:2\r\n5 OK Search completed\r\n");
+	say(&c,
+	    "6 UID FETCH 1:2 (INTERNALDATE UID RFC822.SIZE FLAGS BODY.PEEK[HEADER.FIELDS (date subject from to "
+	    "cc message-id in-reply-to references content-type)] BODYSTRUCTURE)\r\n");
+	assert_non_null(strstr(got(&c), "BODYSTRUCTURE (\"TEXT\" \"PLAIN\""));
+	say(&c, "7 UID FETCH 1 (BODY.PEEK[HEADER] BODY.PEEK[1])\r\n");
+	assert_non_null(strstr(got(&c), "BODY[1] {23}\r\nHello World\r\n"));
+	done(&c);
+}
+
 int
 main(void)
 {
@@ -137,6 +289,10 @@ main(void)
 		cmocka_unit_test(test_outlook_session),
 		cmocka_unit_test(test_ios_id_with_event),
 		cmocka_unit_test(test_android_special_use_with_list_extended),
+		cmocka_unit_test(test_capabilities_programs_look_for),
+		cmocka_unit_test(test_thunderbird_session),
+		cmocka_unit_test(test_thunderbird_five_idle),
+		cmocka_unit_test(test_ios_session),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,8 @@ from harness import *
 OPTIONS = {}
 HOST = "mail." + DOMAIN
 COUNT = 40
+# Messages of the large folder.
+MANY = 10000 if LONG else 400
 
 
 def fill(m, folder="INBOX", count=COUNT):
@@ -44,7 +46,9 @@ def mbsync(m, home):
     if not os.path.exists(config):
         os.makedirs(home + "/mail")
         with open(config, "w") as f:
-            f.write(f"""IMAPAccount a
+            f.write(f"""FSync no
+
+IMAPAccount a
 Host {HOST}
 Port {m.imaps_port}
 User {USER}
@@ -123,6 +127,65 @@ def test_mbsync_both_ways(m):
         before = m.messages()
         mbsync(m, home)
         assert m.messages() == before and maildir(home + "/mail/INBOX") == local
+    finally:
+        shutil.rmtree(home)
+
+
+def subjects_of(m, folder):
+    client = m.imap(USER)
+    try:
+        client.select(folder, readonly=True)
+        rows = client.fetch("1:*", "(FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])")[1]
+        return {re.search(rb"Subject: (.*)\r\n", r[1]).group(1).decode(): r[0] for r in rows if isinstance(r, tuple)}
+    finally:
+        client.logout()
+
+
+def test_mbsync_large_folder_both_ways(m):
+    """Both sides delete, flag and add messages of a large folder between two runs."""
+    need("mbsync")
+    home = tempfile.mkdtemp()
+    near = home + "/mail/Large"
+    try:
+        client = m.imap(USER)
+        client.create("Large")
+        for first in range(0, MANY, 200):
+            texts = [message(f"large {i} end", f"body {i}\r\n").encode() for i in range(first, first + 200)]
+            parts = b"".join(b" {%d+}\r\n%s" % (len(t), t) for t in texts)
+            client.send(b"a%d APPEND Large%s\r\n" % (first, parts))
+            answer = client.readline()
+            assert answer.startswith(b"a%d OK" % first), answer
+        client.logout()
+        mbsync(m, home)
+        local = maildir(near)
+        assert len(local) == MANY, len(local)
+        # here: every tenth deleted, every tenth flagged, some new ones
+        for i in range(0, MANY, 10):
+            with_flags(local[f"large {i} end"], "ST")
+            with_flags(local[f"large {i + 1} end"], "F")
+        for i in range(MANY // 100):
+            with open(f"{near}/new/{i}.own", "w") as f:
+                f.write(message(f"near {i} end", "from here\n").replace("\r\n", "\n"))
+        # there: other tenths
+        client = m.imap(USER)
+        client.select("Large")
+        client.store(",".join(str(i + 3) for i in range(0, MANY, 10)), "+FLAGS.SILENT", "(\\Deleted)")
+        client.store(",".join(str(i + 4) for i in range(0, MANY, 10)), "+FLAGS.SILENT", "(\\Answered)")
+        client.expunge()
+        for i in range(10):
+            client.append("Large", None, None, message(f"far {i} end", "from there").encode())
+        client.logout()
+        mbsync(m, home)
+        want = {f"large {i} end" for i in range(MANY) if i % 10 not in (0, 2)}
+        want |= {f"near {i} end" for i in range(MANY // 100)} | {f"far {i} end" for i in range(10)}
+        local, far = maildir(near), subjects_of(m, "Large")
+        assert set(local) == want, (len(local), len(want), sorted(set(local) ^ want)[:10])
+        assert set(far) == want, (len(far), len(want), sorted(set(far) ^ want)[:10])
+        for i in range(0, MANY, 10):
+            assert b"\\Flagged" in far[f"large {i + 1} end"], far[f"large {i + 1} end"]
+            assert "R" in local[f"large {i + 3} end"].rpartition(":2,")[2], local[f"large {i + 3} end"]
+        mbsync(m, home)
+        assert maildir(near) == local and subjects_of(m, "Large") == far
     finally:
         shutil.rmtree(home)
 
