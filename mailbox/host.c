@@ -34,6 +34,7 @@ host_busy(struct host *h)
 		io_timer_set(h->tidy_timer, HOST_TIDY_MS);
 	io_timer_set(h->rest_timer, HOST_REST_MS);
 	io_timer_set(h->idle_timer, h->config.idle_exit_ms);
+	h->busy_at = io_now_ms(h->config.loop);
 }
 
 /* --- what it holds -----------------------------------------------------------------------------
@@ -123,6 +124,18 @@ on_sync(void *arg)
 		h->config.on_failed(h->config.arg);
 }
 
+static bool
+index_waits(struct host *h)
+{
+	uint64_t now = io_now_ms(h->config.loop);
+
+	if (now - h->busy_at >= HOST_INDEX_PAUSE_MS)
+		return false;
+	if (h->index_since == 0)
+		h->index_since = now;
+	return now - h->index_since < HOST_INDEX_WAIT_MS;
+}
+
 static void
 on_tidy(void *arg)
 {
@@ -132,10 +145,14 @@ on_tidy(void *arg)
 		io_timer_set(h->tidy_timer, HOST_TIDY_NEXT_MS);
 	else if (store_failed(h->store))
 		h->config.on_failed(h->config.arg);
+	else if (index_waits(h))
+		io_timer_set(h->tidy_timer, HOST_INDEX_PAUSE_MS);
 	else if (search_index_work(h->index))
 		io_timer_set(h->tidy_timer, HOST_INDEX_NEXT_MS);
-	else
+	else {
+		h->index_since = 0;
 		malloc_trim(0);
+	}
 }
 
 static void

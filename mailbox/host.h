@@ -25,6 +25,11 @@ enum {
 	HOST_REST_MS = 5000,
 	/* The index of texts, whose slices are shorter. */
 	HOST_INDEX_NEXT_MS = 2,
+	/* It waits for a pause of this length, so that a client that does one thing after the other is not
+	 * kept waiting by it ... */
+	HOST_INDEX_PAUSE_MS = 50,
+	/* ... but not longer than this: what it does not know yet is looked at in each search. */
+	HOST_INDEX_WAIT_MS = 3000,
 	/* Rounds of running sessions and committing in one turn, before others (signals, timers)
 	 * get theirs. */
 	HOST_ROUNDS = 8,

@@ -32,6 +32,8 @@ struct host {
 	unsigned nsessions;
 	uint64_t attached;
 	bool stopping;
+	uint64_t busy_at;     /* io_now_ms of the last thing that happened */
+	uint64_t index_since; /* the index has been waiting since then; 0: it is not */
 	struct io_timer *sync_timer, *tidy_timer, *rest_timer, *idle_timer, *again_timer,
 	    *stop_timer;
 };

@@ -434,6 +434,45 @@ test_session(void **state)
 	world_free(&w);
 }
 
+static bool
+has_texts(const struct world *w)
+{
+	DIR *d = opendir(w->path);
+	struct dirent *e;
+	bool found = false;
+
+	while ((e = readdir(d)) != NULL)
+		found |=
+		    strncmp(e->d_name, "texts.", 6) == 0 && strcmp(e->d_name, "texts.new") != 0;
+	closedir(d);
+	return found;
+}
+
+/* The index of texts waits for a pause; of a client that makes none it does not wait for ever. */
+static void
+test_index_waits(void **state)
+{
+	struct timespec begin, now;
+	struct client *c;
+	struct world w;
+
+	(void)state;
+	world_new(&w);
+	c = login(&w, "");
+	for (int i = 0; i < 70; i++) {
+		command(c, "a APPEND INBOX {6+}\r\n", "");
+		command(c, "a\r\nb\r\n\r\n", "a OK");
+	}
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	do {
+		command(c, "b NOOP\r\n", "b OK");
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		assert_true(now.tv_sec - begin.tv_sec < 30);
+	} while (!has_texts(&w));
+	client_free(&c);
+	world_free(&w);
+}
+
 static void
 limits(struct world *w, uint64_t bytes, uint64_t messages)
 {
@@ -956,6 +995,7 @@ main(void)
 		cmocka_unit_test(test_random_sessions),
 		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_rubbish),
+		cmocka_unit_test(test_index_waits),
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_kill),
 		cmocka_unit_test(test_flags_kill),
