@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """What is measured of IMAP, beside Dovecot with mdbox and with Maildir. All servers are filled and kept
 running; each run measures them in turn. Everything goes over TLS on loopback, as clients do."""
+import multiprocessing
 import os
 import random
 import resource
@@ -19,7 +20,8 @@ SMALL, LARGE = 10000, 100000
 IDLE_MANY, IDLE_USERS, IDLE_ONE_USER = 10000, 500, 1000
 # Dovecot's login processes hold the TLS of one connection each, 100 at most.
 IDLE_PROBE = 50
-DURABLE_SECONDS = 1.5
+DURABLE_SECONDS, DURABLE_SLICE = 2, 0.1
+BOMB_ROUNDS, BOMB_SECONDS = 3, 4
 TLS = servers.tls_context()
 
 
@@ -201,7 +203,9 @@ def reading(server, n):
     c.run("SELECT INBOX")
     envelopes = "FETCH 1:* (FLAGS UID ENVELOPE BODYSTRUCTURE)"
     c.run(envelopes)  # what a server keeps of a message it has by now
+    before = server.server.cpu()
     seconds, _ = c.timed(envelopes)
+    spent = server.server.cpu() - before
     body_seconds, size = c.timed("FETCH 1:* BODY.PEEK[]")
     search_seconds, answer = timed_search(c)
     if len(answer) != len(range(NEEDLE_EVERY // 2, n, NEEDLE_EVERY)):
@@ -209,6 +213,7 @@ def reading(server, n):
     c.close()
     return {f"SELECT warm, {n} messages (ms)": median(selects) * 1000,
             f"FETCH envelope and structure, {n} messages (messages/s)": n / seconds,
+            f"FETCH envelope and structure, {n} messages, CPU (µs a message)": spent * 1e6 / n,
             f"FETCH bodies, {n} messages (MiB/s)": size / body_seconds / 1048576,
             f"SEARCH TEXT, {n} messages (ms)": search_seconds * 1000}
 
@@ -236,14 +241,20 @@ def flags(server, n):
 
 
 def rate(c, text, most=1 << 30):
-    """(How often a second, one after the other, the same as part of the raw rate, how often); text(i)."""
-    raw = raw_rate()
-    began, n = time.monotonic(), 0
-    while n < most and time.monotonic() - began < DURABLE_SECONDS:
-        c.run(text(n))
-        n += 1
-    seconds = time.monotonic() - began
-    return n / seconds, n / seconds / ((raw + raw_rate()) / 2), n
+    """(How often a second, one after the other, the same as part of the raw rate, how often); text(i).
+    Slices of both take turns, since a disk that others use is not the same for two seconds."""
+    n = raw_n = 0
+    seconds = raw_seconds = 0.0
+    with RawAppends() as raw:
+        while n < most and seconds < DURABLE_SECONDS:
+            began = time.monotonic()
+            while n < most and time.monotonic() - began < DURABLE_SLICE:
+                c.run(text(n))
+                n += 1
+            seconds += time.monotonic() - began
+            count, took = raw.some(DURABLE_SLICE)
+            raw_n, raw_seconds = raw_n + count, raw_seconds + took
+    return n / seconds, n / seconds / (raw_n / raw_seconds), n
 
 
 def durable(server, n):
@@ -265,23 +276,38 @@ def durable(server, n):
     return shown
 
 
-def raw_rate():
-    """4 KiB appends with fdatasync a second in the same folder of the disk."""
-    path = os.path.join(WORK, "raw")
-    fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    began, n = time.monotonic(), 0
-    while time.monotonic() - began < .4:
-        os.write(fd, bytes(4096))
-        os.fdatasync(fd)
-        n += 1
-    seconds = time.monotonic() - began
-    os.close(fd)
-    os.unlink(path)
-    return n / seconds
+class RawAppends:
+    """4 KiB appends with fdatasync in the same folder of the disk."""
+
+    def __enter__(self):
+        self.path = os.path.join(WORK, "raw")
+        self.fd = os.open(self.path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        return self
+
+    def __exit__(self, *what):
+        os.close(self.fd)
+        os.unlink(self.path)
+
+    def some(self, seconds):
+        began, n = time.monotonic(), 0
+        while time.monotonic() - began < seconds:
+            os.write(self.fd, bytes(4096))
+            os.fdatasync(self.fd)
+            n += 1
+        return n, time.monotonic() - began
 
 
 def append_many(server, n, clients=50, seconds=3):
     """Each client sends its next message when the one before is answered."""
+    with RawAppends() as raw:
+        first, took = raw.some(seconds / 4)
+        result = append_rate(server, n, clients, seconds)
+        last, more = raw.some(seconds / 4)
+    return {f"APPEND 4 KiB, {clients} clients (1/s)": result,
+            f"APPEND 4 KiB, {clients} clients, of the raw rate": result / ((first + last) / (took + more))}
+
+
+def append_rate(server, n, clients, seconds):
     data = message(0, random.Random(7), 4096)
     poll, done = selectors.DefaultSelector(), 0
     all_of_them = [Client(server.port, box(n)) for _ in range(clients)]
@@ -300,7 +326,7 @@ def append_many(server, n, clients=50, seconds=3):
     for c in all_of_them:
         c.finish(c.tag)
         c.close()
-    return {f"APPEND 4 KiB, {clients} clients (1/s)": result}
+    return result
 
 
 def idle_memory(server, n):
@@ -385,6 +411,46 @@ def idle_many(server, connections, users):
     return {f"{connections} idle TLS connections of {users} users (MB PSS)": used}
 
 
+def latencies(c, seconds):
+    """99th percentile of FETCH of one message's flags, in ms."""
+    took, end, i = [], time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        took.append(c.timed(f"FETCH {i % 100 + 1} (FLAGS)")[0] * 1000)
+        i += 1
+        time.sleep(0.002)
+    return sorted(took)[len(took) * 99 // 100]
+
+
+def throw_bombs(port, user, stop, count):
+    """Searches that no index helps, one after the other."""
+    c = Client(port, user)
+    c.run("EXAMINE INBOX")
+    while not stop.is_set():
+        c.run('SEARCH OR TEXT "qj" NOT BODY "e"')
+        count.value += 1
+    c.close()
+
+
+def search_bomb(server, n, seconds):
+    """What a session of the same user feels of another one's expensive search."""
+    c = Client(server.port, box(n))
+    c.run("SELECT INBOX")
+    alone, beside = [], []
+    for _ in range(BOMB_ROUNDS):
+        alone.append(latencies(c, seconds))
+        stop, count = multiprocessing.Event(), multiprocessing.Value("i", 0)
+        other = multiprocessing.Process(target=throw_bombs, args=(server.port, box(n), stop, count))
+        other.start()
+        time.sleep(0.5)
+        beside.append(latencies(c, seconds))
+        stop.set()
+        other.join()
+    c.close()
+    return {f"99th percentile of a FETCH, {n} messages (ms)": median(alone),
+            "99th percentile of a FETCH beside a search bomb (ms)": median(beside),
+            "99th percentile beside a search bomb, times alone": median([b / a for a, b in zip(alone, beside)])}
+
+
 # --- all ------------------------------------------------------------------------------------------
 
 def add(table, server, figures):
@@ -397,17 +463,48 @@ def add(table, server, figures):
         table.add(server.name, rows)
 
 
-def measure_run(table, server, quick):
+# What bench/bench --imap picks from; the last ones are of Postern alone.
+PARTS = ("reading", "flags", "durable", "many", "idle", "memory", "notified", "crowd", "bomb")
+
+
+def measure_run(table, server, quick, parts):
     small = min(server.sizes)
     for n in server.sizes:
-        add(table, server, reading(server, n))
-        add(table, server, flags(server, n))
-    add(table, server, durable(server, small))
-    add(table, server, append_many(server, small, seconds=1 if quick else 3))
-    add(table, server, idle_memory(server, small))
+        if "reading" in parts:
+            add(table, server, reading(server, n))
+        if "flags" in parts:
+            add(table, server, flags(server, n))
+    if "durable" in parts:
+        add(table, server, durable(server, small))
+    if "many" in parts:
+        add(table, server, append_many(server, small, seconds=1 if quick else 3))
+    if "idle" in parts:
+        add(table, server, idle_memory(server, small))
 
 
-def measure(table, runs, quick, names, sizes=None):
+def measure_alone(table, server, quick, parts):
+    part = 10 if quick else 1
+    if "bomb" in parts:
+        table.add("postern", search_bomb(server, min(server.sizes), BOMB_SECONDS / part))
+    if "memory" in parts:
+        table.add("postern", index_memory(server, server.sizes))
+    if "notified" in parts:
+        table.add("postern", notified(server, min(server.sizes), IDLE_ONE_USER // part))
+    if "crowd" in parts:
+        table.add("postern", idle_many(server, IDLE_MANY // part, IDLE_USERS // part))
+
+
+def settle(server):
+    """Until it has done what it does in the background with new mail: a second without work."""
+    last, since = server.server.cpu(), time.monotonic()
+    while time.monotonic() - since < 1:
+        time.sleep(0.1)
+        now = server.server.cpu()
+        if now - last > 0.02:
+            last, since = now, time.monotonic()
+
+
+def measure(table, runs, quick, names, parts=PARTS, sizes=None):
     sizes = sizes or ((SMALL // 10, LARGE // 10) if quick else (SMALL, LARGE))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -421,16 +518,14 @@ def measure(table, runs, quick, names, sizes=None):
                 fill(server.port, box(n), n)
                 print(f"  {server.name} {server.kind or ''}: {n} messages filled in "
                       f"{time.monotonic() - began:.1f} s", flush=True)
+                settle(server)
         for run in range(runs):
             print(f"IMAP, run {run + 1} of {runs}", flush=True)
             for server in made:
-                measure_run(table, server, quick)
+                measure_run(table, server, quick, parts)
         for server in made:
             if server.name == "postern":
-                part = 10 if quick else 1
-                table.add("postern", index_memory(server, sizes))
-                table.add("postern", notified(server, min(sizes), IDLE_ONE_USER // part))
-                table.add("postern", idle_many(server, IDLE_MANY // part, IDLE_USERS // part))
+                measure_alone(table, server, quick, parts)
     finally:
         for server in made:
             server.server.stop()
