@@ -85,10 +85,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct mime_tree t = { 0 };
 	struct imap_facts f;
-
 	struct imap_envelope e;
-	struct arena *a = arena_new(size + 4096);
+	struct arena *a;
 
+	if (size == 0) /* data is NULL */
+		return 0;
+	a = arena_new(size + 4096);
 	as_message(str_from(data, size));
 	imap_envelope_get(str_from(data, size), a, &e);
 	arena_free(&a);
