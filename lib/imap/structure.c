@@ -211,7 +211,7 @@ put_disposition(struct writer *w, struct str value)
 static int
 put_language(struct writer *w, struct str value)
 {
-	struct mail_lex l = { value.p, value.p + value.n };
+	struct mail_lex l = mail_lex_of(value);
 	struct str tag[16];
 	size_t n = 0;
 	int r = 0;

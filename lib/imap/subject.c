@@ -147,7 +147,10 @@ imap_subject_base(struct str value, struct buf *scratch, bool *reply)
 	if (value.n > IMAP_SUBJECT_MAX)
 		value.n = IMAP_SUBJECT_MAX;
 	buf_clear(scratch);
+	*reply = false;
 	mail_words_decode(value, scratch);
+	if (scratch->len == 0)
+		return str_from("", 0);
 	flatten(scratch);
 	c.s = str_from(buf_data(scratch), scratch->len);
 	do {

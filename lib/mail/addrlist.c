@@ -264,7 +264,7 @@ mail_addrlist_parse(struct str value, struct arena *a)
 	/* between two words stands at least one byte, but for words that touch: "a""b" */
 	if (value.n == 0 || (p.to = arena_alloc(a, 2 * value.n + 1)) == NULL)
 		return NULL;
-	p.l = (struct mail_lex){ value.p, value.p + value.n };
+	p.l = mail_lex_of(value);
 	mail_lex_cfws(&p.l);
 	while (p.l.p < p.l.end && !p.full) {
 		p.comment = (struct str){ 0 };

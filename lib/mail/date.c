@@ -177,7 +177,7 @@ time_of_day(struct mail_lex *l, int *seconds)
 bool
 mail_date_parse(struct str value, struct mail_time *t)
 {
-	struct mail_lex l = { value.p, value.p + value.n };
+	struct mail_lex l = mail_lex_of(value);
 	struct mail_date d;
 	int digits, seconds, zone = 0;
 

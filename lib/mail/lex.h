@@ -12,6 +12,13 @@ struct mail_lex {
 	const char *p, *end;
 };
 
+/* At the start of a value; p == NULL is an empty one. */
+static inline struct mail_lex
+mail_lex_of(struct str value)
+{
+	return (struct mail_lex){ value.p, value.n > 0 ? value.p + value.n : value.p };
+}
+
 /* Skips white space, line ends and comments (nested; an open one goes to the end). */
 void mail_lex_cfws(struct mail_lex *l);
 /* The same; *comment becomes the bytes of the last comment met, without parentheses. */

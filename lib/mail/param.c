@@ -7,7 +7,7 @@
 bool
 mail_token_parse(struct str value, struct str *token, struct mail_lex *params)
 {
-	*params = (struct mail_lex){ value.p, value.p + value.n };
+	*params = mail_lex_of(value);
 	mail_lex_cfws(params);
 	*token = mail_lex_until(params, "()<>@,;:\\\"/[]?=");
 	return token->n > 0;
