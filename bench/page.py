@@ -124,19 +124,20 @@ Machine: {processor}, {cores} cores, {memory_gib} GiB, Linux {kernel}, {file_sys
   defaults, no search index) filled by MULTIAPPEND with the same messages of 1 to 4 KiB, half of them with an HTML
   part. Every row is there for both kinds; Postern's figure is the same in both. FETCH is of all messages, the second
   time; STORE single is 3,000 commands sent at once; COPY, MOVE and APPEND wait for each answer, and "of the raw rate"
-  divides by 4 KiB appends with fdatasync to a growing file, measured in turn with them, a tenth of a second each.
-  It can be above 1: the journal is filled with zeros ahead (`fill_step` in `lib/journal/journal.h`), so that a sync
-  writes no metadata, as one that makes a file longer does; the way to the server and back is part of each command. SEARCH TEXT looks for a word that stands in
-  every 2,500th message. Memory of an idle connection: growth of all Pss by 50 connections of a user who has one
-  already, after a start. Index memory: private memory of the mailbox process after SELECT, less that of an empty one. Search
-  bomb: one session sends FETCH of one message's flags every two milliseconds, while another of the same user searches
-  all the time for what no index helps to find (`OR TEXT "qj" NOT BODY "e"`).
+  divides by 4 KiB appends with fdatasync to a growing file, measured in turn with them, a tenth of a second each. It
+  can be above 1: the journal is filled with zeros ahead (`fill_step` in `lib/journal/journal.h`), so that a sync
+  writes no metadata, as one that makes a file longer does; the way to the server and back is part of each command.
+  SEARCH TEXT looks for a word that stands in every 2,500th message. Memory of an idle connection: growth of all Pss
+  by 50 connections of a user who has one already, after a start. Index memory: private memory of the mailbox process
+  after SELECT, less that of an empty one. Search bomb: one session sends FETCH of one message's flags every two
+  milliseconds, while another of the same user searches all the time for what no index helps to find (`OR TEXT "qj"
+  NOT BODY "e"`).
 - Start: from exec to `ready` (Postern) or until both peers have sent their greeting.
 
-Repeat: `make bench`; fewer messages and one run: `make bench-quick` (writes no page). One part alone:
-`bench/bench --only relay` (parts: accept, memory, login, start, relay, local, dead, long, kill, imap; `--sessions 1`
-picks among those of accept, `--imap durable,bomb` among those of imap, `--servers postern` leaves the peers out, `--runs N`; writes no page, either). Raw
-figures: `build/bench/results.json`.
+Repeat: `make bench`; fewer messages and one run: `make bench-quick` (writes no page). One part alone: `bench/bench
+--only relay` (parts: accept, memory, login, start, relay, local, dead, long, kill, imap; `--sessions 1` picks among
+those of accept, `--imap durable,bomb` among those of imap, `--servers postern` leaves the peers out, `--runs N`;
+writes no page, either). Raw figures: `build/bench/results.json`.
 
 ## Memory by process (KiB PSS at rest)
 
