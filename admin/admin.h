@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "command/command.h"
+#include "settings/settings.h"
 
 enum { EXIT_REFUSED = 1, EXIT_TEMP = 75 };
 
@@ -35,8 +36,13 @@ int admin_policy(struct admin *a);
 int admin_trace(struct admin *a);
 int admin_backup(struct admin *a);
 int admin_restore(struct admin *a);
+int admin_setup(struct admin *a);
 int admin_update(struct admin *a);
 int admin_update_confirm(struct admin *a);
+
+/* --- init.c */
+/* Makes an instance in a->dir with these settings. 0, or the exit status with the reason told. */
+int init_instance(struct admin *a, const struct settings *s);
 
 /* --- remote.c --------------------------------------------------------------------------------------- */
 /* A row of the answer; cells as in command_cell_next. */
@@ -76,5 +82,7 @@ int usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Reads a password: twice from the terminal without echo, or one line from standard input. 0, or -1
  * with a message already printed. out is secret. */
 int password_read(struct buf *out);
+/* One line from standard input without its end, from a terminal without echo. 0, or -1 at its end. */
+int password_line(const char *prompt, struct buf *out);
 
 #endif

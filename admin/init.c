@@ -74,20 +74,20 @@ parse_options(struct admin *a, struct init_options *o)
 }
 
 static int
-make_instance(struct admin *a, struct init_options *o, int dir)
+make_instance(struct admin *a, const struct settings *settings, int dir)
 {
 	char error[CA_ERROR_MAX], *path;
 	struct buf errors;
 	int r;
 
-	r = ca_create(dir, settings_text(o->settings, SET_general_domain),
-	    settings_text(o->settings, SET_general_hostname), error);
+	r = ca_create(dir, settings_text(settings, SET_general_domain),
+	    settings_text(settings, SET_general_hostname), error);
 	if (r < 0 && r != CA_EXISTS)
 		return admin_fail(a, "%s", error);
 	/* Last: a directory with this file is an instance, one without can be tried again. */
 	path = xasprintf("%s/postern.conf", a->dir);
 	buf_init(&errors, 16 << 10);
-	r = config_create(path, o->settings, &errors);
+	r = config_create(path, settings, &errors);
 	if (r < 0)
 		r = admin_fail(a, "%.*s", (int)buf_len(&errors), (const char *)buf_data(&errors));
 	buf_free(&errors);
@@ -109,31 +109,29 @@ tell_next_steps(struct admin *a)
 }
 
 int
+init_instance(struct admin *a, const struct settings *s)
+{
+	int status, dir = -1;
+
+	if ((mkdir(a->dir, 0755) < 0 && errno != EEXIST) ||
+	    (dir = open(a->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		return admin_fail(a, "%s: %s", a->dir, strerror(errno));
+	if (faccessat(dir, "postern.conf", F_OK, 0) == 0)
+		status = admin_fail(a, "%s is an instance already; nothing was changed.", a->dir);
+	else
+		status = make_instance(a, s, dir);
+	close(dir);
+	return status;
+}
+
+int
 admin_init(struct admin *a)
 {
 	struct init_options o = { .settings = settings_new() };
-	int status, dir = -1;
+	int status;
 
-	if ((status = parse_options(a, &o)) != 0)
-		goto out;
-	if (mkdir(a->dir, 0755) < 0 && errno != EEXIST) {
-		status = admin_fail(a, "%s: %s", a->dir, strerror(errno));
-		goto out;
-	}
-	dir = open(a->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0) {
-		status = admin_fail(a, "%s: %s", a->dir, strerror(errno));
-		goto out;
-	}
-	if (faccessat(dir, "postern.conf", F_OK, 0) == 0) {
-		status = admin_fail(a, "%s is an instance already; nothing was changed.", a->dir);
-		goto out;
-	}
-	if ((status = make_instance(a, &o, dir)) == 0)
+	if ((status = parse_options(a, &o)) == 0 && (status = init_instance(a, o.settings)) == 0)
 		tell_next_steps(a);
-out:
-	if (dir >= 0)
-		close(dir);
 	free(o.listen);
 	settings_free(&o.settings);
 	return status;

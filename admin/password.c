@@ -62,6 +62,15 @@ ask_twice(struct buf *out)
 }
 
 int
+password_line(const char *prompt, struct buf *out)
+{
+	if (isatty(0))
+		return ask(prompt, out);
+	fprintf(stderr, "%s\n", prompt);
+	return read_line(out);
+}
+
+int
 password_read(struct buf *out)
 {
 	buf_init(out, PASSWORD_MOST);
