@@ -22,9 +22,9 @@ enum {
 	SECTOR = 512,
 	ENTRY = 128,
 	ENTRIES = 128,
-	TABLE = ENTRY * ENTRIES,          /* 32 sectors */
-	ALIGN = 2048,                     /* sectors: a partition ends at 1 MiB */
-	WORTH = 2048,                     /* sectors: less is not worth a write */
+	TABLE = ENTRY * ENTRIES, /* 32 sectors */
+	ALIGN = 2048,            /* sectors: a partition ends at 1 MiB */
+	WORTH = 2048,            /* sectors: less is not worth a write */
 };
 
 struct gpt_header {
@@ -94,8 +94,9 @@ load(struct disk *d, const char *path)
 	memcpy(h, sector, sizeof(*h));
 	crc = h->crc;
 	h->crc = 0;
-	if (memcmp(h->signature, "EFI PART", 8) != 0 || h->size != sizeof(*h) || crc32(h, sizeof(*h)) != crc ||
-	    h->count != ENTRIES || h->entry_size != ENTRY || h->entries != 2)
+	if (memcmp(h->signature, "EFI PART", 8) != 0 || h->size != sizeof(*h) ||
+	    crc32(h, sizeof(*h)) != crc || h->count != ENTRIES || h->entry_size != ENTRY ||
+	    h->entries != 2)
 		errx(1, "%s: no partition table as the image has it", path);
 	transfer(d, false, d->table, sizeof(d->table), 2);
 	if (crc32(d->table, sizeof(d->table)) != h->entries_crc)

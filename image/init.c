@@ -119,7 +119,8 @@ load_modules(void)
 		name[strcspn(name, "\n")] = '\0';
 		snprintf(path, sizeof(path), "/modules/%s", name);
 		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST))
+		if (fd < 0 || (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST &&
+				  errno != ENODEV))
 			printf("postern: module %s: %s\n", name, strerror(errno));
 		if (fd >= 0)
 			close(fd);
@@ -150,7 +151,8 @@ look_at(struct machine *m, const char *device)
 	*strrchr(target, '/') = '\0';
 	disk = strrchr(target, '/') + 1;
 	for (int i = 0; i < PARTS; i++) {
-		if (strcmp(name, part_rows[i].name) != 0 || strlen(device) > 20 || strlen(disk) > 20)
+		if (strcmp(name, part_rows[i].name) != 0 || strlen(device) > 20 ||
+		    strlen(disk) > 20)
 			continue;
 		if (m->disk[0] == '\0')
 			snprintf(m->disk, sizeof(m->disk), "/dev/%.20s", disk);
@@ -217,7 +219,10 @@ dm_call(int fd, unsigned long call, const char *what, uint32_t flags, const char
 		struct dm_target_spec spec;
 		char table[512];
 	} r = {
-		.io = { .version = { 4, 0, 0 }, .data_size = sizeof(r), .flags = flags, .name = "root" },
+		.io = { .version = { 4, 0, 0 },
+		    .data_size = sizeof(r),
+		    .flags = flags,
+		    .name = "root" },
 	};
 
 	if (table) {
@@ -247,8 +252,9 @@ open_verity(struct machine *m)
 	    !value_of(m->trailer, "root", root, sizeof(root)))
 		give_up("%s: the trailer is broken", device);
 	blocks = strtoull(data, NULL, 10) / BLOCK;
-	snprintf(table, sizeof(table), "1 %s %s 4096 4096 %llu %llu sha256 %s %s 1 restart_on_corruption",
-	    device, device, blocks, blocks, root, salt);
+	snprintf(table, sizeof(table),
+	    "1 %s %s 4096 4096 %llu %llu sha256 %s %s 1 restart_on_corruption", device, device,
+	    blocks, blocks, root, salt);
 	dm_call(fd, DM_DEV_CREATE, "create", 0, NULL, 0);
 	dm_call(fd, DM_TABLE_LOAD, "table", DM_READONLY_FLAG, table, blocks * (BLOCK / 512));
 	dm_call(fd, DM_DEV_SUSPEND, "resume", 0, NULL, 0);

@@ -9,6 +9,7 @@ NEED = @tests/install-packages
 
 include tests/probe.mk
 include tests/crash/crash.mk
+include image/image.mk
 
 .PHONY: help deps check check-unit check-system check-long lint demo demo-stop bench bench-quick
 help:
@@ -21,6 +22,8 @@ help:
 	@echo "make fuzz-long    every fuzz target for ten minutes (a part of check-long)"
 	@echo "make deb          a Debian package in build/deb"
 	@echo "make lint         include directions, format, static analysis, man pages, scripts"
+	@echo "make image        the disk image of the appliance and its slot file (KERNEL=debian: quick)"
+	@echo "make check-image  starts what make image built in QEMU and tests it"
 	@echo "make bench        measures beside Postfix and Dovecot, writes docs/performance.md"
 
 deps:

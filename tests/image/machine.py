@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: ISC
+"""A machine that runs the appliance: QEMU without KVM, its disk a copy of what `make image` built.
+
+Nothing here waits for a fixed time; the limits only end a hang. The forwarded ports answer before the
+guest listens, so a machine is up when a banner has been read."""
+import imaplib
+import os
+import shutil
+import smtplib
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILT = os.path.join(TOP, "build", "image")
+DOMAIN, ADMIN, PASSWORD = "example.test", "admin@example.test", "six green horses 12"
+ANSWERS = f"""language=en
+hostname=mail.{DOMAIN}
+domain={DOMAIN}
+network=dhcp
+admin=admin
+password={PASSWORD}
+timezone=UTC
+"""
+PORTS = (25, 143, 465, 587, 993)
+MIB = 1 << 20
+LIMIT = 900  # seconds for a start on a machine that does much else
+OVMF = "/usr/share/OVMF/OVMF_CODE_4M.fd"
+DISKS = {
+    "virtio": ["-drive", "file={disk},format=raw,if=virtio"],
+    "ahci": ["-device", "ahci,id=ahci", "-drive", "file={disk},format=raw,if=none,id=d",
+             "-device", "ide-hd,drive=d,bus=ahci.0"],
+    "nvme": ["-drive", "file={disk},format=raw,if=none,id=d", "-device", "nvme,serial=1,drive=d"],
+    "usb": ["-device", "qemu-xhci", "-drive", "file={disk},format=raw,if=none,id=d",
+            "-device", "usb-storage,drive=d"],
+}
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def image_path():
+    with open(os.path.join(TOP, "VERSION")) as f:
+        return os.path.join(BUILT, f"postern-{f.read().strip()}-amd64.img")
+
+
+class Machine:
+    def __init__(self, size=1024, answers=ANSWERS, memory=256, disk="virtio", net="virtio-net-pci",
+                 uefi=False, clock=None):
+        self.home = tempfile.mkdtemp(prefix="postern-image-")
+        self.disk = os.path.join(self.home, "disk")
+        self.serial = os.path.join(self.home, "serial")
+        self.memory, self.kind, self.net, self.uefi, self.clock = memory, disk, net, uefi, clock
+        self.ports = {port: free_port() for port in PORTS}
+        self.proc = None
+        subprocess.run(["cp", "--sparse=always", image_path(), self.disk], check=True)
+        os.truncate(self.disk, size * MIB)
+        if answers:
+            self.give_answers(answers)
+
+    def give_answers(self, text):
+        path = os.path.join(self.home, "answers")
+        with open(path, "w") as f:
+            f.write(text)
+        subprocess.run(["mcopy", "-o", "-i", self.disk + "@@2M", path, "::postern-setup.txt"],
+                       check=True)
+
+    def answers_on_disk(self):
+        return subprocess.run(["mtype", "-i", self.disk + "@@2M", "::postern-setup.txt"],
+                              check=True, capture_output=True).stdout.decode()
+
+    def command(self):
+        forwards = "".join(f",hostfwd=tcp:127.0.0.1:{host}-:{guest}"
+                           for guest, host in self.ports.items())
+        words = ["qemu-system-x86_64", "-accel", "tcg", "-m", str(self.memory), "-display", "none",
+                 "-monitor", "none", "-serial", "file:" + self.serial,
+                 "-netdev", "user,id=n" + forwards, "-device", self.net + ",netdev=n",
+                 "-device", "virtio-rng-pci"]
+        words += [w.format(disk=self.disk) for w in DISKS[self.kind]]
+        if self.uefi:
+            words += ["-drive", f"if=pflash,format=raw,readonly=on,file={OVMF}"]
+        if self.clock:
+            words += ["-rtc", "base=" + self.clock]
+        return words
+
+    def start(self):
+        self.proc = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL)
+        return self
+
+    def console(self):
+        with open(self.serial, "rb") as f:
+            return f.read().decode("utf-8", "replace")
+
+    def wait(self, what, check, limit=LIMIT):
+        end = time.monotonic() + limit
+        while True:
+            value = check()
+            if value:
+                return value
+            if self.proc.poll() is not None:
+                raise RuntimeError(f"QEMU ended while waiting for {what}:\n{self.console()[-3000:]}")
+            if time.monotonic() > end:
+                raise TimeoutError(f"not within {limit} s: {what}\n{self.console()[-3000:]}")
+            time.sleep(0.2)
+
+    def banner(self, port):
+        try:
+            with socket.create_connection(("127.0.0.1", self.ports[port]), 5) as s:
+                s.settimeout(30)
+                return s.recv(200).decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+    def wait_up(self):
+        return self.wait("220 on port 25", lambda: self.banner(25).startswith("220 "))
+
+    def wait_console(self, text):
+        return self.wait(f"{text} on the console", lambda: text in self.console())
+
+    def send(self, subject, recipient=ADMIN):
+        """Returns when the machine has promised to keep the message."""
+        client = smtplib.SMTP("127.0.0.1", self.ports[25], "client.example.net", timeout=LIMIT)
+        try:
+            client.sendmail("sender@example.net", [recipient],
+                            f"From: sender@example.net\r\nTo: {recipient}\r\nSubject: {subject}\r\n\r\nText\r\n")
+        finally:
+            client.close()
+
+    def subjects(self):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        client = imaplib.IMAP4_SSL("127.0.0.1", self.ports[993], ssl_context=context, timeout=LIMIT)
+        try:
+            client.login(ADMIN, PASSWORD)
+            client.select("INBOX", readonly=True)
+            answer = client.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")[1]
+            return [part[1].decode().split(":", 1)[1].strip() for part in answer
+                    if isinstance(part, tuple)]
+        finally:
+            client.shutdown()
+
+    def cut(self):
+        """The power goes off."""
+        self.proc.kill()
+        self.proc.wait()
+        self.proc = None
+
+    def destroy(self):
+        if self.proc:
+            self.cut()
+        shutil.rmtree(self.home, ignore_errors=True)
