@@ -161,12 +161,13 @@ remove_vanished(int from, int to, struct copy *c)
 static bool
 not_copied(const char *name)
 {
-	static const char *const names[] = { ".", "..", "lock", "reserve", "index" };
+	static const char *const names[] = { ".", "..", "lock", "reserve", "index",
+		"unpacked" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(name, names[i]) == 0)
 			return true;
-	return false;
+	return strncmp(name, "texts.", 6) == 0;
 }
 
 /* Names in ascending order: segments from the oldest to the newest. */

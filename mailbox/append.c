@@ -49,7 +49,7 @@ append_free(struct imap_append **ap)
 	for (size_t i = 0; i < a->n; i++) {
 		free(a->messages[i].bytes);
 		if (a->messages[i].large != NULL)
-			journal_large_abort(&a->messages[i].large);
+			store_large_abort(&a->messages[i].large);
 	}
 	a->folder->opens--;
 	model_folder_release(store_model(a->backend->store), a->folder);
@@ -113,10 +113,12 @@ append_bytes(struct imap_append *a, const void *p, size_t n)
 		memcpy(m->bytes + (m->size - a->left), p, n);
 	} else {
 		buf_put(&a->head, p, n < room ? n : room);
-		if (journal_large_write(m->large, p, n) != 0)
+		if (store_large_write(m->large, p, n) != 0)
 			return IMAP_UNAVAILABLE;
 	}
 	a->left -= n;
+	if (a->left == 0 && m->large != NULL && store_large_end(m->large) != 0)
+		return IMAP_UNAVAILABLE;
 	if (a->left == 0)
 		m->thread =
 		    thread_id(m->large == NULL ? str_from(m->bytes, m->size)

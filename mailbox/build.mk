@@ -1,1 +1,1 @@
-mailbox_needs := daemon imap textindex mail journal db command io ipc proc settings base
+mailbox_needs := daemon imap textindex pack mail journal db command io ipc proc settings base

@@ -111,7 +111,9 @@ checkpoint_encode(const struct model *m, struct buf *b)
 			return BUF_LIMIT;
 	if (put_array(b, m->deliveries, sizeof(*m->deliveries), m->ndeliveries) != 0)
 		return BUF_LIMIT;
-	return put_array(b, m->contents, sizeof(*m->contents), m->ncontents);
+	if (put_array(b, m->contents, sizeof(*m->contents), m->ncontents) != 0)
+		return BUF_LIMIT;
+	return put_array(b, m->blocks, sizeof(*m->blocks), m->blocks ? m->ncontents : 0);
 }
 
 /* --- reading it --------------------------------------------------------------------------------
@@ -243,6 +245,7 @@ int
 checkpoint_decode(struct model *m, struct str s)
 {
 	struct rec_reader r = { (const uint8_t *)s.p, (const uint8_t *)s.p + s.n, false };
+	uint32_t blocks;
 
 	m->version = (uint32_t)rec_get_u64(&r);
 	m->modseq = rec_get_u64(&r);
@@ -264,7 +267,12 @@ checkpoint_decode(struct model *m, struct str s)
 	m->deliveries_cap = m->ndeliveries;
 	m->contents = get_array(&r, sizeof(*m->contents), &m->ncontents);
 	m->contents_cap = m->ncontents;
-	if (r.bad || r.p != r.end || m->free_content > m->ncontents)
+	m->blocks = get_array(&r, sizeof(*m->blocks), &blocks);
+	if (blocks == 0) {
+		free(m->blocks);
+		m->blocks = NULL;
+	}
+	if (r.bad || r.p != r.end || (blocks != 0 && blocks != m->ncontents) || m->free_content > m->ncontents)
 		return REC_BAD;
 	m->resumed = true;
 	return check(m);

@@ -12,7 +12,7 @@
 #include "mailbox/model.h"
 
 enum {
-	CHECKPOINT_VERSION = 2,
+	CHECKPOINT_VERSION = 3,
 	/* 10 million messages; above it there is none. */
 	CHECKPOINT_MAX = 1 << 30,
 };

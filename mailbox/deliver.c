@@ -59,7 +59,7 @@ incoming_free(struct incoming *in)
 		return;
 	free(in->message.bytes);
 	if (in->message.large != NULL)
-		journal_large_abort(&in->message.large);
+		store_large_abort(&in->message.large);
 	buf_free(&in->head);
 	free(in->folder);
 	free(in);
@@ -203,7 +203,7 @@ take_bytes(struct incoming *in, const void *p, size_t n)
 		memcpy(in->message.bytes + in->message.size, p, n);
 	} else {
 		buf_put(&in->head, p, n < room ? n : room);
-		if (journal_large_write(in->message.large, p, n) != 0)
+		if (store_large_write(in->message.large, p, n) != 0)
 			return -1;
 	}
 	in->message.size += n;
@@ -218,7 +218,7 @@ skip(struct incoming *in, enum ipc_result result)
 	free(in->message.bytes);
 	in->message.bytes = NULL;
 	if (in->message.large != NULL)
-		journal_large_abort(&in->message.large);
+		store_large_abort(&in->message.large);
 }
 
 /* Room for the content, and its first line (rfc5321:4.4). */
@@ -249,8 +249,11 @@ static void
 message_whole(struct deliver *d)
 {
 	struct incoming *in = d->open;
+	int e;
 
 	d->open = NULL;
+	if (in->message.large != NULL && (e = store_large_end(in->message.large)) != 0)
+		skip(in, result_of(e));
 	in->message.seconds = (int64_t)(in->arrival_ms / 1000);
 	in->message.delivered = true;
 	in->message.number = in->number;

@@ -119,7 +119,7 @@ arrive(unsigned seed)
 
 	if (a.size > JOURNAL_INLINE_MAX) {
 		assert_int_equal(store_large_new(s, &a.large), 0);
-		assert_int_equal(journal_large_write(a.large, text, a.size), 0);
+		assert_int_equal(store_large_write(a.large, text, a.size), 0);
 		free(text);
 	} else {
 		a.bytes = (uint8_t *)text;

@@ -225,6 +225,7 @@ open_store(struct host *h)
 {
 	const struct store_config config = { .dirfd = h->config.dirfd,
 		.min_free = h->config.min_free,
+		.compress = h->config.compress,
 		.index = h->config.index,
 		.now_ms = host_now_ms,
 		.folder_gone = on_folder_gone,
@@ -319,6 +320,7 @@ host_settings(struct host *h, const struct host_config *config)
 	h->usage.said = false;
 	h->config.min_free = config->min_free;
 	store_set_min_free(h->store, config->min_free);
+	store_set_compress(h->store, config->compress);
 }
 
 void

@@ -43,6 +43,7 @@ struct host_config {
 	const char *index;      /* see struct store_config */
 	uint64_t message_max;   /* bytes of a message from an IMAP client or from queue */
 	uint64_t min_free;      /* bytes of disk below which IMAP clients cannot add messages */
+	bool compress;          /* new content */
 	uint64_t idle_exit_ms;  /* without sessions and deliveries: on_idle */
 	uint64_t idle_limit_ms; /* silence after which a session ends */
 	unsigned max_sessions;

@@ -23,6 +23,7 @@ settings(struct daemon *d)
 	return (struct host_config){
 		.message_max = settings_u64(s, SET_general_message_size),
 		.min_free = settings_u64(s, SET_queue_min_free),
+		.compress = settings_bool(s, SET_mailbox_compress),
 		.idle_exit_ms = settings_u64(s, SET_mailbox_idle_exit) * 1000,
 		.idle_limit_ms = settings_u64(s, SET_imapd_idle_timeout) * 1000,
 		.max_sessions = (unsigned)settings_u64(s, SET_mailbox_max_sessions),

@@ -37,6 +37,7 @@ model_free(struct model **mp)
 	free(m->folders);
 	free(m->names);
 	free(m->contents);
+	free(m->blocks);
 	free(m->deliveries);
 	free(m);
 }
@@ -191,7 +192,8 @@ apply_arrival(struct model *m, bool entry, struct str meta, struct journal_ref r
 	struct folder *f;
 	uint32_t index;
 
-	if (rec_get_arrival(meta, &a) != 0 || content_len > UINT32_MAX)
+	if (rec_get_arrival(meta, &a) != 0 || content_len > UINT32_MAX ||
+	    (a.packed && content_len == 0))
 		return REC_BAD;
 	index = content_set(m, &a, ref, (uint32_t)content_len, large_id);
 	delivery_add(m, &a);

@@ -6,7 +6,8 @@
  * mailbox lives, so what is recovered is what was. While recovering, records may speak of folders
  * and content whose own records come later (compaction moves those); model_settle() closes that.
  *
- * Size: 28 bytes for a message in a folder, 36 for its content, which copies share.
+ * Size: 28 bytes for a message in a folder, 36 for its content, which copies share, and 2
+ * more where any is compressed.
  */
 #ifndef POSTERN_MAILBOX_MODEL_H
 #define POSTERN_MAILBOX_MODEL_H
@@ -26,6 +27,7 @@ enum {
 	MODEL_COPIES_MAX = 65535,
 	MODEL_KEYWORDS_MAX = REC_KEYWORDS_MAX,
 	MODEL_FOLDERS_MAX = REC_FOLDERS_MAX,
+	MODEL_BLOCK = 8, /* records are padded to this */
 	/* Copies refused, tables full. */
 	MODEL_LIMIT = -2,
 };
@@ -111,6 +113,9 @@ struct model {
 	uint32_t next_folder, last_uidvalidity;
 	struct content *contents;
 	uint32_t ncontents, contents_cap;
+	/* Of each content what it takes in the segment, in units of MODEL_BLOCK, when it is compressed
+	 * there; 0: as its size says. NULL: none is. */
+	uint16_t *blocks;
 	uint32_t free_content; /* index + 1 of the first free place */
 	uint32_t live_contents;
 	struct map *by_email; /* made when needed, see model_content_find */
@@ -174,6 +179,8 @@ void model_content_forget(struct model *m);
 struct journal_ref model_content_ref(const struct model *m, uint32_t index);
 /* Number of the file it has of its own, 0: none. */
 uint64_t model_content_large(const struct model *m, uint32_t index);
+/* Compaction has moved its record. */
+void model_content_moved(struct model *m, uint32_t index, struct journal_ref to);
 /* What an ARRIVAL or CONTENT record of this content must say now. Returns which of the two. */
 enum rec_type model_content_state(
     const struct model *m, uint32_t index, const struct rec_arrival *was, struct rec_arrival *now);

@@ -52,6 +52,28 @@ model_content_forget(struct model *m)
 	map_free(&m->by_email);
 }
 
+/* From place `from` on nothing is known yet. */
+static void
+blocks_grow(struct model *m, uint32_t from)
+{
+	if (m->blocks == NULL)
+		return;
+	m->blocks = xrealloc(m->blocks, m->contents_cap * sizeof(*m->blocks));
+	memset(&m->blocks[from], 0, (m->contents_cap - from) * sizeof(*m->blocks));
+}
+
+static void
+blocks_set(struct model *m, uint32_t index, uint32_t stored)
+{
+	uint32_t n = (stored + MODEL_BLOCK - 1) / MODEL_BLOCK;
+
+	if (m->blocks == NULL && n == 0)
+		return;
+	if (m->blocks == NULL)
+		m->blocks = xcalloc(m->contents_cap, sizeof(*m->blocks));
+	m->blocks[index] = (uint16_t)n;
+}
+
 static uint32_t
 content_new(struct model *m, uint64_t email)
 {
@@ -64,6 +86,7 @@ content_new(struct model *m, uint64_t email)
 		if (m->ncontents == m->contents_cap) {
 			m->contents_cap = grown(m->contents_cap, 0);
 			m->contents = xrealloc(m->contents, m->contents_cap * sizeof(*m->contents));
+			blocks_grow(m, m->ncontents);
 		}
 		i = m->ncontents++;
 	}
@@ -95,13 +118,17 @@ struct journal_ref
 model_content_ref(const struct model *m, uint32_t index)
 {
 	const struct content *c = &m->contents[index];
-	size_t n = model_content_large(m, index) != 0 ? 0 : c->size;
+	size_t n = c->size;
 
+	if (model_content_large(m, index) != 0)
+		n = 0;
+	else if (m->blocks != NULL && m->blocks[index] != 0)
+		n = (size_t)m->blocks[index] * MODEL_BLOCK;
 	return (struct journal_ref){ c->pos, journal_record_size(REC_ARRIVAL_SIZE, n) };
 }
 
 uint32_t
-content_set(struct model *m, const struct rec_arrival *a, struct journal_ref ref, uint32_t size,
+content_set(struct model *m, const struct rec_arrival *a, struct journal_ref ref, uint32_t stored,
     uint64_t large_id)
 {
 	uint32_t i = content_for(m, a->email);
@@ -115,10 +142,22 @@ content_set(struct model *m, const struct rec_arrival *a, struct journal_ref ref
 	c->seconds = a->seconds;
 	/* The instant is kept in any case. */
 	c->quarters = a->zone % 15 == 0 ? a->zone / 15 : 0;
-	c->size = size;
+	c->size = a->packed ? a->size : stored;
+	blocks_set(m, i, a->packed && large_id == 0 ? stored : 0);
 	if (large_id != 0)
 		map_put(m->large, (uint64_t)i + 1, (void *)(uintptr_t)large_id);
 	return i;
+}
+
+void
+model_content_moved(struct model *m, uint32_t index, struct journal_ref to)
+{
+	struct content *c = &m->contents[index];
+
+	c->pos = to.pos;
+	if (model_content_large(m, index) == 0 &&
+	    to.size != journal_record_size(REC_ARRIVAL_SIZE, c->size))
+		blocks_set(m, index, to.size - journal_record_size(REC_ARRIVAL_SIZE, 0));
 }
 
 static void
@@ -137,6 +176,7 @@ content_free(struct model *m, uint32_t index)
 		map_del(m->by_email, c->email);
 	m->ops.content_gone(m->ops.arg, c->email);
 	memset(c, 0, sizeof(*c));
+	blocks_set(m, index, 0);
 	c->pos = m->free_content;
 	m->free_content = index + 1;
 	m->live_contents--;

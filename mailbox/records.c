@@ -326,7 +326,7 @@ rec_get_keywords(struct str s, struct rec_names *out)
 /* --- arrivals ----------------------------------------------------------------------------------
  */
 
-enum { ARRIVAL_DELIVERED = 1, ZONE_MAX = 24 * 60 };
+enum { ARRIVAL_DELIVERED = 1, ARRIVAL_PACKED = 2, ZONE_MAX = 24 * 60 };
 
 void
 rec_put_arrival(struct buf *b, const struct rec_arrival *a)
@@ -340,8 +340,9 @@ rec_put_arrival(struct buf *b, const struct rec_arrival *a)
 	put_fixed(b, a->thread, 8);
 	put_fixed(b, (uint64_t)a->seconds, 8);
 	put_fixed(b, (uint16_t)a->zone, 2);
-	put_fixed(b, a->delivered ? ARRIVAL_DELIVERED : 0, 2);
-	put_fixed(b, 0, 4);
+	put_fixed(b,
+	    (a->delivered ? ARRIVAL_DELIVERED : 0u) | (a->packed ? ARRIVAL_PACKED : 0u), 2);
+	put_fixed(b, a->packed ? a->size : 0, 4);
 	put_fixed(b, a->delivered ? a->number : 0, 8);
 	put_fixed(b, a->delivered ? a->origin : 0, 8);
 }
@@ -363,7 +364,9 @@ rec_get_arrival(struct str s, struct rec_arrival *out)
 	out->zone = (int16_t)get_fixed(&r, 2);
 	bits = get_fixed(&r, 2);
 	out->delivered = bits & ARRIVAL_DELIVERED;
-	if (get_fixed(&r, 4) != 0 || bits > ARRIVAL_DELIVERED)
+	out->packed = bits & ARRIVAL_PACKED;
+	out->size = (uint32_t)get_fixed(&r, 4);
+	if (out->packed != (out->size > 0) || bits > (ARRIVAL_DELIVERED | ARRIVAL_PACKED))
 		return REC_BAD;
 	out->number = get_fixed(&r, 8);
 	out->origin = get_fixed(&r, 8);

@@ -39,8 +39,9 @@ enum rec_type {
 };
 
 enum {
-	/* Written by this program; a higher one is refused. */
-	REC_VERSION = 1,
+	/* A higher one is refused. From 2 on content may be compressed: said before the first that is. */
+	REC_VERSION = 2,
+	REC_VERSION_PLAIN = 1,
 	/* The fixed size of the meta of ARRIVAL and CONTENT, so that a message's size on disk
 	 * follows from its content's. */
 	REC_ARRIVAL_SIZE = 80,
@@ -81,6 +82,8 @@ struct rec_arrival {
 	bool delivered;  /* came from queue: the two numbers below count */
 	uint64_t number; /* queue's number of the delivery */
 	uint64_t origin; /* hash of queue id and recipient: tells a number used again */
+	bool packed;     /* the content is compressed (pack/pack.h); its size is: */
+	uint32_t size;
 };
 
 struct rec_folder {

@@ -187,6 +187,19 @@ test_arrival(void **state)
 	rec_put_arrival(&b, &a);
 	assert_int_equal(rec_get_arrival(str_from(buf_data(&b), buf_len(&b)), &got), 0);
 	assert_int_equal(got.number, 0);
+	assert_false(got.packed);
+	/* Compressed: with the size it had. */
+	buf_clear(&b);
+	a.packed = true;
+	a.size = 70000;
+	rec_put_arrival(&b, &a);
+	assert_int_equal(buf_len(&b), REC_ARRIVAL_SIZE);
+	assert_int_equal(rec_get_arrival(str_from(buf_data(&b), buf_len(&b)), &got), 0);
+	assert_true(got.packed && got.size == 70000 && !got.delivered);
+	buf_clear(&b);
+	a.size = 0; /* nothing is not compressed */
+	rec_put_arrival(&b, &a);
+	assert_int_equal(rec_get_arrival(str_from(buf_data(&b), buf_len(&b)), &got), REC_BAD);
 	buf_free(&b);
 }
 

@@ -281,6 +281,7 @@ void
 store_rest(struct store *s)
 {
 	derive_rest(s);
+	store_unpacked_forget(s);
 }
 
 bool
@@ -320,6 +321,89 @@ store_floor(struct store *s, uint64_t floor)
 /* --- arrivals ----------------------------------------------------------------------------------
  */
 
+/* An older program must not take compressed content for a message. */
+int
+store_format(struct store *s, uint32_t version)
+{
+	if (s->m->version >= version)
+		return 0;
+	rec_put_format(store_record(s), version);
+	return store_emit(s, REC_FORMAT, true);
+}
+
+bool
+store_compress(struct store *s, const uint8_t *bytes, size_t n, struct buf *out)
+{
+	buf_init(out, PACK_FRAME_MAX);
+	if (s->config.compress && n >= STORE_PACK_MIN && n <= PACK_FRAME &&
+	    pack_frame(store_pack(s), bytes, n, out) == 0 && buf_len(out) <= n - n / 8)
+		return true;
+	buf_free(out);
+	return false;
+}
+
+/* The bytes to be written, in place of those that came (which are freed then). */
+static struct iovec
+bytes_to_write(struct store *s, struct store_arrival *a, struct rec_arrival *r)
+{
+	struct buf packed;
+	struct iovec v = { a->bytes, a->size };
+
+	r->packed = store_compress(s, a->bytes, a->size, &packed);
+	if (!r->packed)
+		return v;
+	r->size = (uint32_t)a->size;
+	v.iov_len = buf_len(&packed);
+	v.iov_base = xmalloc(v.iov_len);
+	memcpy(v.iov_base, buf_data(&packed), v.iov_len);
+	buf_free(&packed);
+	return v;
+}
+
+static int
+emit_small(struct store *s, struct store_arrival *a, struct rec_arrival *r)
+{
+	struct iovec v = bytes_to_write(s, a, r);
+	int e = r->packed ? store_format(s, REC_VERSION) : 0;
+
+	rec_put_arrival(store_record(s), r);
+	if (e == 0)
+		e = store_emit_content(s, REC_ARRIVAL, &v, NULL, v.iov_len);
+	if (e != 0 && r->packed)
+		free(v.iov_base);
+	if (e != 0)
+		return e;
+	derive_added(s, r->email, str_from(a->bytes, a->size));
+	if (r->packed)
+		free(a->bytes);
+	a->bytes = NULL;
+	return 0;
+}
+
+static int
+emit_large(struct store *s, struct store_arrival *a, struct rec_arrival *r)
+{
+	struct journal_large *file;
+	uint64_t size;
+	int e = store_large_end(a->large);
+
+	file = store_large_file(a->large, &r->packed, &size);
+	if (e == 0 && (size > STORE_CONTENT_MAX || size != a->size))
+		return STORE_LIMIT;
+	if (r->packed) {
+		r->size = (uint32_t)size;
+		e = e == 0 ? store_format(s, REC_VERSION) : e;
+	}
+	rec_put_arrival(store_record(s), r);
+	if (e == 0)
+		e = store_emit_content(s, REC_ARRIVAL, NULL, file, journal_large_size(file));
+	if (e != 0)
+		return e;
+	derive_added(s, r->email, str_from(NULL, 0));
+	store_large_taken(&a->large);
+	return 0;
+}
+
 static int
 arrive_one(struct store *s, struct folder *f, struct store_arrival *a, uint64_t modseq)
 {
@@ -336,21 +420,11 @@ arrive_one(struct store *s, struct folder *f, struct store_arrival *a, uint64_t 
 		.delivered = a->delivered,
 		.number = a->number,
 		.origin = a->origin };
-	struct iovec v = { a->bytes, a->size };
-	int e;
+	int e = a->large != NULL ? emit_large(s, a, &r) : emit_small(s, a, &r);
 
-	rec_put_arrival(store_record(s), &r);
-	if (a->large != NULL)
-		e = store_emit_content(s, REC_ARRIVAL, NULL, a->large, a->size);
-	else
-		e = store_emit_content(s, REC_ARRIVAL, &v, NULL, a->size);
-	if (e != 0)
-		return e;
-	derive_added(s, r.email, str_from(a->bytes, a->size));
-	a->bytes = NULL;
-	a->large = NULL;
-	s->want_commit = true;
-	return 0;
+	if (e == 0)
+		s->want_commit = true;
+	return e;
 }
 
 static void
@@ -402,8 +476,8 @@ store_set_min_free(struct store *s, uint64_t bytes)
 	s->config.min_free = bytes;
 }
 
-int
-store_large_new(struct store *s, struct journal_large **out)
+void
+store_set_compress(struct store *s, bool compress)
 {
-	return s->failed ? STORE_TROUBLE : store_error(s, journal_large_new(s->j, false, out));
+	s->config.compress = compress;
 }

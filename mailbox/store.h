@@ -51,6 +51,13 @@ enum {
 	STORE_STATE_MIN = 1024 * 1024,
 	/* Messages said again in one slice: about 2 ms. */
 	STORE_SLICE = 4 * REC_MESSAGES_MAX,
+	/* Smaller content is stored as it is: compressed it would hardly take less. */
+	STORE_PACK_MIN = 512,
+	/* No content is larger: the highest value of general.message-size, and what is added to it. */
+	STORE_CONTENT_MAX = 1024 * 1024 * 1024 + 1024 * 1024,
+	/* Compressed content up to this can be read even on a full disk, larger one not: it is restored in
+	 * memory then. */
+	STORE_UNPACK_MEMORY = 64 * 1024 * 1024,
 	/* A checkpoint is written when so many records came since the last one. */
 	STORE_CHECKPOINT_RECORDS = 20000,
 };
@@ -59,6 +66,8 @@ enum {
  * messages, and numbers jump once; renamed to STORE_RESTORED when that is done. */
 #define STORE_DEDUPE_ALL "dedupe-all"
 #define STORE_RESTORED "dedupe-all.done"
+/* Large compressed content while it is read; the name is there for a moment only. */
+#define STORE_UNPACKED "unpacked"
 
 struct store;
 
@@ -67,6 +76,7 @@ struct store_config {
 	/* 0: STORE_SEGMENT and STORE_STATE_MIN; tests take less, so that more happens. */
 	size_t segment_bytes, state_min;
 	uint64_t min_free; /* see store_low */
+	bool compress;     /* new content, and what compaction moves */
 	/* Directory of the index (as for db_open_index); NULL: none. */
 	const char *index;
 	/* Milliseconds since 1970. */
@@ -131,7 +141,7 @@ struct store_arrival {
 	/* Content: bytes, which the store takes over on success (free); or a file of its own. */
 	uint8_t *bytes;
 	size_t size;
-	struct journal_large *large;
+	struct store_large *large;
 };
 /* All or none; consecutive UIDs from *first on. What the store has taken over is NULL then. */
 int store_arrive(
@@ -140,8 +150,14 @@ int store_arrive(
  * until it is full: queue gives the same space back. */
 bool store_low(struct store *s);
 void store_set_min_free(struct store *s, uint64_t bytes);
-/* Content above JOURNAL_INLINE_MAX. */
-int store_large_new(struct store *s, struct journal_large **out);
+void store_set_compress(struct store *s, bool compress);
+/* Content above JOURNAL_INLINE_MAX: written piece by piece, then ended, which gives its memory back. 0, or as
+ * everywhere here. */
+struct store_large;
+int store_large_new(struct store *s, struct store_large **out);
+int store_large_write(struct store_large *l, const void *p, size_t n);
+int store_large_end(struct store_large *l);
+void store_large_abort(struct store_large **l);
 
 /* runs: ascending, of messages that are there, each with the flags they shall have. */
 int store_flags(struct store *s, struct folder *f, const struct rec_run *runs, size_t n);

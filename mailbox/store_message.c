@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Operations on messages that are there, and their content. */
+/* Operations on messages that are there. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/xalloc.h"
 #include "mailbox/index.h"
@@ -199,82 +197,6 @@ store_copy(struct store *s, struct folder *from, const uint32_t *uids, size_t n,
 	return e;
 }
 
-/* --- content -----------------------------------------------------------------------------------
- */
-
-static struct buf *
-scratch_take(struct store *s)
-{
-	struct buf *b = s->spare;
-
-	s->spare = NULL;
-	if (b == NULL) {
-		b = xmalloc(sizeof(*b));
-		buf_init(b, JOURNAL_INLINE_MAX + JOURNAL_META_MAX);
-	}
-	return b;
-}
-
-static void
-scratch_give(struct store *s, struct buf *b)
-{
-	enum { KEEP = 32 * 1024 }; /* most messages; a large one's memory goes back */
-
-	if (s->spare == NULL && b->cap <= KEEP) {
-		buf_clear(b);
-		s->spare = b;
-		return;
-	}
-	buf_free(b);
-	free(b);
-}
-
-static int
-map_large(struct store *s, const struct journal_record *r, struct store_content *out)
-{
-	int fd, e = journal_large_open(s->j, r, &fd);
-	void *p;
-
-	if (e != 0)
-		return store_error(s, e);
-	p = mmap(NULL, (size_t)r->content_len, PROT_READ, MAP_PRIVATE, fd, 0);
-	close(fd);
-	if (p == MAP_FAILED)
-		return STORE_TROUBLE;
-	*out = (struct store_content){ p, (size_t)r->content_len, NULL, (size_t)r->content_len };
-	return 0;
-}
-
-int
-store_content_at(struct store *s, uint32_t index, struct store_content *out)
-{
-	struct journal_record r;
-	const uint8_t *p;
-	struct buf *b;
-	int e;
-
-	/* What is still in the batch can be read once it is written. */
-	if (journal_batch_bytes(s->j) > 0 && (e = store_flush(s)) != 0)
-		return e;
-	b = scratch_take(s);
-	e = journal_read(s->j, model_content_ref(s->m, index), b, &r, &p);
-	if (e == 0 && p != NULL) {
-		*out = (struct store_content){ p, (size_t)r.content_len, b, 0 };
-		return 0;
-	}
-	e = e == 0 ? map_large(s, &r, out) : store_error(s, e);
-	scratch_give(s, b);
-	return e;
-}
-
-int
-store_content(struct store *s, struct folder *f, uint32_t uid, struct store_content *out)
-{
-	const struct message *g = model_message(f, uid);
-
-	return g == NULL ? STORE_NONE : store_content_at(s, g->content, out);
-}
-
 int
 store_facts(struct store *s, const struct folder *f, uint32_t uid, struct buf *out)
 {
@@ -284,14 +206,4 @@ store_facts(struct store *s, const struct folder *f, uint32_t uid, struct buf *o
 	    !index_get(s->derive.index, s->m->contents[g->content].email, out))
 		return STORE_NONE;
 	return 0;
-}
-
-void
-store_content_release(struct store *s, struct store_content *c)
-{
-	if (c->scratch != NULL)
-		scratch_give(s, c->scratch);
-	else if (c->p != NULL)
-		munmap((void *)(uintptr_t)c->p, c->mapped);
-	*c = (struct store_content){ 0 };
 }

@@ -105,7 +105,8 @@ begin_new(struct store *s)
 	uint32_t validity = (uint32_t)seconds(s);
 	int e;
 
-	rec_put_format(store_record(s), REC_VERSION);
+	/* The oldest program that understands it may read it. */
+	rec_put_format(store_record(s), REC_VERSION_PLAIN);
 	if ((e = store_emit(s, REC_FORMAT, false)) != 0)
 		return e;
 	rec_put_folders(store_record(s), n + 1, validity + n, n);
@@ -314,6 +315,7 @@ store_abandon(struct store **sp)
 		return;
 	*sp = NULL;
 	derive_abandon(s);
+	store_unpacked_forget(s);
 	journal_close(&s->j);
 	store_release_held(s);
 	free(s->held);

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "mailbox/store.h"
 #include "mailbox/store_derive.h"
+#include "pack/pack.h"
 
 /* Bytes per segment: of records that are about messages, or that are dead. */
 struct tally {
@@ -46,6 +47,11 @@ struct store {
 	struct store_wait *waits;
 	size_t nwaits, waits_cap;
 	struct buf *spare;          /* a scratch buffer for content, kept for the next reader */
+	struct pack *pack;          /* NULL: not needed at the moment */
+	struct {
+		uint64_t email; /* 0: none */
+		int fd;
+	} unpacked; /* the large content that was restored last */
 	struct tally before, since; /* state records, around the last BEGIN */
 	struct tally dead;          /* while opening */
 	struct store_again again;
@@ -58,6 +64,10 @@ struct store {
 };
 
 /* store.c */
+/* The records are of this version, or will be when the batch is written. */
+int store_format(struct store *s, uint32_t version);
+/* Compressed into *out, if that is wanted and worth it. */
+bool store_compress(struct store *s, const uint8_t *bytes, size_t n, struct buf *out);
 int store_error(struct store *s, int journal_result);
 /* Writes s->record as a record and applies it; content as in journal_write. urgent: see there. */
 int store_emit(struct store *s, unsigned type, bool urgent);
@@ -74,6 +84,18 @@ void store_release_held(struct store *s);
 int store_write_counters(struct store *s, uint64_t modseq);
 /* Writes the batch, without sync; 0 or STORE_TROUBLE. */
 int store_flush(struct store *s);
+
+/* store_content.c */
+struct pack *store_pack(struct store *s);
+/* Memory and files that compressed content needs go back. */
+void store_unpacked_forget(struct store *s);
+/* Content in a file of its own is on the disk as it was written: all of it is read. */
+bool store_stored_good(struct store *s, uint32_t index);
+
+/* store_large.c */
+struct journal_large *store_large_file(const struct store_large *l, bool *packed, uint64_t *size);
+/* The journal has its file. */
+void store_large_taken(struct store_large **l);
 
 /* tally.c */
 void tally_put(struct tally *t, uint64_t segment, uint64_t bytes);

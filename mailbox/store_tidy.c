@@ -4,6 +4,8 @@
  * said again: BEGIN, chunks that name every message, END. From then on only content that a message
  * refers to is needed of everything before BEGIN, and the journal can empty its segments.
  */
+#include <string.h>
+
 #include "base/xalloc.h"
 #include "mailbox/store_priv.h"
 
@@ -266,6 +268,27 @@ on_live(void *arg, const struct journal_record *r, struct journal_write *w, uint
 	}
 }
 
+/* Written anyway: compressed from now on. */
+static void
+on_content(void *arg, struct journal_write *w, uint8_t **content, size_t *n)
+{
+	struct rec_arrival a;
+	struct store *s = arg;
+	struct buf packed;
+
+	if (rec_get_arrival(str_from(w->meta, w->meta_len), &a) != 0 || a.packed ||
+	    s->m->version < REC_VERSION || !store_compress(s, *content, *n, &packed))
+		return;
+	a.packed = true;
+	a.size = (uint32_t)*n;
+	*n = buf_len(&packed);
+	memcpy(*content, buf_data(&packed), *n);
+	buf_free(&packed);
+	rec_put_arrival(store_record(s), &a);
+	w->meta = buf_data(&s->record);
+	w->meta_len = buf_len(&s->record);
+}
+
 static void
 on_moved(void *arg, uint64_t key, journal_pos from, struct journal_ref to)
 {
@@ -276,7 +299,7 @@ on_moved(void *arg, uint64_t key, journal_pos from, struct journal_ref to)
 	(void)from;
 	switch (key >> 32) {
 	case KEY_CONTENT:
-		s->m->contents[number].pos = to.pos;
+		model_content_moved(s->m, number, to);
 		break;
 	case KEY_FORMAT:
 		s->m->format_ref = to;
@@ -302,11 +325,13 @@ on_moved(void *arg, uint64_t key, journal_pos from, struct journal_ref to)
 static void
 compact(struct store *s)
 {
-	const struct journal_mover mover = { on_live, on_moved, s };
+	const struct journal_mover mover = {
+		.live = on_live, .content = on_content, .moved = on_moved, .arg = s
+	};
 	int r;
 
 	/* What is being said again counts on its order. */
-	if (store_sync(s) != 0)
+	if ((s->config.compress && store_format(s, REC_VERSION) != 0) || store_sync(s) != 0)
 		return;
 	s->compacting = 0;
 	r = journal_compact(s->j, &mover);

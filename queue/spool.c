@@ -903,7 +903,7 @@ mover_moved(void *arg, uint64_t key, journal_pos from, struct journal_ref to)
 static void
 compact(struct spool *s)
 {
-	struct journal_mover mover = { mover_live, mover_moved, s };
+	struct journal_mover mover = { .live = mover_live, .moved = mover_moved, .arg = s };
 	int r;
 
 	if (!journal_compact_wanted(s->journal))

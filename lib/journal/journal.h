@@ -203,7 +203,7 @@ void journal_dead(struct journal *j, struct journal_ref ref);
 struct journal_mover {
 	/*
 	 * Is this record (not one with kill) still needed? If so it is written again, as w: w holds
-	 * its type, about and meta; the content is moved unchanged. A moved record is replayed
+	 * its type, about and meta; the content is moved unchanged, but see content. A moved record is replayed
 	 * after everything that was written until now, so where later records may have changed what
 	 * it says, type, about and meta of w must be replaced by the current state (borrowed until
 	 * live is called again). One that is about another is shown only while the other's segment
@@ -211,6 +211,12 @@ struct journal_mover {
 	 */
 	bool (*live)(
 	    void *arg, const struct journal_record *r, struct journal_write *w, uint64_t *key);
+	/*
+	 * Optional: other bytes for the inline content of the record live was asked about last, in place of
+	 * *content (to be freed; the new ones come from malloc, at most JOURNAL_INLINE_MAX). w may be changed as
+	 * in live.
+	 */
+	void (*content)(void *arg, struct journal_write *w, uint8_t **content, size_t *n);
 	/* After the sync: the record is at the new place. The old one is gone. */
 	void (*moved)(void *arg, uint64_t key, journal_pos from, struct journal_ref to);
 	void *arg;

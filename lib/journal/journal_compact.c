@@ -74,6 +74,7 @@ move_record(
     struct compaction *c, const struct journal_record *r, struct journal_write *w, uint64_t key)
 {
 	struct large_ref large = { r->large_id, r->content_len, r->content_crc };
+	size_t n = (size_t)r->content_len;
 	struct move *mv;
 	struct iovec v;
 	int ret;
@@ -92,7 +93,9 @@ move_record(
 		ret = read_content(c, r, &mv->content);
 		if (ret != 0)
 			return ret;
-		v = (struct iovec){ mv->content, (size_t)r->content_len };
+		if (!r->kill && c->m->content != NULL)
+			c->m->content(c->m->arg, w, &mv->content, &n);
+		v = (struct iovec){ mv->content, n };
 		w->content = &v;
 		w->content_n = 1;
 	}

@@ -165,7 +165,7 @@ static void
 go_on(struct journal *j)
 {
 	struct journal_write w = { .type = 77, .meta = "again", .meta_len = 5 };
-	struct journal_mover m = { live, moved, NULL };
+	struct journal_mover m = { .live = live, .moved = moved };
 	struct journal_ref ref;
 
 	must(journal_append(j, &w, &ref) == 0, "append");

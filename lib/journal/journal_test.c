@@ -407,7 +407,7 @@ mover_moved(void *arg, uint64_t key, journal_pos from, struct journal_ref to)
 static int
 do_compact(struct owner *o)
 {
-	struct journal_mover m = { mover_live, mover_moved, o };
+	struct journal_mover m = { .live = mover_live, .moved = mover_moved, .arg = o };
 	int r;
 
 	if (journal_dirty(o->j) && (r = do_commit(o, false)) != 0)

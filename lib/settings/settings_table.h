@@ -194,6 +194,8 @@ SETTING(mailbox_idle_exit, mailbox, idle-exit, U64, SECONDS, 60, 1, 86400, SP_MA
     RELOAD, "Time without sessions and deliveries after which a mailbox process ends.")
 SETTING(mailbox_max_sessions, mailbox, max-sessions, U64, COUNT, 50, 1, 2000, SP_MAILBOX, RELOAD,
     "IMAP sessions of one user at one time.")
+SETTING(mailbox_compress, mailbox, compress, BOOL, NONE, 0, 0, 1, SP_MAILBOX, RELOAD,
+    "Store new messages compressed (zstd), and old ones when their file is written anew. Whatever it says, both are read. Once used, older versions of Postern refuse the mailbox.")
 SETTING(mailbox_quota_bytes, mailbox, quota-bytes, U64, BYTES, 0, 0, 1099511627776,
     SP_MAILBOX | SP_ACCOUNTS, RELOAD,
     "Size at which a mailbox is full: its user cannot add messages, mail to it gets 452, until something is deleted. Where `postern user quota` says nothing else; 0: no limit.")

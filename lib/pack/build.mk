@@ -1,0 +1,2 @@
+pack_needs := base
+pack_ldlibs := -lzstd
