@@ -161,8 +161,7 @@ remove_vanished(int from, int to, struct copy *c)
 static bool
 not_copied(const char *name)
 {
-	static const char *const names[] = { ".", "..", "lock", "reserve", "index",
-		"unpacked" };
+	static const char *const names[] = { ".", "..", "lock", "reserve", "index", "unpacked" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(name, names[i]) == 0)

@@ -272,7 +272,8 @@ checkpoint_decode(struct model *m, struct str s)
 		free(m->blocks);
 		m->blocks = NULL;
 	}
-	if (r.bad || r.p != r.end || (blocks != 0 && blocks != m->ncontents) || m->free_content > m->ncontents)
+	if (r.bad || r.p != r.end || (blocks != 0 && blocks != m->ncontents) ||
+	    m->free_content > m->ncontents)
 		return REC_BAD;
 	m->resumed = true;
 	return check(m);

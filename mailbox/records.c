@@ -340,8 +340,8 @@ rec_put_arrival(struct buf *b, const struct rec_arrival *a)
 	put_fixed(b, a->thread, 8);
 	put_fixed(b, (uint64_t)a->seconds, 8);
 	put_fixed(b, (uint16_t)a->zone, 2);
-	put_fixed(b,
-	    (a->delivered ? ARRIVAL_DELIVERED : 0u) | (a->packed ? ARRIVAL_PACKED : 0u), 2);
+	put_fixed(
+	    b, (a->delivered ? ARRIVAL_DELIVERED : 0u) | (a->packed ? ARRIVAL_PACKED : 0u), 2);
 	put_fixed(b, a->packed ? a->size : 0, 4);
 	put_fixed(b, a->delivered ? a->number : 0, 8);
 	put_fixed(b, a->delivered ? a->origin : 0, 8);

@@ -46,12 +46,12 @@ struct store {
 	size_t ndrops, drops_cap;
 	struct store_wait *waits;
 	size_t nwaits, waits_cap;
-	struct buf *spare;          /* a scratch buffer for content, kept for the next reader */
-	struct pack *pack;          /* NULL: not needed at the moment */
+	struct buf *spare; /* a scratch buffer for content, kept for the next reader */
+	struct pack *pack; /* NULL: not needed at the moment */
 	struct {
 		uint64_t email; /* 0: none */
 		int fd;
-	} unpacked; /* the large content that was restored last */
+	} unpacked;                 /* the large content that was restored last */
 	struct tally before, since; /* state records, around the last BEGIN */
 	struct tally dead;          /* while opening */
 	struct store_again again;

@@ -16,7 +16,7 @@
 
 enum {
 	PACK_FRAME = 128 * 1024, /* larger ones hardly save more */
-	PACK_LEVEL = 3,          /* zstd's usual one: several hundred MiB/s; mail hardly gains above */
+	PACK_LEVEL = 3, /* zstd's usual one: several hundred MiB/s; mail hardly gains above */
 	/* What a frame can take: incompressible bytes, with a few more around them. */
 	PACK_FRAME_MAX = PACK_FRAME + 1024,
 };

@@ -25,8 +25,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (n > 0) {
 		assert(pack_restore(p, str_from(buf_data(&b), buf_len(&b)), out, n) == 0);
 		assert(memcmp(out, data, n) == 0);
-		assert(
-		    pack_restore(p, str_from(buf_data(&b), buf_len(&b)), out, n + 1) == -1);
+		assert(pack_restore(p, str_from(buf_data(&b), buf_len(&b)), out, n + 1) == -1);
 	}
 	buf_free(&b);
 	pack_free(&p);

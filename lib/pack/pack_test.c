@@ -21,7 +21,7 @@ fill(void)
 	for (size_t i = 0; i < sizeof(text); i++) {
 		x = x * 1664525u + 1013904223u;
 		/* A third can be compressed well, a third hardly. */
-		text[i] = i < PACK_FRAME ? (uint8_t)"mail "[i % 5] : (uint8_t)(x >> 24);
+		text[i] = i < PACK_FRAME ? (uint8_t) "mail "[i % 5] : (uint8_t)(x >> 24);
 	}
 }
 

@@ -6,6 +6,7 @@ Prints what is there; damage that a correct writer cannot leave raises Damage.""
 import os
 import re
 import struct
+import subprocess
 import sys
 import zlib
 
@@ -190,6 +191,7 @@ class Mailbox:
         self.journal = Journal(folder, "mailbox")
         self.folders, self.next_folder = {}, 1
         self.messages, self.contents, self.gone = {}, {}, set()
+        self.packed = {}  # size of what is compressed
         self.uidnext = {}
         records = self.journal.records
         ends = {Numbers(r.meta).number() for r in records if r.type == END}
@@ -206,9 +208,11 @@ class Mailbox:
             del self.messages[key]
 
     def arrival(self, r, counts):
-        (folder, uid, modseq, flags, _, email, _, _, _, delivered, _, number, _) = struct.unpack(
+        (folder, uid, modseq, flags, _, email, _, _, _, delivered, size, number, _) = struct.unpack(
             "<IIQQqQQqhHIQQ", r.meta)
         self.contents[email] = r
+        if delivered & 2:
+            self.packed[email] = size
         if r.type == ARRIVAL and counts:
             self.state(folder, uid, Message(email, modseq, flags, number if delivered & 1 else 0))
 
@@ -272,6 +276,11 @@ class Mailbox:
         data = self.journal.content(r) if r is not None else None
         if data is None:
             raise Damage(f"{self.journal.folder}: content of {message.email:x} is lost")
+        if message.email in self.packed:
+            done = subprocess.run(["zstd", "-dcq"], input=data, capture_output=True)
+            data = done.stdout
+            if done.returncode != 0 or len(data) != self.packed[message.email]:
+                raise Damage(f"{self.journal.folder}: compressed content of {message.email:x} is damaged")
         return data
 
     def tokens(self, name="INBOX"):

@@ -128,3 +128,83 @@ def test_damage_costs_one_message(m):
     want = [x for x in by_imap(client, "INBOX") if b"Subject: number 12\r\n" not in x[0]]
     client.logout()
     assert by_script(out, "INBOX") == want
+
+
+def files(m, kind):
+    data = b""
+    for path in glob.glob(account_folder(m) + "/*." + kind):
+        with open(path, "rb") as f:
+            data += f.read()
+    return data
+
+
+FRAME, LARGE = b"\x28\xb5\x2f\xfd", "0123456789abcdef\r\n" * 40000
+
+
+def test_compressed(m):
+    """With the setting: IMAP and the script see the same, sizes are those of the messages, parts can be asked for,
+    and everything goes on without it."""
+    assert FRAME not in files(m, "seg") + files(m, "big")
+    m.cli("config", "set", "mailbox.compress", "yes")
+    m.cli("reload")
+
+    def packed():
+        m.send(message("packed small", "Hello there.\r\n" * 400))
+        return FRAME in files(m, "seg")
+    wait_until("compressed messages", 60 * SLOW, packed)
+    m.send(message("packed large", LARGE))
+    client = client_of(m)
+    ok(client.append("cur", None, None, b"Subject: appended\r\n\r\n" + b"a line of text\r\n" * 100))
+
+    def found():
+        ok(client.select("INBOX"))
+        return ok(client.search(None, "SUBJECT", '"packed large"'))[0]
+    number = wait_until("the large one", 60 * SLOW, found)
+    assert FRAME in files(m, "big") and len(files(m, "big")) < 360000 + 100000  # the first is not compressed
+    text = LARGE.encode()
+    for at in (0, 5000, 131072 - 7, 600000):
+        part = ok(client.fetch(number, f"(BODY.PEEK[TEXT]<{at}.3000>)"))[0][1]
+        assert part == text[at:at + 3000], at
+    size, whole = ok(client.fetch(number, "(RFC822.SIZE BODY.PEEK[])"))[0]
+    assert f"RFC822.SIZE {len(whole)} ".encode() in size and whole.endswith(text)
+    assert number in ok(client.search(None, "TEXT", '"9abcdef"'))[0].split()
+    client.logout()
+    same(m)
+    for value in ("no", "yes"):
+        m.stop()
+        m.start()
+        same(m)
+        m.cli("config", "set", "mailbox.compress", value)
+        m.cli("reload")
+        m.send(message(f"after {value}", "Hello there.\r\n" * 400))
+    assert m.cli("mailbox", "check", USER).returncode == 0
+    assert m.cli("mailbox", "rebuild", USER).returncode == 0
+    same(m)
+    backup = os.path.join(m.home, "backup")
+    m.cli("backup", backup)
+    same(m, os.path.join(backup, "mail", "1"))
+    assert not glob.glob(backup + "/mail/1/texts.*") + glob.glob(backup + "/mail/1/index")
+
+
+@expects("what=damage")
+def test_compressed_damage(m):
+    """A byte of the large one: refused, named by the check; the others are served."""
+    path = max(glob.glob(account_folder(m) + "/*.big"), key=os.path.getmtime)
+    with open(path, "r+b") as f:
+        byte = f.read()[300]
+        f.seek(300)
+        f.write(bytes([byte ^ 1]))
+    m.stop()
+    m.start()
+    client = client_of(m)
+    ok(client.select("INBOX"))
+    number = ok(client.search(None, "LARGER", str(len(LARGE))))[0].decode()
+    kind, answer = client.fetch(number, "(BODY.PEEK[])")
+    assert kind == "NO" and b"CORRUPTION" in answer[0], (kind, answer)
+    ok(client.fetch("1", "(BODY.PEEK[])"))
+    client.logout()
+    done = m.cli("mailbox", "check", USER, check=False)
+    assert done.returncode == 1 and number, done
+    with open(path, "r+b") as f:
+        f.seek(300)
+        f.write(bytes([byte]))
