@@ -25,6 +25,7 @@ import reader  # noqa: E402
 from harness import (DOMAIN, OUT, SLOW, Instance, Raw, message, wait_until)  # noqa: E402
 
 USERS = ["alice@" + DOMAIN, "bob@" + DOMAIN]
+SETTINGS = []  # of the instances
 LIBRARY = os.path.join(OUT, "faults.so")
 SMALL, INLINE, LARGE = 300, 100000, 200000
 QUIET_S = 1.2   # the longest timer that writes by itself is a second
@@ -47,7 +48,7 @@ class House:
         self.begin()
         self.faults = orders.Faults(LIBRARY, os.path.join(self.home, "faults"), log_bytes)
         self.faults.mount()
-        self.m = Instance(home=self.home, users=USERS)
+        self.m = Instance(home=self.home, users=USERS, settings=SETTINGS)
 
     def begin(self):
         """No promise given yet."""
@@ -457,6 +458,7 @@ def sample(todo, n, seed):
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--compress", action="store_true", help="with mailbox.compress")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--sample", type=int, default=0, help="0: all")
     parser.add_argument("--only", choices=SCENARIOS)
@@ -464,6 +466,8 @@ def main():
     parser.add_argument("--part", default="1/1", help="the I-th of N parts of the whole")
     parser.add_argument("--one", nargs=5, metavar=("SCENARIO", "PROGRAM", "KIND", "AT", "FAULT"))
     args = parser.parse_args()
+    if args.compress:
+        SETTINGS.append(("mailbox.compress", "yes"))
     orders.own_mounts()
     if args.one:
         todo = [(*args.one[:3], int(args.one[3]), args.one[4])]

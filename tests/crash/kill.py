@@ -281,6 +281,7 @@ def round_of(m, ledger, rng, totals, remote):
 def rounds(count, seed, progress=print, with_remote=False):
     """Runs the rounds; returns the totals, raises at the first broken promise."""
     rng = random.Random(seed)
+    settings = [("mailbox.compress", "yes" if seed % 2 else "no")]
     totals = {"seed": seed, "rounds": 0, "acknowledged": 0, "killed": collections.Counter(),
               "back": [], "remote": 0, "repeats": 0}
     m = remote = None
@@ -288,7 +289,7 @@ def rounds(count, seed, progress=print, with_remote=False):
         for number in range(1, count + 1):
             if m is None:
                 remote = elsewhere.Remote() if with_remote else None
-                m = Instance(users=USERS, settings=remote.settings() if remote else ())
+                m = Instance(users=USERS, settings=settings + (remote.settings() if remote else []))
                 if remote:
                     m.cli("alias", "add", OUT, elsewhere.SOMEBODY)
                 ledger = Ledger()

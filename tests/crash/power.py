@@ -470,12 +470,15 @@ def replay(seed, cuts, starts, steps=4, progress=print, fault=None):
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--compress", action="store_true", help="with mailbox.compress")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--cuts", type=int, default=200)
     parser.add_argument("--starts", type=int, default=20)
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--fault", nargs=4, metavar=("PROGRAM", "KIND", "AT", "FAULT"))
     args = parser.parse_args()
+    if args.compress:
+        inject.SETTINGS.append(("mailbox.compress", "yes"))
     orders.own_mounts()
     print(f"seed {args.seed}", flush=True)
     began = time.monotonic()
