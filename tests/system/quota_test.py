@@ -153,3 +153,6 @@ def test_processes_killed(m):
     wait_code(rcpt, m, BOB, 250)
     c.logout()
     empty(m, BOB)
+    # What smtpd said while accounts was away stands in the log before this.
+    assert rcpt(m, "the.last@" + DOMAIN)[0] == 550
+    m.wait_log("event=refused .*the.last@")
