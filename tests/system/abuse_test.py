@@ -147,7 +147,7 @@ def test_900_idle_connections_of_many(m):
         held = []
         try:
             for n in range(9):
-                held += idle_connections(port, 100, f"127.0.0.{10 + n}")[0]
+                held += idle_connections(port, 100, f"127.0.{10 + n}.2")[0]
             assert len(held) >= 800, len(held)
             served(m)
             grown = m.pss() - before
