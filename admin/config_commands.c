@@ -6,6 +6,7 @@
 #include "admin/admin.h"
 #include "base/xalloc.h"
 #include "config/config.h"
+#include "reception/dnsbl.h"
 
 enum { ERRORS_MAX = 16 << 10 };
 
@@ -140,16 +141,34 @@ admin_config_set(struct admin *a)
 	return status;
 }
 
+/* What the table of settings cannot say: how the text of a setting has to look. */
+static bool
+texts_right(const struct settings *s, struct buf *why)
+{
+	struct dnsbl_lists lists;
+
+	buf_puts(why, "smtpd.blocklists: ");
+	return dnsbl_parse(str_of(settings_text(s, SET_smtpd_blocklists)), &lists, why);
+}
+
 int
 admin_config_check(struct admin *a)
 {
 	int status = 0;
 	struct settings *s = load(a, &status);
 	struct output *o;
+	struct buf why;
 
 	if (s == NULL)
 		return status;
+	buf_init(&why, ERRORS_MAX);
+	if (texts_right(s, &why)) {
+		o = output_new(a->command, a->json);
+		status = output_end(&o, IPC_OK, STR("The settings are correct."));
+	} else {
+		status = admin_fail(a, "%.*s", (int)buf_len(&why), (const char *)buf_data(&why));
+	}
+	buf_free(&why);
 	settings_free(&s);
-	o = output_new(a->command, a->json);
-	return output_end(&o, IPC_OK, STR("The settings are correct."));
+	return status;
 }

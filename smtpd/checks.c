@@ -84,6 +84,7 @@ spf_known(struct session *s, enum spf_identity identity, struct spf_verdict *v)
 		if (spf_check(&in, &facts, &r) == SPF_DONE) {
 			v->known = true;
 			v->code = r.code;
+			v->reason = r.reason;
 			snprintf(v->domain, sizeof(v->domain), "%.255s",
 			    r.domain.n > 0 ? dns_name_text(&r.domain, text) : "");
 			memcpy(v->mechanism, r.mechanism, sizeof(v->mechanism));
@@ -256,6 +257,25 @@ origin_verdict(const struct session *s)
 }
 
 static enum smtp_reply_id
+spf_refusal(const struct session *s, struct refusal_args *args)
+{
+	const struct settings *settings = s->d->settings;
+	const struct spf_verdict *v = &s->sender.spf_mail;
+
+	if (!v->known)
+		return SMTP_OK;
+	if (v->code == SPF_FAIL && settings_bool(settings, SET_smtpd_refuse_spf_fail)) {
+		args->text = v->explanation[0] != '\0' ? v->explanation : "(nothing)";
+		return SMTP_SPF_FAIL;
+	}
+	if (v->code == SPF_PERMERROR && settings_bool(settings, SET_smtpd_refuse_spf_error)) {
+		args->text = v->reason;
+		return SMTP_SPF_BROKEN;
+	}
+	return SMTP_OK;
+}
+
+static enum smtp_reply_id
 sender_verdict(const struct session *s, struct refusal_args *args)
 {
 	const struct smtp_mail *mail = smtp_session_mail(s->conn.engine);
@@ -266,10 +286,7 @@ sender_verdict(const struct session *s, struct refusal_args *args)
 	args->domain = at != NULL ? at + 1 : spf->domain;
 	if (mail->from.domain_n == 0 && s->conn.recipients > 0)
 		return SMTP_NULL_SENDER_SEVERAL;
-	if (why != SMTP_OK || !settings_bool(s->d->settings, SET_smtpd_refuse_spf_fail))
-		return why;
-	args->text = spf->explanation[0] != '\0' ? spf->explanation : "(nothing)";
-	return spf->known && spf->code == SPF_FAIL ? SMTP_SPF_FAIL : SMTP_OK;
+	return why != SMTP_OK ? why : spf_refusal(s, args);
 }
 
 enum smtp_reply_id
@@ -313,11 +330,12 @@ checks_log(const struct session *s)
 		return;
 	log_info(s->conn.id,
 	    "event=checked client=%s iprev=%s name=\"%s\" sender-domain=%s spf-helo=%s spf=%s "
-	    "spf-domain=\"%s\" spf-mechanism=\"%s\"",
+	    "spf-domain=\"%s\" spf-mechanism=\"%s\" spf-reason=\"%s\"",
 	    s->conn.client, iprev_code_word(s->client.iprev), LOGS(str_of(s->client.claimed)),
 	    origin_code_word(k->origin), k->spf_helo.known ? spf_code_word(k->spf_helo.code) : "",
 	    k->spf_mail.known ? spf_code_word(k->spf_mail.code) : "",
-	    LOGS(str_of(k->spf_mail.domain)), LOGS(str_of(k->spf_mail.mechanism)));
+	    LOGS(str_of(k->spf_mail.domain)), LOGS(str_of(k->spf_mail.mechanism)),
+	    k->spf_mail.known ? k->spf_mail.reason : "");
 }
 
 static struct authres_result
@@ -325,7 +343,7 @@ spf_result(const struct spf_verdict *v, const char *property, const char *value)
 {
 	return (struct authres_result){ .method = AUTHRES_SPF,
 		.result = spf_code_word(v->code),
-		.reason = str_of(v->mechanism),
+		.reason = str_of(v->code == SPF_PERMERROR ? v->reason : v->mechanism),
 		.properties = { { property, str_of(value) } } };
 }
 

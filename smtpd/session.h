@@ -30,6 +30,7 @@ struct spf_verdict {
 	char domain[IDN_SIZE];
 	char mechanism[SPF_MECHANISM_MAX + 1];
 	char explanation[SPF_EXPLANATION_MAX + 1];
+	const char *reason; /* why an error or none */
 };
 
 /* Of the client: once a session, anew after XCLIENT. */

@@ -197,6 +197,11 @@ REFUSAL(SPF_FAIL, 511, 550, "5.7.23", DOMAIN,
     "{client} darf nicht fuer {domain} senden (SPF). Deren Inhaber sagt: {text}",
     "The owner of the domain lists in its SPF record which servers may send for it. The message came from another: send through the domain's own mail server, or complete the record.",
     "Der Inhaber der Domain nennt in ihrem SPF-Eintrag, welche Server für sie senden dürfen. Die Nachricht kam von einem anderen: über den Mailserver der Domain senden oder den Eintrag ergänzen.")
+REFUSAL(SPF_BROKEN, 511, 550, "5.7.24", DOMAIN,
+    "The SPF policy of {domain} has a mistake: {text}",
+    "Die SPF-Richtlinie von {domain} enthaelt einen Fehler: {text}",
+    "The SPF record of the domain, or one that it includes, is not written as rfc7208 wants it, or needs more than 10 look-ups. Have it tested and corrected: many servers treat such a domain as one without a policy, or refuse its mail.",
+    "Der SPF-Eintrag der Domain, oder einer, den er einbezieht, ist nicht so geschrieben, wie rfc7208 es will, oder er braucht mehr als 10 Abfragen. Ihn prüfen und berichtigen: viele Server behandeln eine solche Domain wie eine ohne Richtlinie oder lehnen ihre Mail ab.")
 REFUSAL(DMARC_REJECT, 512, 550, "5.7.26", DOMAIN,
     "The message is not proved to be from {domain}, whose owner wants such mail refused (DMARC)",
     "Dass die Nachricht von {domain} ist, ist nicht belegt; der Inhaber will, dass solche Mail abgelehnt wird (DMARC)",

@@ -51,9 +51,12 @@ CHECK(sender_domain, smtp, "smtpd.check-sender-domain", "no",
 CHECK(null_sender, smtp, "", "",
     "A message from outside without a sender, such as a notification, may have one recipient.",
     "Eine Nachricht von außen ohne Absender, etwa eine Benachrichtigung, darf einen Empfänger haben.")
-CHECK(spf, smtp, "smtpd.refuse-spf-fail", "no",
+CHECK(spf, smtp, "smtpd.refuse-spf-fail smtpd.spf", "no",
     "The sender's domain must not forbid the client to send for it (SPF fail; looked at: {smtpd.spf}).",
     "Die Domain des Absenders darf der Gegenstelle nicht verbieten, für sie zu senden (SPF fail; geprüft: {smtpd.spf}).")
+CHECK(spf_error, smtp, "smtpd.refuse-spf-error smtpd.spf", "no",
+    "The SPF policy of the sender's domain must be free of mistakes.",
+    "Die SPF-Richtlinie der Domain des Absenders muss frei von Fehlern sein.")
 CHECK(greylist, smtp, "smtpd.greylist", "off",
     "The first message from a sender to a recipient has to come again a few minutes later (from whom: {smtpd.greylist}); senders with a good history are not delayed.",
     "Die erste Nachricht eines Absenders an einen Empfänger muss nach einigen Minuten noch einmal kommen (von wem: {smtpd.greylist}); Absender mit guter Vorgeschichte warten nicht.")

@@ -84,6 +84,8 @@ SETTING(smtpd_spf, smtpd, spf, BOOL, NONE, 1, 0, 1, SP_SMTPD, RELOAD,
     "Look whether the sender's domain allows the client to send for it (SPF), and tell it in the header.")
 SETTING(smtpd_refuse_spf_fail, smtpd, refuse-spf-fail, BOOL, NONE, 1, 0, 1, SP_SMTPD, RELOAD,
     "Refuse messages of clients that the sender's domain forbids (SPF fail).")
+SETTING(smtpd_refuse_spf_error, smtpd, refuse-spf-error, BOOL, NONE, 0, 0, 1, SP_SMTPD, RELOAD,
+    "Refuse messages of senders whose domain has an SPF policy with a mistake (SPF permerror). Such policies are not rare, and their owners seldom know.")
 SETTING(smtpd_dkim, smtpd, dkim, BOOL, NONE, 1, 0, 1, SP_SMTPD, RELOAD,
     "Look whether messages from outside are signed (DKIM), and whether those who passed them on say so (ARC), and tell it in the header.")
 SETTING(smtpd_dmarc, smtpd, dmarc, BOOL, NONE, 1, 0, 1, SP_SMTPD, RELOAD,

@@ -170,5 +170,7 @@ def test_a_list_that_works_again_is_believed_again(m):
 def test_a_bad_setting_is_told(m):
     start = m.log_size()
     lists(m, f"{ZEN} x.test//200")
+    bad = m.cli("config", "check", check=False)
+    assert bad.returncode == 1 and "smtpd.blocklists: the weight is not a number" in bad.stdout + bad.stderr, bad
     m.wait_log('event=bad-setting setting=smtpd.blocklists why="the weight is not a number', start)
     wait_until("what stands before it is used", 60 * SLOW, lambda: code(m, "203.0.113.20") == "550")

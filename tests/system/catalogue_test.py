@@ -23,6 +23,8 @@ null.example.net. MX 0 .
 forbids.example.net. MX 10 mx.example.net.
 forbids.example.net. TXT "v=spf1 -all"
 $WHEN trouble.example.net MX servfail
+broken.example.net. MX 10 mx.example.net.
+broken.example.net. TXT "v=spf1 ip4:300.1.1.1 -all"
 _dmarc.strict.example.net. TXT "v=DMARC1; p=reject"
 $WHEN away._domainkey.strict.example.net TXT servfail
 2.0.0.127.zen.spamhaus.org. A 127.0.0.2
@@ -393,6 +395,12 @@ from_domain("SENDER_NULL_MX", "null.example.net")
 from_domain("SENDER_LITERAL", "[203.0.113.5]")
 from_domain("SENDER_UNCERTAIN", "trouble.example.net")
 from_domain("SPF_FAIL", "forbids.example.net")
+
+
+@provokes("SPF_BROKEN")
+def spf_broken(m):
+    with setting(m, "smtpd.refuse-spf-error", "yes", "no"):
+        return until(b"550", lambda: stranger(m, "MAIL FROM:<sender@broken.example.net>", RCPT))
 
 
 @provokes("NULL_SENDER_SEVERAL")
