@@ -131,11 +131,14 @@ vouched(const struct session *s)
 void
 behaviour_stored(struct session *s)
 {
-	const char *domain = vouched(s);
+	struct str domain = str_of(vouched(s));
+	bool spf = domain.n > 0;
 
 	s->accepted++;
-	if (domain[0] != '\0')
-		reputation_good(s->d->reputation, s->conn.client, str_of(domain), true);
+	if (!spf) /* the greylist knows the domain by the sender's address then */
+		domain = address_domain(&smtp_session_mail(s->conn.engine)->from);
+	if (spf || signatures_vouch(s, domain))
+		reputation_good(s->d->reputation, s->conn.client, domain, spf);
 }
 
 /* --- greylist ----------------------------------------------------------------------------------- */

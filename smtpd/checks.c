@@ -36,6 +36,7 @@ static bool
 origin_known(struct session *s)
 {
 	const struct smtp_mail *mail = smtp_session_mail(s->conn.engine);
+	struct str more_tlds = str_of(settings_text(s->d->settings, SET_smtpd_more_tlds));
 	struct sender_checks *k = &s->sender;
 	struct origin_result r;
 
@@ -45,7 +46,8 @@ origin_known(struct session *s)
 		if (mail->from.domain_n == 0) {
 			k->origin = ORIGIN_MX; /* the null reverse-path has no domain */
 			k->origin_known = true;
-		} else if (origin_check(address_domain(&mail->from), &facts, &r) == ORIGIN_DONE) {
+		} else if (origin_check(address_domain(&mail->from), more_tlds, &facts, &r) ==
+			   ORIGIN_DONE) {
 			k->origin = r.code;
 			k->origin_known = true;
 		} else if (lookups_ask(&s->lookups, r.questions, r.question_count)) {

@@ -205,6 +205,8 @@ void signatures_end(struct session *s);
 /* The next round of questions. True: there is nothing left to ask or wait for. */
 bool signatures_known(struct session *s);
 void signatures_judge(const struct session *s, struct verdict *v);
+/* A good signature is by this domain or by one above it. */
+bool signatures_vouch(const struct session *s, struct str domain);
 void signatures_log(const struct session *s);
 /* For Authentication-Results: at most AUTHRES_RESULTS_MAX with those of checks.c; their number. They borrow from
  * the session. */

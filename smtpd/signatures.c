@@ -230,6 +230,30 @@ signatures_judge(const struct session *s, struct verdict *v)
 		verdict_junk(v, "from-field");
 }
 
+static bool
+is_within(struct str domain, struct str parent)
+{
+	size_t more = domain.n - parent.n;
+
+	return parent.n > 0 && domain.n >= parent.n &&
+	       str_eq_nocase(str_from(domain.p + more, parent.n), parent) &&
+	       (more == 0 || domain.p[more - 1] == '.');
+}
+
+bool
+signatures_vouch(const struct session *s, struct str domain)
+{
+	const struct signatures *g = s->signatures;
+
+	if (g == NULL || !g->dkim_known)
+		return false;
+	for (size_t i = 0; i < g->dkim.count; i++)
+		if (g->dkim.signatures[i].code == DKIM_PASS &&
+		    is_within(domain, str_of(g->dkim.signatures[i].domain)))
+			return true;
+	return false;
+}
+
 /* --- what is told ------------------------------------------------------------------------------ */
 
 /* The signature that says most: the one that counted for DMARC, else the first of the best. */

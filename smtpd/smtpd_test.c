@@ -202,6 +202,8 @@ answer_author(const struct ipc_dns_query *m, struct ipc_dns_answer *a)
 		a->rdata = STR("\0\6\0\12\2mx\0");
 	else if (str_eq(m->name, STR("key._domainkey.reject.net")))
 		*a = (struct ipc_dns_answer){ .result = IPC_TEMP, .bogus = true };
+	else if (str_eq(m->name, STR("s._domainkey.signs.net")))
+		a->rdata = STR("\0\103\102v=DKIM1; k=ed25519; p=A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=");
 	else if (str_eq(m->name, STR("_dmarc.away.net")))
 		*a = (struct ipc_dns_answer){ .result = IPC_TEMP };
 	else
@@ -227,6 +229,7 @@ on_query(void *arg, struct ipc_channel *ch, uint64_t id, const struct ipc_dns_qu
 		a.rdata = STR("\0\4\300\0\2\1");
 	else if (str_find_nocase(m->name, STR("reject.net")) >= 0 ||
 		 str_find_nocase(m->name, STR("doubt.net")) >= 0 ||
+		 str_find_nocase(m->name, STR("_domainkey.signs.net")) >= 0 ||
 		 str_find_nocase(m->name, STR("_dmarc.")) == 0)
 		answer_author(m, &a);
 	else
@@ -1329,6 +1332,37 @@ test_reports_without_reputation(void **state)
 	assert_int_equal(t.commits, 3);
 }
 
+/* Made with the key whose seed is the octets 0 to 31, by dkimpy. */
+#define SIGNED_WELL \
+	"DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/simple; d=signs.net;\r\n" \
+	" i=@signs.net; q=dns/txt; s=s; t=1795914297; h=from;\r\n" \
+	" bh=Ck5SoRNWUpSR4X0COv7R5ub2pUTtl6xz4dTFz++ji4M=;\r\n" \
+	" b=/nO400T0/DMi2JSui/SwAjKz7ghxu/CRIccvCFwLtmH8RXJErgGbmxkdFbfEe/AJkGWY0\r\n" \
+	" F/fhAhQSRXK38sxBQ==\r\n" \
+	"From: a@signs.net\r\n\r\n"
+
+/* Without SPF a signature vouches for its domain and those below it, and for no other. */
+static void
+test_signatures_vouch(void **state)
+{
+	(void)state;
+	reports_setup("mark");
+	assert_int_equal(report("a@signs.net", "alice@x", SIGNED_WELL "body\r\n"), 250);
+	assert_non_null(strstr(t.prepend, "dkim=pass"));
+	assert_string_equal(t.good, "192.0.2.7 signs.net 0");
+	t.good[0] = '\0';
+	assert_int_equal(report("a@bounces.signs.net", "alice@x", SIGNED_WELL "body\r\n"), 250);
+	assert_string_equal(t.good, "192.0.2.7 bounces.signs.net 0");
+	t.good[0] = '\0';
+	assert_int_equal(report("a@designs.net", "alice@x", SIGNED_WELL "body\r\n"), 250);
+	assert_int_equal(report("", "alice@x", SIGNED_WELL "body\r\n"), 250);
+	assert_int_equal(report("a@signs.net", "alice@x", SIGNED_WELL "changed\r\n"), 250);
+	assert_non_null(strstr(t.prepend, "dkim=fail"));
+	ask("QUIT\r\n");
+	wait_idle();
+	assert_string_equal(t.good, "");
+}
+
 /* reputation learns what a client did: good mail with the domain that SPF vouches for, and bad mail. */
 static void
 test_notes_about_clients(void **state)
@@ -1386,6 +1420,7 @@ main(void)
 		T(test_reports_are_marked),
 		T(test_reports_are_refused),
 		T(test_reports_without_reputation),
+		T(test_signatures_vouch),
 		T(test_notes_about_clients),
 	};
 

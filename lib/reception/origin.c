@@ -32,12 +32,27 @@ compare(const void *key, const void *entry)
 	return r != 0 ? r : tld[label->n] == '\0' ? 0 : -1;
 }
 
+static bool
+is_among(struct str label, struct str words)
+{
+	for (struct str rest = str_trim(words); rest.n > 0; rest = str_trim(rest)) {
+		ptrdiff_t end = str_chr(rest, ' ');
+		size_t n = end < 0 ? rest.n : (size_t)end;
+
+		if (str_eq_nocase(label, str_from(rest.p, n)))
+			return true;
+		rest = str_from(rest.p + n, rest.n - n);
+	}
+	return false;
+}
+
 bool
-origin_tld_known(struct str label)
+origin_tld_known(struct str label, struct str more)
 {
 	return label.n > 0 && memchr(label.p, '\0', label.n) == NULL &&
-	       bsearch(&label, tlds, sizeof(tlds) / sizeof(tlds[0]), sizeof(tlds[0]), compare) !=
-		   NULL;
+	       (bsearch(&label, tlds, sizeof(tlds) / sizeof(tlds[0]), sizeof(tlds[0]), compare) !=
+		       NULL ||
+		   is_among(label, more));
 }
 
 static struct str
@@ -93,7 +108,8 @@ by_address(const struct dns_name *name, const struct dns_facts *facts, struct or
 }
 
 int
-origin_check(struct str domain, const struct dns_facts *facts, struct origin_result *out)
+origin_check(struct str domain, struct str more_tlds, const struct dns_facts *facts,
+    struct origin_result *out)
 {
 	char ascii[IDN_SIZE];
 	const struct dns_fact *mx;
@@ -107,7 +123,7 @@ origin_check(struct str domain, const struct dns_facts *facts, struct origin_res
 	if (idn_to_ascii(domain, ascii) <= 0 || !dns_name_parse(str_of(ascii), &name))
 		return ORIGIN_DONE;
 	out->code = ORIGIN_TLD;
-	if (!origin_tld_known(last_label(ascii)))
+	if (!origin_tld_known(last_label(ascii), more_tlds))
 		return ORIGIN_DONE;
 	mx = look(facts, &name, DNS_MX, out);
 	if (mx == NULL)

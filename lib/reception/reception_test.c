@@ -88,7 +88,7 @@ origin(const char *domain)
 	struct origin_result r;
 
 	load();
-	for (int round = 0; origin_check(str_of(domain), &test_facts, &r) == ORIGIN_NEED; round++) {
+	for (int round = 0; origin_check(str_of(domain), STR("lan intern"), &test_facts, &r) == ORIGIN_NEED; round++) {
 		assert_in_range(round, 0, 1);
 		answer(r.questions, r.question_count, ORIGIN_QUESTIONS_MAX);
 	}
@@ -111,6 +111,7 @@ test_origin(void **unused)
 	assert_int_equal(origin("half.example.net"), ORIGIN_TEMPERROR);
 	assert_int_equal(origin("host.local"), ORIGIN_TLD);
 	assert_int_equal(origin("localhost"), ORIGIN_TLD);
+	assert_int_equal(origin("host.intern"), ORIGIN_UNKNOWN); /* named as one by the administrator */
 	assert_int_equal(origin("[192.0.2.1]"), ORIGIN_LITERAL);
 	assert_int_equal(origin("b\303\274cher.d\303\251"), ORIGIN_TLD);
 }
@@ -119,16 +120,20 @@ static void
 test_top_level_domains(void **unused)
 {
 	(void)unused;
-	assert_true(origin_tld_known(STR("com")));
-	assert_true(origin_tld_known(STR("DE")));
-	assert_true(origin_tld_known(STR("aaa")));
-	assert_true(origin_tld_known(STR("zw")));
-	assert_true(origin_tld_known(STR("xn--p1ai")));
-	assert_false(origin_tld_known(STR("")));
-	assert_false(origin_tld_known(STR("co")) && origin_tld_known(STR("c")));
-	assert_false(origin_tld_known(STR("comm")));
-	assert_false(origin_tld_known(STR("test")));
-	assert_false(origin_tld_known(STR("zzzz")));
+	assert_true(origin_tld_known(STR("com"), STR("")));
+	assert_true(origin_tld_known(STR("DE"), STR("")));
+	assert_true(origin_tld_known(STR("aaa"), STR("")));
+	assert_true(origin_tld_known(STR("zw"), STR("")));
+	assert_true(origin_tld_known(STR("xn--p1ai"), STR("")));
+	assert_false(origin_tld_known(STR(""), STR("")));
+	assert_false(origin_tld_known(STR("co"), STR("")) && origin_tld_known(STR("c"), STR("")));
+	assert_false(origin_tld_known(STR("comm"), STR("")));
+	assert_false(origin_tld_known(STR("test"), STR("")));
+	assert_false(origin_tld_known(STR("zzzz"), STR("")));
+	assert_true(origin_tld_known(STR("zzzz"), STR(" test  ZZZZ ")));
+	assert_true(origin_tld_known(STR("test"), STR("test zzzz")));
+	assert_false(origin_tld_known(STR("zz"), STR("zzzz")));
+	assert_false(origin_tld_known(STR(""), STR("  ")));
 }
 
 static void
