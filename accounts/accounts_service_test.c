@@ -839,12 +839,18 @@ sender(uint32_t account, const char *address)
 }
 
 static void
-test_targets(void **state)
+two_users(void)
 {
-	(void)state;
 	assert_int_equal(command(CMD_user_add, "a@example.test", NULL, "long enough"), IPC_OK);
 	assert_int_equal(command(CMD_user_add, "b@example.test", NULL, "long enough"), IPC_OK);
 	connect_peer(IPC_CH_accounts_queue, &queue);
+}
+
+static void
+test_targets(void **state)
+{
+	(void)state;
+	two_users();
 	expand("a@example.test");
 	assert_int_equal(got.result, IPC_OK);
 	assert_int_equal(got.n, 1);
@@ -853,7 +859,21 @@ test_targets(void **state)
 	assert_false(got.list);
 	assert_int_equal(told.key_n, STORE_SECRET);
 	assert_memory_equal(told.key, store_forward_key(store).p, STORE_SECRET);
+	expand("a@example.test");
+	assert_int_equal(got.n, 1);
+	expand("nobody@example.test");
+	assert_int_equal(got.result, IPC_NO);
+	expand("a@other.test");
+	assert_int_equal(got.result, IPC_NOT_LOCAL);
+	expand("");
+	assert_int_equal(got.result, IPC_INVALID);
+}
 
+static void
+test_forwards(void **state)
+{
+	(void)state;
+	two_users();
 	told.changed = 0;
 	assert_int_equal(command(CMD_forward_add, "a@example.test", "x@other.test", NULL), IPC_OK);
 	expand("a@example.test");
@@ -876,7 +896,16 @@ test_targets(void **state)
 	assert_int_equal(command(CMD_alias_add, "one@example.test", "y@other.test", NULL), IPC_OK);
 	expand("one@example.test");
 	assert_false(got.list);
-	/* which one stands in the way is said */
+}
+
+/* Which one stands in the way is said. */
+static void
+test_targets_that_are_needed(void **state)
+{
+	(void)state;
+	two_users();
+	assert_int_equal(command(CMD_forward_add, "a@example.test", "x@other.test", NULL), IPC_OK);
+	assert_int_equal(command(CMD_alias_add, "one@example.test", "y@other.test", NULL), IPC_OK);
 	assert_int_equal(
 	    command(CMD_forward_add, "b@example.test", "a@example.test", NULL), IPC_OK);
 	assert_int_equal(
@@ -895,13 +924,13 @@ test_targets(void **state)
 	assert_int_equal(command(CMD_forward_remove, "a@example.test", NULL, NULL), IPC_OK);
 	expand("a@example.test");
 	assert_int_equal(got.n, 1);
-	expand("nobody@example.test");
-	assert_int_equal(got.result, IPC_NO);
-	expand("a@other.test");
-	assert_int_equal(got.result, IPC_NOT_LOCAL);
-	expand("");
-	assert_int_equal(got.result, IPC_INVALID);
+}
 
+static void
+test_lists_as_senders(void **state)
+{
+	(void)state;
+	two_users();
 	assert_int_equal(
 	    store_alias_add(store, STR("list@example.test"),
 		str_from("a@example.test\0b@example.test", 30), &(struct buf){ .max = 100 }),
@@ -1313,6 +1342,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lists, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_targets, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_forwards, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_targets_that_are_needed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lists_as_senders, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_allowed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rewritten, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_salts, setup, teardown),

@@ -203,7 +203,8 @@ answer_author(const struct ipc_dns_query *m, struct ipc_dns_answer *a)
 	else if (str_eq(m->name, STR("key._domainkey.reject.net")))
 		*a = (struct ipc_dns_answer){ .result = IPC_TEMP, .bogus = true };
 	else if (str_eq(m->name, STR("s._domainkey.signs.net")))
-		a->rdata = STR("\0\103\102v=DKIM1; k=ed25519; p=A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=");
+		a->rdata = STR(
+		    "\0\103\102v=DKIM1; k=ed25519; p=A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=");
 	else if (str_eq(m->name, STR("_dmarc.away.net")))
 		*a = (struct ipc_dns_answer){ .result = IPC_TEMP };
 	else

@@ -432,79 +432,92 @@ test_delete_selected(void **state)
 	done(&a);
 }
 
+static const char searched[] =
+    "Date: 1 Jan 2020 23:30:00 -0800\r\n"
+    "From: =?utf-8?Q?J=C3=B6rg?= <j@example.org>\r\n"
+    "Subject: =?iso-8859-1?Q?Gr=FC=DFe?= aus\r\n =?iso-8859-1?Q?K=D6LN?=\r\n"
+    "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+    "--b\r\nContent-Type: text/plain; charset=windows-1252\r\n"
+    "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+    "F=DCR 5 =80 nach=\r\nnahme\r\n"
+    "--b\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    "Content-Transfer-Encoding: base64\r\n\r\n"
+    "w4RwZmVsIHVuZCBCaXJuZW4=\r\n--b--\r\n";
+
+static const struct {
+	const char *keys, *want;
+} searches[] = {
+	{ "all", " 1 2 3" },
+	{ "2:*", " 2 3" },
+	{ "uid 1:2", " 1 2" },
+	{ "not seen", " 2 3" },
+	{ "or seen 3", " 1 3" },
+	{ "seen undeleted", " 1" },
+	{ "new", " 2 3" },
+	{ "old", "" },
+	{ "subject \"wg mtg\"", " 1 2" },
+	{ "subject {10+}\r\nGR\xc3\x9c\xc3\x9f"
+	  "E AU",
+	    " 3" },
+	{ "charset iso-8859-1 subject \"aus K\xf6ln\"", " 3" },
+	{ "from J\xc3\x96RG", "" },
+	{ "from \"J\xc3\x96RG\"", " 3" },
+	{ "header message-id \"\"", " 1 2" },
+	{ "header x-none \"\"", "" },
+	{ "body \"f\xc3\xbcr 5 \xe2\x82\xac nachnahme\"", " 3" },
+	{ "body \"\xc3\xa4PFEL\"", " 3" },
+	{ "body grüße", "" },
+	{ "body \"gr\xc3\xbc\xc3\x9f"
+	  "e\"",
+	    "" },
+	{ "text \"gr\xc3\xbc\xc3\x9f"
+	  "e\"",
+	    " 3" },
+	{ "text \"hello world\"", " 1 2" },
+	{ "body klensin", "" },
+	{ "sentsince 1-Jan-2020 sentbefore 2-jan-2020", " 3" },
+	{ "senton \"17-Jul-1996\"", " 1 2" },
+	{ "on 9-Sep-2001", " 1 2 3" },
+	{ "before 9-Sep-2001", "" },
+	{ "since 10-Sep-2001", "" },
+	{ "larger 5000", "" },
+	{ "smaller 5000 larger 10", " 1 2 3" },
+	{ "(or (2 unseen) (1 not (text x)))", " 2" },
+	{ "not or 1 2 unflagged undraft unanswered", " 3" },
+};
+
 static void
 test_search(void **state)
 {
-	static const char german[] =
-	    "Date: 1 Jan 2020 23:30:00 -0800\r\n"
-	    "From: =?utf-8?Q?J=C3=B6rg?= <j@example.org>\r\n"
-	    "Subject: =?iso-8859-1?Q?Gr=FC=DFe?= aus\r\n =?iso-8859-1?Q?K=D6LN?=\r\n"
-	    "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
-	    "--b\r\nContent-Type: text/plain; charset=windows-1252\r\n"
-	    "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
-	    "F=DCR 5 =80 nach=\r\nnahme\r\n"
-	    "--b\r\nContent-Type: text/plain; charset=utf-8\r\n"
-	    "Content-Transfer-Encoding: base64\r\n\r\n"
-	    "w4RwZmVsIHVuZCBCaXJuZW4=\r\n--b--\r\n";
-	static const struct {
-		const char *keys, *want;
-	} cases[] = {
-		{ "all", " 1 2 3" },
-		{ "2:*", " 2 3" },
-		{ "uid 1:2", " 1 2" },
-		{ "not seen", " 2 3" },
-		{ "or seen 3", " 1 3" },
-		{ "seen undeleted", " 1" },
-		{ "new", " 2 3" },
-		{ "old", "" },
-		{ "subject \"wg mtg\"", " 1 2" },
-		{ "subject {10+}\r\nGR\xc3\x9c\xc3\x9f"
-		  "E AU",
-		    " 3" },
-		{ "charset iso-8859-1 subject \"aus K\xf6ln\"", " 3" },
-		{ "from J\xc3\x96RG", "" },
-		{ "from \"J\xc3\x96RG\"", " 3" },
-		{ "header message-id \"\"", " 1 2" },
-		{ "header x-none \"\"", "" },
-		{ "body \"f\xc3\xbcr 5 \xe2\x82\xac nachnahme\"", " 3" },
-		{ "body \"\xc3\xa4PFEL\"", " 3" },
-		{ "body grüße", "" },
-		{ "body \"gr\xc3\xbc\xc3\x9f"
-		  "e\"",
-		    "" },
-		{ "text \"gr\xc3\xbc\xc3\x9f"
-		  "e\"",
-		    " 3" },
-		{ "text \"hello world\"", " 1 2" },
-		{ "body klensin", "" },
-		{ "sentsince 1-Jan-2020 sentbefore 2-jan-2020", " 3" },
-		{ "senton \"17-Jul-1996\"", " 1 2" },
-		{ "on 9-Sep-2001", " 1 2 3" },
-		{ "before 9-Sep-2001", "" },
-		{ "since 10-Sep-2001", "" },
-		{ "larger 5000", "" },
-		{ "smaller 5000 larger 10", " 1 2 3" },
-		{ "(or (2 unseen) (1 not (text x)))", " 2" },
-		{ "not or 1 2 unflagged undraft unanswered", " 3" },
-	};
 	struct client c;
 	char line[256], want[256];
 
 	(void)state;
 	in_inbox(&c, 2);
-	memory_deliver(&mem, "INBOX", str_of(german), 0);
+	memory_deliver(&mem, "INBOX", str_of(searched), 0);
 	say(&c, "a store 1 flags.silent \\Seen\r\n");
 	got(&c);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		bool bad = strstr(cases[i].keys, "from J") || strstr(cases[i].keys, "body gr\xc3");
+	for (size_t i = 0; i < sizeof(searches) / sizeof(searches[0]); i++) {
+		bool bad =
+		    strstr(searches[i].keys, "from J") || strstr(searches[i].keys, "body gr\xc3");
 
-		snprintf(line, sizeof(line), "a search %s\r\n", cases[i].keys);
-		snprintf(
-		    want, sizeof(want), "* SEARCH%s\r\na OK Search completed\r\n", cases[i].want);
+		snprintf(line, sizeof(line), "a search %s\r\n", searches[i].keys);
+		snprintf(want, sizeof(want), "* SEARCH%s\r\na OK Search completed\r\n",
+		    searches[i].want);
 		say(&c, line);
 		assert_string_equal(
 		    got(&c), bad ? "a BAD Unexpected text at the end of the command\r\n" : want);
 	}
+	done(&c);
+}
+
+static void
+test_search_refused(void **state)
+{
+	struct client c;
+
+	(void)state;
+	in_inbox(&c, 2);
 	EXPECT(&c, "a search charset x-foo text y\r\n",
 	    "a NO [BADCHARSET (US-ASCII UTF-8 ISO-8859-1 ISO-8859-15 WINDOWS-1252 ISO-8859-2 "
 	    "ISO-8859-3 ISO-8859-4 ISO-8859-5 ISO-8859-6 ISO-8859-7 ISO-8859-8 ISO-8859-9 "
@@ -920,6 +933,7 @@ main(void)
 		cmocka_unit_test(test_folders),
 		cmocka_unit_test(test_delete_selected),
 		cmocka_unit_test(test_search),
+		cmocka_unit_test(test_search_refused),
 		cmocka_unit_test(test_pending),
 		cmocka_unit_test(test_bad_input),
 		cmocka_unit_test(test_deep_search),

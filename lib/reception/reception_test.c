@@ -88,7 +88,9 @@ origin(const char *domain)
 	struct origin_result r;
 
 	load();
-	for (int round = 0; origin_check(str_of(domain), STR("lan intern"), &test_facts, &r) == ORIGIN_NEED; round++) {
+	for (int round = 0;
+	     origin_check(str_of(domain), STR("lan intern"), &test_facts, &r) == ORIGIN_NEED;
+	     round++) {
 		assert_in_range(round, 0, 1);
 		answer(r.questions, r.question_count, ORIGIN_QUESTIONS_MAX);
 	}
@@ -111,7 +113,8 @@ test_origin(void **unused)
 	assert_int_equal(origin("half.example.net"), ORIGIN_TEMPERROR);
 	assert_int_equal(origin("host.local"), ORIGIN_TLD);
 	assert_int_equal(origin("localhost"), ORIGIN_TLD);
-	assert_int_equal(origin("host.intern"), ORIGIN_UNKNOWN); /* named as one by the administrator */
+	assert_int_equal(
+	    origin("host.intern"), ORIGIN_UNKNOWN); /* named as one by the administrator */
 	assert_int_equal(origin("[192.0.2.1]"), ORIGIN_LITERAL);
 	assert_int_equal(origin("b\303\274cher.d\303\251"), ORIGIN_TLD);
 }

@@ -69,6 +69,7 @@ def test_away_everything_passes(m):
         m.wait_log("event=reputation-unasked reason=away")
     finally:
         os.kill(m.proc.pid, signal.SIGCONT)
+    m.wait_log("died program=reputation")
     wait_until("reputation is back", 30 * SLOW, lambda: rcpt(m, ODD, "back@odd.example.com") == 450)
 
 
