@@ -115,6 +115,20 @@ ask_all(struct admin *a, struct answers *q)
 
 /* --- files of answers --------------------------------------------------------------------------------- */
 
+/* A line each becomes a sentence each: what commands say is one line. */
+static int
+tell_faults(struct admin *a, const char *path, struct buf *faults)
+{
+	char *text = strndup((const char *)buf_data(faults), buf_len(faults) - 1);
+	int status;
+
+	for (char *p = text; p != NULL && (p = strchr(p, '\n')) != NULL;)
+		*p = ' ';
+	status = admin_fail(a, "%s: %s", path, text != NULL ? text : "cannot be read");
+	free(text);
+	return status;
+}
+
 static int
 load(struct admin *a, const char *path, struct answers *q)
 {
@@ -131,8 +145,7 @@ load(struct admin *a, const char *path, struct answers *q)
 	else if (n > ANSWERS_FILE_MAX)
 		status = admin_fail(a, "%s is larger than a file of answers may be.", path);
 	else if (answers_parse(str_from(room, (size_t)n), q, &faults) < 0)
-		status = admin_fail(a, "%s: %.*s", path, (int)buf_len(&faults) - 1,
-		    (const char *)buf_data(&faults));
+		status = tell_faults(a, path, &faults);
 	if (fd >= 0)
 		close(fd);
 	buf_free_secret(&text);
