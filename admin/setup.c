@@ -117,14 +117,16 @@ ask_all(struct admin *a, struct answers *q)
 
 /* A line each becomes a sentence each: what commands say is one line. */
 static int
-tell_faults(struct admin *a, const char *path, struct buf *faults)
+tell_faults(struct admin *a, const char *path, const struct buf *faults)
 {
-	char *text = strndup((const char *)buf_data(faults), buf_len(faults) - 1);
+	char *text =
+	    xasprintf("%s: %.*s", path, (int)buf_len(faults) - 1, (const char *)buf_data(faults));
 	int status;
 
-	for (char *p = text; p != NULL && (p = strchr(p, '\n')) != NULL;)
-		*p = ' ';
-	status = admin_fail(a, "%s: %s", path, text != NULL ? text : "cannot be read");
+	for (char *p = text; *p != '\0'; p++)
+		if (*p == '\n')
+			*p = ' ';
+	status = admin_fail(a, "%s", text);
 	free(text);
 	return status;
 }
