@@ -124,12 +124,12 @@ Machine: {processor}, {cores} cores, {memory_gib} GiB, Linux {kernel}, {file_sys
   `postern queue list` to its last line, Pss.
 - Kill: {kill} such messages queued; SIGKILL to every process at one moment, started again at once, until a new message
   has its 250.
-- Reception (`bench/reception.py`): {reception} signed messages of 4 KiB from a client with a public address in a
-  world whose DNS is scripted: its name, SPF, DKIM, ARC, DMARC and a blocklist are asked, and the log has to say
-  that all passed.
-  Cold: no answer is kept, so each message asks anew; the DNS is a program of the tests, and equal questions that
-  wait are one. Without checks: the same messages from loopback. SPF: `spf_time`; the large policy has 100 networks in three
-  includes. DKIM: `dkim_tool time`, its slowest of three messages, as a share of what hashing and the key alone take.
+- Reception (`bench/reception.py`): {reception} signed messages of 4 KiB from a client with a public address in
+  a world whose DNS is scripted: its name, SPF, DKIM, ARC, DMARC and a blocklist are asked, and the log has to
+  say that all passed. Cold: no answer is kept, so each message asks anew; the DNS is a program of the tests,
+  and equal questions that wait are one. Without checks: the same messages from loopback. SPF: `spf_time`; the
+  large policy has 100 networks in three includes. DKIM: `dkim_tool time`, its slowest of three messages, as a
+  share of what hashing and the key alone take.
 - IMAP (`bench/imap.py`): all over TLS from one client program, Postern and two Dovecots (mdbox, Maildir; Debian's
   defaults, no search index) filled by MULTIAPPEND with the same messages of 1 to 4 KiB, half of them with an HTML
   part. Every row is there for both kinds; Postern's figure is the same in both. FETCH is of all messages, the second
