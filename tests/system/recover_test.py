@@ -141,6 +141,10 @@ def files(m, kind):
 FRAME, LARGE = b"\x28\xb5\x2f\xfd", "0123456789abcdef\r\n" * 40000
 
 
+def delivered(m):
+    return [text.decode("latin-1") for text in m.messages(USER).values()]
+
+
 def test_compressed(m):
     """With the setting: IMAP and the script see the same, sizes are those of the messages, parts can be asked for,
     and everything goes on without it."""
@@ -177,6 +181,9 @@ def test_compressed(m):
         m.cli("config", "set", "mailbox.compress", value)
         m.cli("reload")
         m.send(message(f"after {value}", "Hello there.\r\n" * 400))
+        # A delivery that meets a mailbox which is being checked or stopped is put off, with a warning.
+        wait_until("its delivery", 60 * SLOW, lambda: any(
+            f"Subject: after {value}" in text for text in delivered(m)))
     assert m.cli("mailbox", "check", USER).returncode == 0
     assert m.cli("mailbox", "rebuild", USER).returncode == 0
     same(m)
