@@ -93,8 +93,11 @@ class Machine:
         return self
 
     def console(self):
-        with open(self.serial, "rb") as f:
-            return f.read().decode("utf-8", "replace")
+        try:
+            with open(self.serial, "rb") as f:
+                return f.read().decode("utf-8", "replace")
+        except FileNotFoundError:  # QEMU has not made it yet
+            return ""
 
     def wait(self, what, check, limit=LIMIT):
         end = time.monotonic() + limit
