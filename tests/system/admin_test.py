@@ -169,7 +169,9 @@ def test_broken_config_is_refused_and_the_old_one_stays(m):
             f.write("nonsense {\n")
         done = m.cli("config", "check", check=False)
         assert done.returncode and "postern.conf" in done.stdout + done.stderr, done
+        start = m.log_size()
         m.proc.send_signal(signal.SIGHUP)
+        m.wait_log("error - configuration .*not closed", start)
         assert can_login(m, USER)
     finally:
         with open(path, "w") as f:
