@@ -167,20 +167,19 @@ on_grey(void *arg, uint32_t wait)
 {
 	struct session *s = arg;
 	struct smtp_recipient *r = s->asked;
-	char seconds[12];
+	bool answered = true;
 
 	s->grey = NULL;
-	s->asked = NULL;
-	snprintf(seconds, sizeof(seconds), "%u", wait);
 	if (wait == 0) {
+		s->asked = NULL;
 		log_info(s->conn.id, "event=greylist client=%s rcpt=\"%s\"", s->conn.client,
 		    LOGS(r->address));
 		smtp_recipient_accept(&s->conn, r);
 	} else {
-		smtp_conn_refuse_with(&s->conn, SMTP_GREYLISTED,
-		    &(struct refusal_args){ .seconds = seconds }, "rcpt", r->address);
+		answered = recipients_wait(s, wait);
 	}
-	smtp_conn_pump(&s->conn);
+	if (answered)
+		smtp_conn_pump(&s->conn);
 }
 
 bool

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Whose address is it? accounts knows; its good answers are kept. */
+#include <stdio.h>
+
 #include "base/log.h"
 #include "smtpd/address_cache.h"
 #include "smtpd/session.h"
@@ -42,15 +44,35 @@ refuse_listed(struct session *s)
 	refuse(s, why, &args);
 }
 
-/* A blocklist names the client: has this recipient allowed the sender? True: the engine has its answer,
- * because there is no sender who could have been. */
+static void
+refuse_for_now(struct session *s)
+{
+	char seconds[12];
+
+	snprintf(seconds, sizeof(seconds), "%u", s->grey_wait);
+	refuse(s, SMTP_GREYLISTED, &(struct refusal_args){ .seconds = seconds });
+}
+
+/* For the list that names the client, or the greylist. */
+static void
+refuse_not_allowed(struct session *s)
+{
+	if (s->grey_wait > 0)
+		refuse_for_now(s);
+	else
+		refuse_listed(s);
+}
+
+/* A blocklist names the client, or the greylist does not know it: has this recipient allowed the sender? True:
+ * the engine has its answer, because there is no sender who could have been. */
 static bool
-ask_allowed(struct session *s)
+ask_allowed(struct session *s, uint32_t grey_wait)
 {
 	struct smtpd *d = s->d;
 
+	s->grey_wait = grey_wait;
 	if (s->conn.sender[0] == '\0') {
-		refuse_listed(s);
+		refuse_not_allowed(s);
 		return true;
 	}
 	if (d->accounts == NULL) {
@@ -65,7 +87,13 @@ ask_allowed(struct session *s)
 	return false;
 }
 
-/* In spite of a list. */
+bool
+recipients_wait(struct session *s, uint32_t seconds)
+{
+	return ask_allowed(s, seconds);
+}
+
+/* In spite of a list, or of the greylist. */
 static void
 take(struct session *s)
 {
@@ -94,7 +122,7 @@ decide(struct session *s)
 	s->waits = WAITS_NOT;
 	why = checks_verdict(s, s->asked, &args);
 	if (why == SMTP_OK && checks_listed(s, s->asked))
-		return ask_allowed(s);
+		return ask_allowed(s, 0);
 	if (why == SMTP_OK && checks_other_class(s, s->asked))
 		why = SMTP_OTHER_POLICY;
 	if (why == SMTP_OK)
@@ -197,10 +225,11 @@ on_sender_allowed_is(
 	s->lookup = 0;
 	if (m->result == IPC_OK) {
 		log_info(s->conn.id, "event=allowed-by-recipient rcpt=\"%s\" from=\"%s\" list=%s",
-		    LOGS(s->asked->address), LOGS(str_of(s->conn.sender)), s->client.lists.zone);
+		    LOGS(s->asked->address), LOGS(str_of(s->conn.sender)),
+		    s->grey_wait > 0 ? "greylist" : s->client.lists.zone);
 		take(s);
 	} else {
-		refuse_listed(s);
+		refuse_not_allowed(s);
 	}
 	smtp_conn_pump(&s->conn);
 }

@@ -55,8 +55,12 @@ on_xclient(struct smtp_conn *c, const struct smtp_xclient *x)
 	bool named = x->attr[SMTP_X_NAME].state != SMTP_X_ABSENT;
 	struct session *s = (struct session *)c;
 
-	log_info(c->id, "event=xclient client=%s as=\"%s\" name=\"%s\"", c->client,
-	    LOGS(str_of(x->attr[SMTP_X_ADDR].value)), LOGS(str_of(x->attr[SMTP_X_NAME].value)));
+	log_info(c->id,
+	    "event=xclient client=%s as=\"%s\" name=\"%s\" login=\"%s\" to=\"%s\" port=\"%s\"",
+	    c->client, LOGS(str_of(x->attr[SMTP_X_ADDR].value)),
+	    LOGS(str_of(x->attr[SMTP_X_NAME].value)), LOGS(str_of(x->attr[SMTP_X_LOGIN].value)),
+	    LOGS(str_of(x->attr[SMTP_X_DESTADDR].value)),
+	    LOGS(str_of(x->attr[SMTP_X_DESTPORT].value)));
 	if (x->attr[SMTP_X_ADDR].state == SMTP_X_SET)
 		snprintf(c->client, sizeof(c->client), "%.63s", x->attr[SMTP_X_ADDR].value);
 	if (!behaviour_changed(s))

@@ -117,7 +117,9 @@ struct session {
 	struct signatures *signatures; /* NULL: nothing is looked at */
 	enum policy_class class;       /* of all recipients so far */
 	struct report_check report;
-	struct reputation_question *grey;           /* about asked */
+	struct reputation_question *grey; /* about asked */
+	uint32_t
+	    grey_wait; /* seconds that asked must wait, unless he has allowed the sender; 0: none */
 	unsigned unknown, relay, content, accepted; /* what it did, told at its end */
 	bool has_sender;                            /* inside of a transaction */
 	enum session_waits waits; /* which answer to the client needs facts from DNS */
@@ -135,6 +137,9 @@ void session_facts_came(struct session *s);
 void recipients_ask(struct smtp_conn *c, const struct smtp_rcpt *rcpt);
 /* What the recipient's decision waited for is there. */
 void recipients_go_on(struct session *s);
+/* The greylist has the recipient in `asked` wait for seconds (not 0): an allowed sender does not wait. True: the
+ * engine has its answer. */
+bool recipients_wait(struct session *s, uint32_t seconds);
 /* Answers of accounts; the session may be gone. */
 extern const struct ipc_ops smtpd_accounts_ops;
 

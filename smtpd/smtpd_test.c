@@ -1013,6 +1013,7 @@ test_results_of_others(void **state)
 {
 	static const char claims[] =
 	    "From: b@b.test\r\nAuthentication-Results: mx.test;\r\n spf=pass\r\n"
+	    "X-Postern-Report: foreign\r\n"
 	    "Authentication-Results: other.test; spf=pass\r\n\r\nbody\r\n\r\n";
 	static const char kept[] =
 	    "From: b@b.test\r\nAuthentication-Results: other.test; spf=pass\r\n\r\nbody\r\n\r\n";

@@ -234,6 +234,9 @@ static const struct {
 	{ "ARC-Authentication-Results: i=1; mx.here.test; none", false },
 	{ "X-Authentication-Results: mx.here.test; none", false },
 	{ "Subject: Authentication-Results: mx.here.test; none", false },
+	{ "X-Postern-Report: foreign (forged)", true },
+	{ "x-postern-report:\r\n ours", true },
+	{ "X-Postern-Reporter: a", false },
 };
 
 static void

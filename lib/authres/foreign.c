@@ -101,6 +101,15 @@ claims(struct claim *c, struct str s)
 	return c->found;
 }
 
+/* A field that only this server may write. */
+static bool
+is_forged(struct claim *c, const struct mail_field *f)
+{
+	if (str_eq_nocase(f->name, STR("X-Postern-Report")))
+		return true;
+	return str_eq_nocase(f->name, STR("Authentication-Results")) && claims(c, f->value);
+}
+
 int
 authres_foreign(
     struct str header, struct str authserv_id, struct authres_cut cuts[AUTHRES_CUTS_MAX])
@@ -112,7 +121,7 @@ authres_foreign(
 
 	c.ours_n = normal(authserv_id, c.ours);
 	for (; mail_field_next(header, &off, &f); begin = off) {
-		if (!str_eq_nocase(f.name, STR("Authentication-Results")) || !claims(&c, f.value))
+		if (!is_forged(&c, &f))
 			continue;
 		if (n > 0 && cuts[n - 1].end == begin) {
 			cuts[n - 1].end = off;

@@ -36,11 +36,11 @@ COMMAND(user_resume, "user resume", accounts, "ADDRESS", NOSECRET, "",
     "Unlock a suspended account.")
 
 COMMAND(user_allow, "user allow", accounts, "ADDRESS SENDER", NOSECRET, "",
-    "Take mail of this sender (its exact address) for this account though a blocklist names the sender's server; nothing else is lifted by it. Only the user may want that; it is logged.")
+    "Take mail of this sender (its exact address) for this account though a blocklist names the sender's server, and without the delay of the greylist; nothing else is lifted by it. Only the user may want that; it is logged.")
 COMMAND(user_allowed, "user allowed", accounts, "[ADDRESS]", NOSECRET, "address,sender",
     "List the senders that accounts allow.")
 COMMAND(user_disallow, "user disallow", accounts, "ADDRESS SENDER", NOSECRET, "",
-    "Let blocklists decide about this sender again.")
+    "Let blocklists and the greylist decide about this sender again.")
 COMMAND(user_quota, "user quota", accounts, "ADDRESS BYTES MESSAGES", NOSECRET, "",
     "Limit a mailbox: BYTES with K, M, G or T behind it; none, or default (mailbox.quota-...). A full one gets no mail.")
 COMMAND(user_hide, "user hide", accounts, "ADDRESS CAPABILITY...", NOSECRET, "",

@@ -63,7 +63,7 @@ SETTING(resolver_timeout, resolver, timeout, U64, SECONDS, 5, 1, 120, SP_RESOLVE
     "Longest time of a DNS question; after it the answer is a temporary failure.")
 
 SETTING(smtpd_xclient_from, smtpd, xclient-from, ADDRS, NONE, "", 0, 16, SP_SMTPD, RELOAD,
-    "Clients that may tell another client's address by XCLIENT (proxies, tests).")
+    "Clients that may tell another client's address by XCLIENT (proxies, tests). A login they tell goes into the log and gives no right.")
 SETTING(smtpd_trusted_clients, smtpd, trusted-clients, ADDRS, NONE, "", 0, 16, SP_SMTPD, RELOAD,
     "Own machines outside of private networks: the name they give with HELO is not looked at. They may send to addresses of this server only, as everybody.")
 SETTING(smtpd_helo_check, smtpd, helo-check, BOOL, NONE, 1, 0, 1, SP_SMTPD, RELOAD,
@@ -133,7 +133,7 @@ SETTING(smtpd_greet_delay, smtpd, greet-delay, U64, SECONDS, 3, 0, 30, SP_SMTPD,
 SETTING(smtpd_early_talkers, smtpd, early-talkers, CHOICE, NONE, "refuse", 0, 0, SP_SMTPD, RELOAD,
     "Clients that send commands ahead of our replies though that is not offered (PIPELINING): take no notice, only log, or refuse with 503.")
 SETTING(smtpd_greylist, smtpd, greylist, CHOICE, NONE, "suspicious", 0, 0, SP_SMTPD, RELOAD,
-    "Whose mail is refused for a few minutes when it is the first from this sender to this recipient: nobody's, that of suspicious clients, everybody's.")
+    "Whose mail is refused for a few minutes when it is the first from this sender to this recipient: nobody's, that of suspicious clients, everybody's. Senders whom the recipient has allowed do not wait.")
 SETTING(smtpd_foreign_reports, smtpd, foreign-reports, CHOICE, NONE, "mark", 0, 0, SP_SMTPD, RELOAD,
     "Bounces, delivery reports and read receipts that speak of no message of ours: take no notice, mark them in their header, or refuse them (not before the memory of sent messages is 30 days old).")
 

@@ -398,6 +398,15 @@ check_proto(char *value)
 	       str_eq_nocase(str_of(value), STR("ESMTP"));
 }
 
+static bool
+check_login(char *value)
+{
+	for (const char *p = value; *p != '\0'; p++)
+		if (*p < ' ' || *p > '~')
+			return false;
+	return true;
+}
+
 static const struct {
 	struct str key;
 	bool (*check)(char *value);
@@ -408,6 +417,9 @@ static const struct {
 	[SMTP_X_PROTO] = { STR("PROTO"), check_proto },
 	[SMTP_X_HELO] = { STR("HELO"), check_name },
 	[SMTP_X_REVERSE_NAME] = { STR("REVERSE_NAME"), check_name },
+	[SMTP_X_LOGIN] = { STR("LOGIN"), check_login },
+	[SMTP_X_DESTADDR] = { STR("DESTADDR"), check_addr },
+	[SMTP_X_DESTPORT] = { STR("DESTPORT"), check_port },
 };
 
 static int

@@ -94,6 +94,9 @@ enum smtp_xclient_name {
 	SMTP_X_PROTO, /* "SMTP" or "ESMTP", checked */
 	SMTP_X_HELO,
 	SMTP_X_REVERSE_NAME,
+	SMTP_X_LOGIN,    /* who logged in at the proxy: printable ASCII; of no weight here */
+	SMTP_X_DESTADDR, /* ours, as the client saw it; as ADDR */
+	SMTP_X_DESTPORT,
 	SMTP_X__COUNT
 };
 struct smtp_xclient {

@@ -538,7 +538,8 @@ print_ehlo(struct smtp_session *s)
 		buf_puts(&s->out, "250-STARTTLS\r\n");
 	smtp_auth_announce(s);
 	if (s->xclient_allowed)
-		buf_puts(&s->out, "250-XCLIENT NAME ADDR PORT PROTO HELO REVERSE_NAME\r\n");
+		buf_puts(&s->out, "250-XCLIENT NAME ADDR PORT PROTO HELO REVERSE_NAME "
+				  "LOGIN DESTADDR DESTPORT\r\n");
 	buf_printf(&s->out, "250-DSN\r\n250-LIMITS RCPTMAX=%u\r\n250 ENHANCEDSTATUSCODES\r\n",
 	    p->max_recipients);
 }

@@ -844,10 +844,17 @@ test_xclient(void **state)
 	assert_int_equal(code_of(&h, "XCLIENT PROTO=X\r\n"), 501);
 	assert_int_equal(code_of(&h, "XCLIENT ADDR=1.2.3.4 ADDR=1.2.3.4\r\n"), 501);
 	assert_int_equal(code_of(&h, "XCLIENT FOO=1\r\n"), 501);
+	assert_int_equal(code_of(&h, "XCLIENT LOGIN=a+0Ab\r\n"), 501);
+	assert_int_equal(code_of(&h, "XCLIENT DESTADDR=here.test\r\n"), 501);
+	assert_int_equal(code_of(&h, "XCLIENT DESTPORT=x\r\n"), 501);
 	assert_int_equal(
 	    code_of(&h, "XCLIENT NAME=[UNAVAILABLE] ADDR=IPV6:2001:db8::1 PORT=25 PROTO=SMTP "
-			"HELO=other.test REVERSE_NAME=a+2Db.test\r\n"),
+			"HELO=other.test REVERSE_NAME=a+2Db.test LOGIN=joe+20d DESTADDR=192.0.2.25 "
+			"DESTPORT=2525\r\n"),
 	    220);
+	assert_string_equal(h.xclient.attr[SMTP_X_LOGIN].value, "joe d");
+	assert_string_equal(h.xclient.attr[SMTP_X_DESTADDR].value, "192.0.2.25");
+	assert_string_equal(h.xclient.attr[SMTP_X_DESTPORT].value, "2525");
 	assert_string_equal(h.xclient.attr[SMTP_X_ADDR].value, "2001:db8::1");
 	assert_string_equal(h.xclient.attr[SMTP_X_REVERSE_NAME].value, "a-b.test");
 	assert_int_equal(h.xclient.attr[SMTP_X_NAME].state, SMTP_X_UNAVAILABLE);

@@ -145,7 +145,8 @@ def test_of_postern(m):
     wait_until("a report", 60 * SLOW, lambda: remote.reports_of(m, "own"))
     report = next(t for t in m.messages().values() if b"In-Reply-To: <own@here>" in t)
     before = m.count()
-    assert give(m, report)[0] == 250
+    # a mark that came with it is not ours
+    assert give(m, MARK.encode() + b": foreign (forged)\r\n" + report)[0] == 250
     m.wait_count(before + 1)
     assert MARK.encode() not in newest(m)
     assert give(m, report.replace(b"<own@here>", b"<other@here>"))[0] == 250

@@ -46,6 +46,20 @@ def test_only_strangers_without_a_name_wait(m):
     assert rcpt(m, ODD, "c@odd.example.com", "postmaster@" + DOMAIN) == 250
 
 
+def test_an_allowed_sender_does_not_wait(m):
+    """Only where the recipient has allowed that sender, address by address."""
+    sender = "friend@odd.example.com"
+    assert rcpt(m, "198.51.100.9", "other@odd.example.com") == 450
+    start = m.log_size()
+    m.cli("user", "allow", USER, sender)
+    assert rcpt(m, "198.51.100.9", sender) == 250
+    m.wait_log(r'event=allowed-by-recipient rcpt=.* from="friend@odd.example.com" list=greylist', start)
+    assert rcpt(m, "198.51.100.10", "enemy@odd.example.com") == 450
+    assert rcpt(m, "198.51.100.10", "") == 450
+    m.cli("user", "disallow", USER, sender)
+    assert rcpt(m, "198.51.100.11", sender) == 450
+
+
 def test_greylist_outlives_a_restart(m):
     wait_until("it is let in", 30 * SLOW, lambda: rcpt(m, "198.51.100.8", "r@odd.example.com") == 250)
     m.stop()
