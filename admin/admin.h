@@ -74,6 +74,10 @@ void prose(const char *first, const char *text);
 /* Of --lang; -1: an error was told, and *status is the exit status. */
 int prose_language(const struct command_line *line, int *status);
 
+/* --- qr.c ------------------------------------------------------------------------------------------- */
+/* Prints text as a QR code, for a terminal that knows colours and UTF-8. -1: no code holds it. */
+int qr_print(const char *text);
+
 /* --- help.c ----------------------------------------------------------------------------------------- */
 void help_all(void);
 void help_command(const struct command *c);

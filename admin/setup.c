@@ -16,6 +16,7 @@
 #include "admin/admin.h"
 #include "answers/answers.h"
 #include "base/xalloc.h"
+#include "catalogue/catalogue.h"
 #include "config/config.h"
 
 enum { TEXT_MAX = 16 << 10 };
@@ -259,8 +260,37 @@ records(struct output *o, const struct settings *s)
 	free(name);
 }
 
+/* What a telephone needs, to look at with its camera while somebody types: there is no page yet that it
+ * could be sent to. */
+static void
+for_telephones(const struct settings *s, int lang)
+{
+	const char *host = settings_text(s, SET_general_hostname);
+	char *text = xasprintf("IMAP %s:993 TLS\nSMTP %s:465 TLS", host, host);
+
+	printf("\n%s\n", lang == LANG_DE ? "Für Telefone:" : "For telephones:");
+	if (qr_print(text) < 0)
+		printf("%s\n", text);
+	free(text);
+}
+
+static char *
+advice(const struct settings *s, const char *first, int lang)
+{
+	const char *host = settings_text(s, SET_general_hostname);
+
+	if (lang == LANG_DE)
+		return xasprintf("%sDiese Einträge gehören in das DNS. Mailprogramme: IMAP %s Port "
+				 "993, Versand %s Port 465, beides mit TLS, Benutzername ist die "
+				 "ganze Adresse.",
+		    first, host, host);
+	return xasprintf("%sPublish these records in the DNS. Mail programs: IMAP %s port 993, "
+			 "sending %s port 465, both with TLS, the whole address as user name.",
+	    first, host, host);
+}
+
 static int
-summary(struct admin *a, const char *first)
+summary(struct admin *a, const char *first, int lang)
 {
 	char *path = xasprintf("%s/postern.conf", a->dir), *text;
 	struct settings *s = NULL;
@@ -275,12 +305,10 @@ summary(struct admin *a, const char *first)
 	} else {
 		o = output_new(a->command, a->json);
 		records(o, s);
-		text = xasprintf(
-		    "%sPublish these records in the DNS. Mail programs: IMAP %s port 993, "
-		    "sending %s port 465, both with TLS, the whole address as user name.",
-		    first, settings_text(s, SET_general_hostname),
-		    settings_text(s, SET_general_hostname));
+		text = advice(s, first, lang);
 		status = output_end(&o, IPC_OK, str_of(text));
+		if (!a->json && isatty(STDOUT_FILENO))
+			for_telephones(s, lang);
 		free(text);
 	}
 	settings_free(&s);
@@ -381,8 +409,13 @@ whole(struct admin *a, const struct answers *q)
 
 	if ((status = make(a, q)) != 0 || (status = first_account(a, q)) != 0)
 		return status;
-	return summary(a, "The instance is ready, start it with: postern run (or: systemctl start "
-			  "postern). ");
+	return summary(a,
+	    language_of(q)
+		? "Die Instanz ist fertig, gestartet wird sie mit: postern run (oder: systemctl "
+		  "start postern). "
+		: "The instance is ready, start it with: postern run (or: systemctl start "
+		  "postern). ",
+	    language_of(q) ? LANG_DE : LANG_EN);
 }
 
 int
@@ -391,12 +424,14 @@ admin_setup(struct admin *a)
 	struct command_line line;
 	static struct answers q;
 	const char *file;
-	int status;
+	int status, lang;
 
 	if (command_parse(a->command, a->argc, (const char *const *)a->argv, &line) < 0)
 		return 1;
+	if ((lang = prose_language(&line, &status)) < 0)
+		return status;
 	if (line.option[OPTION_summary] != NULL)
-		return summary(a, "");
+		return summary(a, "", lang);
 	if ((file = line.option[OPTION_check]) != NULL) {
 		struct output *o;
 

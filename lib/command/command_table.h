@@ -14,7 +14,7 @@
  */
 COMMAND(init, "init", local, "--domain DOMAIN --hostname HOST [--port-base N] [--listen ADDR]...",
     NOSECRET, "", "Make an instance in the directory: settings, private CA, certificates, keys.")
-COMMAND(setup, "setup", local, "[--SETUP]", NOSECRET, "name,type,value",
+COMMAND(setup, "setup", local, "[--SETUP] [--LANG]", NOSECRET, "name,type,value",
     "Ask for what an instance needs, make it with a first account, tell its DNS records.")
 COMMAND(run, "run", local, "", NOSECRET, "", "Run the instance in the foreground.")
 COMMAND(status, "status", control, "", NOSECRET, "program,instance,pid,state,restarts,uptime,sandbox",

@@ -29,4 +29,4 @@ COMMAND_OPTION(wait, WAIT, "wait", "SECONDS", "How long to wait until all answer
 COMMAND_OPTION(answers, SETUP, "answers", "FILE", "Take the answers from a file instead of asking: lines of name=value.")
 COMMAND_OPTION(save, SETUP, "save", "FILE", "Ask, and only write the answers to a new file that others cannot read.")
 COMMAND_OPTION(check, SETUP, "check", "FILE", "Only tell what is wrong with a file of answers.")
-COMMAND_OPTION(summary, SETUP, "summary", "", "Only tell the DNS records of an instance that is there.")
+COMMAND_OPTION(summary, SETUP, "summary", "", "Only tell the DNS records of an instance that is there, and on a terminal a QR code with what telephones need.")

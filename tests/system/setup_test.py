@@ -6,6 +6,7 @@ import json
 import pty
 import select
 
+import qr
 from harness import *
 
 OPTIONS = None
@@ -111,11 +112,11 @@ class Terminal:
                      ["postern", "--dir", folder, "setup", *words])
 
     def read(self):
-        if select.select([self.fd], [], [], 0)[0]:
+        while select.select([self.fd], [], [], 0)[0]:
             try:
                 self.seen += os.read(self.fd, 4096)
             except OSError:  # it has ended
-                pass
+                return
 
     def answer(self, question, text):
         """Waits for a question, and types."""
@@ -171,6 +172,64 @@ def test_at_a_terminal_in_german(_):
         assert postern(home, "setup", "--check", saved).returncode == 0
         assert postern(home, "setup", "--answers", _path, "--save", saved).returncode == 1
         assert not os.path.exists(os.path.join(home, "d"))
+
+
+# What is asked, in both languages, and what is answered.
+QUESTIONS = {
+    "en": ["Language (en, de) [en]: ", "Mail domain", "Name of this machine", "Network",
+           "Your own address", "Its password", "Once more: ", "Time zone", "Time servers"],
+    "de": ["Language (en, de) [en]: ", "Maildomain", "Name dieses Rechners", "Netzwerk",
+           "Ihre eigene Adresse", "Ihr Passwort", "Noch einmal: ", "Zeitzone", "Zeitserver"]}
+ENDS = {"en": ("The instance is ready", "For telephones:"),
+        "de": ("Die Instanz ist fertig", "Für Telefone:")}
+
+
+def for_telephones(host):
+    return f"IMAP {host}:993 TLS\nSMTP {host}:465 TLS"
+
+
+def at_a_terminal(language):
+    """The whole of it: questions, an instance with an account, and what to do next, in that language."""
+    needs_own_ports()
+    with answers() as (home, _path):
+        folder = os.path.join(home, "d")
+        t = Terminal(folder)
+        for question, text in zip(QUESTIONS[language], (
+                language, DOMAIN, "mail." + DOMAIN, "", "anna", PASSWORD, PASSWORD, "", "")):
+            t.answer(question, text)
+        assert t.end() == 0, t.seen
+        seen = t.seen.decode()
+        for text in (*ENDS[language], f"10 mail.{DOMAIN}."):
+            assert text in seen, seen
+        assert qr.read(seen) == for_telephones("mail." + DOMAIN), seen
+        again = Terminal(folder, "--summary", "--lang", language)
+        assert again.end() == 0, again.seen
+        assert qr.read(again.seen.decode()) == for_telephones("mail." + DOMAIN)
+        # Only a terminal gets one.
+        done = postern(folder, "setup", "--summary", "--lang", language)
+        assert done.returncode == 0 and "\033" not in done.stdout, done
+        with running(folder):
+            assert "anna@" + DOMAIN in postern(folder, "user", "list").stdout
+
+
+def test_the_whole_at_a_terminal_in_english(_):
+    at_a_terminal("en")
+
+
+def test_the_whole_at_a_terminal_in_german(_):
+    at_a_terminal("de")
+
+
+def test_a_long_name_fits_its_code(_):
+    """The longest that a name may be: more modules, but as readable."""
+    host = ".".join(["m" * 63] * 3 + ["x" * 45, "example"])
+    with answers() as (home, _path):
+        folder = os.path.join(home, "d")
+        run(os.path.join(OUT, "bin", "postern"), "init", "--dir", folder, "--domain", DOMAIN,
+            "--hostname", host)
+        t = Terminal(folder, "--summary")
+        assert t.end() == 0, t.seen
+        assert qr.read(t.seen.decode()) == for_telephones(host), t.seen
 
 
 def test_the_input_ends(_):
