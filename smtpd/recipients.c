@@ -99,8 +99,8 @@ take(struct session *s)
 {
 	struct smtp_recipient *r = s->asked;
 
-	if (checks_other_class(s, r)) {
-		refuse(s, SMTP_OTHER_POLICY, NULL);
+	if (s->full || checks_other_class(s, r)) {
+		refuse(s, s->full ? SMTP_MAILBOX_FULL : SMTP_OTHER_POLICY, NULL);
 		return;
 	}
 	s->asked = NULL;
@@ -123,6 +123,8 @@ decide(struct session *s)
 	why = checks_verdict(s, s->asked, &args);
 	if (why == SMTP_OK && checks_listed(s, s->asked))
 		return ask_allowed(s, 0);
+	if (why == SMTP_OK && s->full)
+		why = SMTP_MAILBOX_FULL;
 	if (why == SMTP_OK && checks_other_class(s, s->asked))
 		why = SMTP_OTHER_POLICY;
 	if (why == SMTP_OK)
@@ -151,7 +153,8 @@ recipient_known(struct session *s, unsigned result, const struct address_answer 
 		if (r->accounts.p == NULL || (answer->accounts.n == 0 && !answer->elsewhere))
 			result = IPC_TEMP;
 	}
-	if (result == IPC_OK)
+	s->full = result == IPC_FULL;
+	if (result == IPC_OK || s->full)
 		return decide(s);
 	s->asked = NULL;
 	s->unknown += result == IPC_NO || result == IPC_SUSPENDED;

@@ -110,6 +110,7 @@ struct session {
 	struct smtp_nesting *nesting; /* the same; NULL: nothing is coming */
 	bool looking;                 /* format is in use */
 	struct smtp_recipient *asked; /* the one that is decided about */
+	bool full; /* its mailbox; said only if nothing is against the mail for good */
 
 	struct lookups lookups;
 	struct client_checks client;

@@ -841,6 +841,11 @@ test_sender_domain(void **state)
 	set(SET_smtpd_check_sender_domain, "yes");
 	assert_int_equal(verdict("a@forbids.net"), 550);
 	assert_non_null(strstr(t.reply, "5.7.23"));
+	/* that a mailbox is full is of no use to who will never be let in */
+	assert_int_equal(ask("RCPT TO:<full@x>\r\n"), 550);
+	assert_non_null(strstr(t.reply, "5.7.23"));
+	assert_int_equal(verdict("a@mx.net"), 250);
+	assert_int_equal(ask("RCPT TO:<full@x>\r\n"), 452);
 	set(SET_smtpd_refuse_spf_fail, "no");
 	assert_int_equal(verdict("a@forbids.net"), 250);
 	assert_int_equal(ask("DATA\r\n"), 354);
