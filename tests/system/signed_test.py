@@ -3,8 +3,11 @@
 opendkim) and with what deceivers make of them."""
 import base64
 import hashlib
+import os
+import shutil
 import tempfile
 
+import opendkim
 from harness import *
 from signer import Key, Signer
 from world import World
@@ -114,6 +117,26 @@ def test_dkimpy_signs(m):
             assert (log["dkim"], log["dmarc"], log["dkim-selector"]) == ("pass", "pass", selector), log
             assert "dkim=pass header.d=bank.example.com header.s=" + selector in results, results
             assert "dmarc=pass" in results and "header.from=bank.example.com" in results, results
+
+
+def test_opendkim_daemon_signs(m):
+    """rsa-sha256, in both canonical forms, and what was changed behind it."""
+    folder = tempfile.mkdtemp(prefix="postern-opendkim-")
+    key = os.path.join(folder, "key.pem")
+    with open(key, "w") as f:
+        f.write(KEYS["large"].private)
+    try:
+        for canon in ("simple/simple", "relaxed/relaxed"):
+            signer = opendkim.Signer(folder, "bank.example.com", "large", key, canon)
+            try:
+                message = signer.sign(letter(body=b"One line.\r\n\r\n  two  \r\n\r\n"))
+            finally:
+                signer.stop()
+            log, results = accepted(m, message)
+            assert (log["dkim"], log["dmarc"]) == ("pass", "pass") and "dkim=pass" in results, (canon, log)
+            assert refused(m, message.replace(b"  two", b"  too"))["dkim"] == "fail", canon
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_opendkim_signs(m):
