@@ -14,16 +14,6 @@
 #include "mailbox/host_priv.h"
 #include "mailbox/thread.h"
 
-enum {
-	/* Whole messages in memory on one channel; more are written at once. */
-	BATCH_BYTES = 1024 * 1024,
-	BATCH_MESSAGES = 1000,
-	/* A batch without an end is written after this. */
-	BATCH_MS = 20,
-	/* Trace and authentication fields that were added to a message of the largest size. */
-	EXTRA_BYTES = 64 * 1024,
-};
-
 /* A delivery, from its begin to its answer. */
 struct incoming {
 	TAILQ_ENTRY(incoming) link;
@@ -227,7 +217,7 @@ content_begin(struct host *h, struct incoming *in, struct str reverse_path)
 {
 	char line[600];
 	int n = snprintf(line, sizeof(line), "Return-Path: <%.*s>\r\n", STRF(reverse_path));
-	size_t most = h->config.message_max + EXTRA_BYTES, total;
+	size_t most = h->config.message_max + DELIVER_EXTRA_BYTES, total;
 	int e;
 
 	/* The number is queue's: nothing is added to it before it is known to be small. */
@@ -265,10 +255,10 @@ message_whole(struct deliver *d)
 	TAILQ_INSERT_TAIL(&d->whole, in, link);
 	d->bytes += in->message.large == NULL && !in->skip ? in->message.size : 0;
 	d->count++;
-	if (d->bytes >= BATCH_BYTES || d->count >= BATCH_MESSAGES)
+	if (d->bytes >= DELIVER_BATCH_BYTES || d->count >= DELIVER_BATCH_MESSAGES)
 		batch_write(d);
 	else if (!io_timer_pending(d->timer))
-		io_timer_set(d->timer, BATCH_MS);
+		io_timer_set(d->timer, DELIVER_BATCH_MS);
 }
 
 static uint64_t

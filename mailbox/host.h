@@ -37,6 +37,34 @@ enum {
 	HOST_STOP_MS = 100,
 };
 
+/* Sessions of IMAP clients. */
+enum {
+	/* Input that waits here: what came with the hand-over, or a read. */
+	SESSION_IN_MAX = 80 * 1024,
+	/* What may have been read behind the hand-over's frame (ipc's receive buffer). */
+	SESSION_REST_MAX = 256 * 1024,
+	/* Input of a client that the stream keeps: some hundred commands. */
+	SESSION_STREAM_IN_MAX = 16 * 1024,
+	/* A client (or imapd for it) that takes nothing for so long is cut off. */
+	SESSION_STALL_MS = 180 * 1000,
+	/* Silence in the middle of a command. */
+	SESSION_COMMAND_MS = 300 * 1000,
+	/* imapd must say who it is about. */
+	SESSION_HANDOVER_MS = 10 * 1000,
+};
+
+/* Deliveries from queue. */
+enum {
+	/* Whole messages in memory on one channel; more are written at once. */
+	DELIVER_BATCH_BYTES = 1024 * 1024,
+	/* The same, of small ones. */
+	DELIVER_BATCH_MESSAGES = 1000,
+	/* A batch without an end is written after this. */
+	DELIVER_BATCH_MS = 20,
+	/* Trace and authentication fields that were added to a message of the largest size. */
+	DELIVER_EXTRA_BYTES = 64 * 1024,
+};
+
 struct host_config {
 	struct io_loop *loop;
 	int dirfd;

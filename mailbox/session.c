@@ -14,20 +14,6 @@
 #include "ipc/ipc.h"
 #include "mailbox/host_priv.h"
 
-enum {
-	/* Input that waits here: what came with the hand-over, or a read. */
-	SESSION_IN_MAX = 80 * 1024,
-	/* What may have been read behind the hand-over's frame (ipc's receive buffer). */
-	SESSION_REST_MAX = 256 * 1024,
-	STREAM_IN_MAX = 16 * 1024,
-	/* A client (or imapd for it) that takes nothing for so long is cut off. */
-	SESSION_STALL_MS = 180 * 1000,
-	/* Silence in the middle of a command. */
-	SESSION_COMMAND_MS = 300 * 1000,
-	/* imapd must say who it is about. */
-	SESSION_HANDOVER_MS = 10 * 1000,
-};
-
 struct session {
 	TAILQ_ENTRY(session) link, run_link;
 	struct host *host;
@@ -238,7 +224,7 @@ on_wake(void *arg)
 static void
 begin(struct session *ss, int fd, struct str tag, struct str hidden)
 {
-	static const struct io_stream_limits limits = { STREAM_IN_MAX, IMAP_OUT_MAX,
+	static const struct io_stream_limits limits = { SESSION_STREAM_IN_MAX, IMAP_OUT_MAX,
 		SESSION_STALL_MS };
 	struct host *h = ss->host;
 	const struct imap_session_config config = { .ops = &backend_ops,

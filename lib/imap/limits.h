@@ -63,6 +63,18 @@ enum imap_limits {
 	IMAP_SEARCH_LEAST = 1024 * 1024 * 1024,
 	/* Texts of one SEARCH for which the store's index is asked; each costs it up to 32 KiB. */
 	IMAP_SEARCH_PROBES_MAX = 16,
+	/* Memory of one command: the sets of UIDs of a very large folder are its largest tenants. */
+	IMAP_ARENA_MAX = 64 * 1024 * 1024,
+	/* Memory of one command before login. */
+	IMAP_PRELOGIN_ARENA_MAX = 16384,
+	/* What one item of an answer may be long before it goes out. */
+	IMAP_REPLY_MAX = 16 * 1024 * 1024,
+	/* The largest part decoded (BINARY) must fit. */
+	IMAP_SCRATCH_MAX = 256 * 1024 * 1024,
+	/* What of it is kept after the command. */
+	IMAP_SCRATCH_KEEP = 16384,
+	/* What SORT and THREAD keep of the messages' headers. */
+	IMAP_ORDER_ARENA_MAX = 128 * 1024 * 1024,
 };
 
 #endif

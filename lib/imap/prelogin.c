@@ -9,8 +9,6 @@
 #include "imap/parse.h"
 #include "mail/decode.h"
 
-enum { PRE_ARENA_MAX = 16384 };
-
 enum state {
 	ST_COMMAND,  /* waits for a command */
 	ST_STARTTLS, /* waits for imap_prelogin_tls_on */
@@ -44,7 +42,7 @@ imap_prelogin_new(bool tls, bool tls_offered)
 	p->tls = tls;
 	p->tls_offered = tls_offered;
 	imap_frame_init(&p->frame, IMAP_PRELOGIN_COMMAND_MAX);
-	p->arena = arena_new(PRE_ARENA_MAX);
+	p->arena = arena_new(IMAP_PRELOGIN_ARENA_MAX);
 	buf_init(&p->line, IMAP_PRELOGIN_SASL_MAX);
 	buf_init(&p->data, IMAP_PRELOGIN_SASL_MAX);
 	buf_init(&p->tag, IMAP_TAG_MAX);

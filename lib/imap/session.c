@@ -8,11 +8,6 @@
 #include "imap/respond.h"
 #include "imap/state.h"
 
-/* Arena of one command: the sets of UIDs of a very large folder are its largest tenants. */
-enum { IMAP_ARENA_MAX = 64 * 1024 * 1024, IMAP_REPLY_MAX = 16 * 1024 * 1024 };
-/* The largest part decoded (BINARY) must fit. */
-enum { IMAP_SCRATCH_MAX = 256 * 1024 * 1024, IMAP_SCRATCH_KEEP = 16384 };
-
 struct imap_session *
 imap_session_new(const struct imap_session_config *config)
 {

@@ -4,10 +4,11 @@
  * criteria ask for, sorts, and tells the numbers; others have their turn in between.
  */
 #include "imap/headerkeys.h"
+#include "imap/limits.h"
 #include "imap/order.h"
 #include "imap/searching.h"
 
-enum { SORT_CRITERIA = 7, SORT_ARENA_MAX = 128 * 1024 * 1024 };
+enum { SORT_CRITERIA = 7 };
 
 enum criterion { C_ARRIVAL, C_CC, C_DATE, C_FROM, C_SIZE, C_SUBJECT, C_TO };
 
@@ -248,7 +249,7 @@ imap_cmd_sort(struct imap_session *s, struct imap_parse *p)
 		return false;
 	if (c->search.request.key == NULL)
 		return true;
-	c->arena = arena_new(SORT_ARENA_MAX);
+	c->arena = arena_new(IMAP_ORDER_ARENA_MAX);
 	imap_keys_reader_init(&c->reader);
 	s->cmd = c;
 	s->cleanup = sort_cleanup;

@@ -2,10 +2,9 @@
 /* THREAD and UID THREAD as a command (rfc5256): searches as SEARCH does, reads the headers, threads,
  * and tells the numbers; others have their turn in between. */
 #include "imap/headerkeys.h"
+#include "imap/limits.h"
 #include "imap/searching.h"
 #include "imap/thread.h"
-
-enum { THREADING_ARENA_MAX = 128 * 1024 * 1024 };
 
 struct threading {
 	struct imap_searching search;
@@ -157,7 +156,7 @@ imap_cmd_thread(struct imap_session *s, struct imap_parse *p)
 		return false;
 	if (c->search.request.key == NULL)
 		return true;
-	c->arena = arena_new(THREADING_ARENA_MAX);
+	c->arena = arena_new(IMAP_ORDER_ARENA_MAX);
 	imap_keys_reader_init(&c->reader);
 	s->cmd = c;
 	s->cleanup = threading_cleanup;
