@@ -12,6 +12,7 @@ import collections
 import os
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 import threading
@@ -33,6 +34,7 @@ PAUSE_S = 0.7   # the queue's notes are written within half a second
 READ_S = 0.05   # between two readings of everything
 BACK_S = 40     # until mail flows again after a fault
 RUNS_PER_INSTANCE = 40
+NEAR, STEPS_MAX = 8, 400
 
 
 class Broken(AssertionError):
@@ -49,6 +51,29 @@ class House:
         self.faults = orders.Faults(LIBRARY, os.path.join(self.home, "faults"), log_bytes)
         self.faults.mount()
         self.m = Instance(home=self.home, users=USERS, settings=SETTINGS)
+        self.kept = {}          # name -> the promises given when the folder was kept under it
+
+    def keep(self, name):
+        """Stops, and keeps the folder as it is, to go back to."""
+        self.m.stop(20 * SLOW)
+        shutil.rmtree(self.m.folder + "." + name, ignore_errors=True)
+        subprocess.run(["cp", "-a", self.m.folder, self.m.folder + "." + name], check=True)
+        self.kept[name] = (self.promised, self.aliases, self.tokens)
+
+    def go_back(self, name):
+        """Running again from the folder that was kept; mail is in each mailbox."""
+        self.m.stop(20 * SLOW)
+        self.faults.disarm()
+        shutil.rmtree(self.m.folder)
+        subprocess.run(["cp", "-a", self.m.folder + "." + name, self.m.folder], check=True)
+        promised, aliases, tokens = self.kept[name]
+        self.begin()
+        self.promised, self.aliases, self.tokens = dict(promised), dict(aliases), tokens
+        self.m.launch()
+        wait_until("ready", 20 * SLOW, self.m.is_ready)
+        for user in USERS:
+            self.send(SMALL, [user])
+        self.settle()
 
     def begin(self):
         """No promise given yet."""
@@ -300,13 +325,22 @@ def accounts(house):
         house.clocks["@" + old[0]] = house.clock()
 
 
-def bulk(house):
-    """More than a log file of the database: it begins another and removes the old one."""
+def large_alias(house):
     targets = [f"{'t' * 50}{n}@{'d' * 60}.example.net" for n in range(60)]
-    for _ in range(220):
-        address = f"{house.token()}@{DOMAIN}"
-        if house.m.cli("alias", "add", address, *targets, check=False).returncode == 0:
-            house.aliases[address] = house.clock()
+    address = f"{house.token()}@{DOMAIN}"
+    if house.m.cli("alias", "add", address, *targets, check=False).returncode == 0:
+        house.aliases[address] = house.clock()
+
+
+def inline_message(house):
+    house.send(INLINE, USERS[:1])
+
+
+def bulk(house, steps=8 * NEAR):
+    """The end of the database's log file (near_end): it begins another, writes its pages, which it does
+    after 256 KiB of log, and removes the old file."""
+    for _ in range(steps):
+        large_alias(house)
 
 
 def recovery(house):
@@ -337,17 +371,35 @@ def stop(house):
         pass
 
 
-def turnover(house):
-    """More than a segment: the queue begins another, empties the old one and keeps it."""
-    for _ in range(180):
-        if house.send(INLINE, USERS[:1]) != 250:
-            break
+def turnover(house, steps=2 * NEAR):
+    """The end of a segment (near_end): the queue begins another, empties the old one and keeps it."""
+    for _ in range(steps):
+        inline_message(house)
 
 
-SCENARIOS = {f.__name__: f for f in (mail, imap, accounts, bulk, recovery, stop,
-                                         turnover)}
+ENDS = {"bulk": (large_alias, "accounts"), "turnover": (inline_message, "queue")}
 
-QUICK = [name for name in SCENARIOS if name not in ("bulk", "turnover")]
+
+def near_end(house, name):
+    """Keeps the folder as it is NEAR steps before the daemon begins another file, and goes back to it."""
+    step, daemon = ENDS[name]
+    folder = os.path.join(house.m.folder, daemon)
+    house.go_back("start")
+    files, steps = set(os.listdir(folder)), 0
+    while set(os.listdir(folder)) <= files:
+        step(house)
+        steps += 1
+        assert steps < STEPS_MAX, f"{daemon} begins no other file"
+    house.go_back("start")
+    for _ in range(steps - NEAR):
+        step(house)
+    house.settle()
+    house.keep(name)
+
+
+SCENARIOS = {f.__name__: f for f in (mail, imap, accounts, bulk, recovery, stop, turnover)}
+
+QUICK = [name for name in SCENARIOS if name not in ENDS]
 
 
 # --- the runs --------------------------------------------------------------------------------------
@@ -365,28 +417,39 @@ def quiet(house, until=lambda: False, seconds=QUIET_S):
     wait_until("nothing is written any more", 60 * SLOW, still)
 
 
-def count_calls(name):
-    """(program, kind) -> calls of one run without a fault."""
+def prepared():
+    """A house to go back to, for each scenario."""
     house = House()
-    try:
-        for user in USERS:  # every mailbox exists
-            house.send(SMALL, [user])
-        house.settle()
-        quiet(house)
-        before = house.faults.counts()
-        SCENARIOS[name](house)
-        quiet(house)
-        after = house.faults.counts()
-        house.check()
-        return {key: after[key] - before[key] for key in after if after[key] > before[key]}
-    finally:
-        house.close()
+    house.keep("start")
+    return house
 
 
-def plan(names):
+def go_to(house, name):
+    """Everything as it was before any fault, and as the scenario needs it."""
+    if name in QUICK:
+        house.go_back("start")
+        return
+    if name not in house.kept:
+        near_end(house, name)
+    house.go_back(name)
+
+
+def count_calls(house, name):
+    """(program, kind) -> calls of one run without a fault."""
+    go_to(house, name)
+    quiet(house)
+    before = house.faults.counts()
+    SCENARIOS[name](house)
+    quiet(house)
+    after = house.faults.counts()
+    house.check()
+    return {key: after[key] - before[key] for key in after if after[key] > before[key]}
+
+
+def plan(house, names):
     """Every run: (scenario, program, kind, at, fault)."""
     for name in names:
-        for (program, kind), calls in sorted(count_calls(name).items()):
+        for (program, kind), calls in sorted(count_calls(house, name).items()):
             most = CALLS_MAX.get(name, calls)
             picked = range(1, calls + 1)
             if calls > most:
@@ -398,7 +461,7 @@ def plan(names):
 
 # Calls of one kind in one scenario: of very many alike, this many spread over them. At a start Berkeley
 # DB fills each new log file with 250 equal writes of zeros.
-CALLS_MAX = {"turnover": 12, "bulk": 12, "stop": 40, "recovery": 40}
+CALLS_MAX = {"turnover": 12, "bulk": 40, "stop": 40, "recovery": 40}
 
 
 def run_one(house, name, program, kind, at, fault):
@@ -420,40 +483,43 @@ def run_one(house, name, program, kind, at, fault):
     return reached
 
 
-def runs(todo, progress=print):
+def runs(house, todo, progress=print):
     """Does them all; returns the counts, raises at the first broken promise."""
-    totals = collections.Counter()
-    house = None
-    try:
-        for number, one in enumerate(todo, 1):
-            if house is None:
-                house = House()
-                for user in USERS:
-                    house.send(SMALL, [user])
-                house.settle()
-            try:
-                totals["reached" if run_one(house, *one) else "not reached"] += 1
-            except Exception:
-                progress("fault: " + " ".join(map(str, one)))
-                progress("\n".join(house.m.log().splitlines()[-40:]))
-                progress("kept: " + house.home)
-                house.home = house.m.home = "/nonexistent"
-                raise
-            totals["messages"] = totals["messages"]
-            if number % RUNS_PER_INSTANCE == 0 or one[0] not in QUICK:
-                totals["messages"] += len(house.promised)
-                house.close()
-                house = None
-                progress(f"{number} of {len(todo)}: {dict(totals)}")
-    finally:
-        if house is not None:
+    totals, before, since = collections.Counter(), None, 0
+    for number, one in enumerate(todo, 1):
+        if one[0] != before or one[0] not in QUICK or since >= RUNS_PER_INSTANCE:
             totals["messages"] += len(house.promised)
-            house.close()
+            go_to(house, one[0])
+            before, since = one[0], 0
+            progress(f"{number - 1} of {len(todo)}: {dict(totals)}")
+        since += 1
+        try:
+            totals["reached" if run_one(house, *one) else "not reached"] += 1
+        except Exception:
+            progress("fault: " + " ".join(map(str, one)))
+            progress("\n".join(house.m.log().splitlines()[-40:]))
+            progress("kept: " + house.home)
+            house.home = house.m.home = "/nonexistent"
+            raise
+    totals["messages"] += len(house.promised)
     return totals
 
 
 def sample(todo, n, seed):
-    return random.Random(seed).sample(todo, min(n, len(todo)))
+    """n of them, in their order: the runs of a scenario follow each other."""
+    picked = random.Random(seed).sample(range(len(todo)), min(n, len(todo)))
+    return [todo[i] for i in sorted(picked)]
+
+
+def chosen(house, args):
+    """The runs that the command line asks for."""
+    if args.one:
+        return [(*args.one[:3], int(args.one[3]), args.one[4])]
+    todo = list(plan(house, [args.only] if args.only else QUICK if args.quick else SCENARIOS))
+    print(f"seed {args.seed}: {len(todo)} faults", flush=True)
+    part, parts = map(int, args.part.split("/"))
+    return [one for one in sample(todo, args.sample or len(todo), args.seed)
+            if zlib.crc32(repr(one).encode()) % parts == part - 1]
 
 
 def main():
@@ -462,23 +528,18 @@ def main():
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--sample", type=int, default=0, help="0: all")
     parser.add_argument("--only", choices=SCENARIOS)
-    parser.add_argument("--quick", action="store_true", help="without the two long scenarios")
+    parser.add_argument("--quick", action="store_true", help="without those near the end of a file")
     parser.add_argument("--part", default="1/1", help="the I-th of N parts of the whole")
     parser.add_argument("--one", nargs=5, metavar=("SCENARIO", "PROGRAM", "KIND", "AT", "FAULT"))
     args = parser.parse_args()
     if args.compress:
         SETTINGS.append(("mailbox.compress", "yes"))
     orders.own_mounts()
-    if args.one:
-        todo = [(*args.one[:3], int(args.one[3]), args.one[4])]
-    else:
-        todo = list(plan([args.only] if args.only else QUICK if args.quick else SCENARIOS))
-        print(f"seed {args.seed}: {len(todo)} faults", flush=True)
-        part, parts = map(int, args.part.split("/"))
-        todo = [one for one in sample(todo, args.sample or len(todo), args.seed)
-                if zlib.crc32(repr(one).encode()) % parts == part - 1]
-    began = time.monotonic()
-    totals = runs(todo, lambda text: print(text, flush=True))
+    began, house = time.monotonic(), prepared()
+    try:
+        totals = runs(house, chosen(house, args), lambda text: print(text, flush=True))
+    finally:
+        house.close()
     print(f"seed {args.seed}: {dict(totals)} in {time.monotonic() - began:.0f} s")
     return 0
 

@@ -277,9 +277,9 @@ def load(house, rng, steps):
         elif what < 0.6:
             inject.stop(house)
         elif what < 0.8:
-            inject.turnover(house)
+            inject.turnover(house, 180)
         else:
-            inject.bulk(house)
+            inject.bulk(house, 220)
     house.settle()
 
 

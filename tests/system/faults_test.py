@@ -49,9 +49,13 @@ def test_sample_of_faults(_):
     seed = random.randrange(1 << 31)
     print(f"#! seed {seed} (again: tests/crash/inject.py --seed {seed} --quick --sample {SAMPLE})",
           flush=True)
-    todo = list(inject.plan(inject.QUICK))
-    picked = inject.sample(todo, SAMPLE, seed)
-    totals = inject.runs(picked, comment)
+    house = inject.prepared()
+    try:
+        todo = list(inject.plan(house, inject.QUICK))
+        picked = inject.sample(todo, SAMPLE, seed)
+        totals = inject.runs(house, picked, comment)
+    finally:
+        house.close()
     print(f"#! {len(picked)} of {len(todo)} faults, {totals['reached']} reached their call, "
           f"{totals['messages']} messages with 250, every promise kept")
     # The index of a mailbox is written between other work: how many calls there are differs from run to run.
