@@ -11,7 +11,8 @@ import time
 import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from machine import ADMIN, Machine  # noqa: E402
+from machine import Machine, free_port  # noqa: E402
+from updates import test_update, test_update_bad, test_update_cut  # noqa: E402,F401
 
 
 def used(machine, subject="first"):
@@ -66,7 +67,7 @@ def test_closed_ports():
     """No service but mail: what docs/appliance.md lists is what answers."""
     machine = Machine()
     try:
-        machine.ports = {**machine.ports, **{p: port_of(p) for p in (22, 23, 80, 111, 123, 443)}}
+        machine.ports = {**machine.ports, **{p: free_port() for p in (22, 23, 80, 111, 123, 443)}}
         used(machine)
         for port in (22, 23, 80, 111, 443):
             assert not machine.banner(port), port
@@ -74,11 +75,6 @@ def test_closed_ports():
             assert machine.banner(port).startswith(first), port
     finally:
         machine.destroy()
-
-
-def port_of(_):
-    from machine import free_port
-    return free_port()
 
 
 def start_with(**options):

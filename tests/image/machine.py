@@ -5,12 +5,14 @@ Nothing here waits for a fixed time; the limits only end a hang. The forwarded p
 guest listens, so a machine is up when a banner has been read."""
 import imaplib
 import os
+import re
 import shutil
 import smtplib
 import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -44,6 +46,14 @@ def free_port():
         return s.getsockname()[1]
 
 
+def drain(line):
+    try:
+        while line.recv(1 << 16):
+            pass
+    except OSError:  # closed: the power went off
+        pass
+
+
 def image_path():
     with open(os.path.join(TOP, "VERSION")) as f:
         return os.path.join(BUILT, f"postern-{f.read().strip()}-amd64.img")
@@ -51,13 +61,13 @@ def image_path():
 
 class Machine:
     def __init__(self, size=1024, answers=ANSWERS, memory=256, disk="virtio", net="virtio-net-pci",
-                 uefi=False, clock=None):
+                 uefi=False, clock=None, extra=()):
         self.home = tempfile.mkdtemp(prefix="postern-image-")
         self.disk = os.path.join(self.home, "disk")
         self.serial = os.path.join(self.home, "serial")
         self.memory, self.kind, self.net, self.uefi, self.clock = memory, disk, net, uefi, clock
         self.ports = {port: free_port() for port in PORTS}
-        self.proc = None
+        self.proc, self.line, self.said, self.extra = None, None, 0, list(extra)
         subprocess.run(["cp", "--sparse=always", image_path(), self.disk], check=True)
         os.truncate(self.disk, size * MIB)
         if answers:
@@ -78,10 +88,13 @@ class Machine:
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{host}-:{guest}"
                            for guest, host in self.ports.items())
         words = ["qemu-system-x86_64", "-accel", "tcg", "-m", str(self.memory), "-display", "none",
-                 "-monitor", "none", "-serial", "file:" + self.serial,
+                 "-monitor", "none", "-serial", "chardev:console", "-chardev",
+                 f"socket,id=console,path={self.home}/console,server=on,wait=off,logfile={self.serial}",
                  "-netdev", "user,id=n" + forwards, "-device", self.net + ",netdev=n",
                  "-device", "virtio-rng-pci"]
         words += [w.format(disk=self.disk) for w in DISKS[self.kind]]
+        for path in self.extra:
+            words += ["-drive", f"file={path},format=raw,if=virtio,readonly=on"]
         if self.uefi:
             words += ["-drive", f"if=pflash,format=raw,readonly=on,file={OVMF}"]
         if self.clock:
@@ -98,6 +111,43 @@ class Machine:
                 return f.read().decode("utf-8", "replace")
         except FileNotFoundError:  # QEMU has not made it yet
             return ""
+
+    def type(self, text):
+        """At the serial console. What it prints is read from the file; the socket is only emptied."""
+        if self.line is None:
+            self.line = socket.socket(socket.AF_UNIX)
+            self.line.connect(os.path.join(self.home, "console"))
+            threading.Thread(target=drain, args=(self.line,), daemon=True).start()
+        self.line.sendall(text.encode() + b"\n")
+
+    def log_in(self, password=PASSWORD):
+        for prompt, word in ((" login: ", "admin"), ("Password: ", password)):
+            self.wait_console(prompt)
+            self.type(word)
+        self.wait_console("# ")
+
+    def begin(self, command):
+        """Types a command for the administrator; finish() waits for its end."""
+        self.said += 1
+        self.type(f"{command}; echo end-{self.said}-$?")
+
+    def ended(self):
+        """None, or where the console tells the end of the command."""
+        return re.search(rf"end-{self.said}-(\$\?.*?)end-{self.said}-(\d+)", self.console(), re.S)
+
+    def finish(self):
+        """Status and output of the command."""
+        found = self.wait("the end of a command", self.ended)
+        return int(found.group(2)), found.group(1)
+
+    def written(self):
+        """Bytes that QEMU has written so far, to the disk most of them."""
+        with open(f"/proc/{self.proc.pid}/io") as f:
+            return int(f.readlines()[1].split()[1])
+
+    def shell(self, command):
+        self.begin(command)
+        return self.finish()
 
     def wait(self, what, check, limit=LIMIT):
         end = time.monotonic() + limit
@@ -151,7 +201,9 @@ class Machine:
         """The power goes off."""
         self.proc.kill()
         self.proc.wait()
-        self.proc = None
+        if self.line:
+            self.line.close()
+        self.proc, self.line = None, None
 
     def destroy(self):
         if self.proc:
