@@ -112,7 +112,8 @@ compose(const struct buf *local, struct str domain, char out[ADDRESS_TEXT_SIZE])
 
 	if (buf_len(local) > ADDRESS_LOCAL_MAX || domain.n > ADDRESS_DOMAIN_MAX)
 		return SRS_UNFIT;
-	memcpy(a.local, buf_data(local), a.local_n);
+	if (a.local_n > 0) /* an empty buf has no bytes to point at */
+		memcpy(a.local, buf_data(local), a.local_n);
 	a.domain_n = (unsigned char)domain.n;
 	memcpy(a.domain, domain.p, domain.n);
 	n = address_print(&a, text, sizeof(text));
