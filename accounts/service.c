@@ -405,6 +405,7 @@ service_free(struct service **sp)
 	if (s == NULL)
 		return;
 	io_loop_after_turn_remove(s->loop, s);
+	usage_flush(s);
 	while ((peer = LIST_FIRST(&s->peers)) != NULL)
 		peer_free(peer);
 	while ((p = map_next(s->pending, &it, &id)) != NULL)

@@ -81,6 +81,8 @@ void usage_changed(struct service *s, const struct account *a);
 void usage_announce(struct service *s);
 /* The timer's. */
 void usage_note(void *arg);
+/* Writes now what was to be noted: before the end. */
+void usage_flush(struct service *s);
 /* At the start. */
 void usage_begin(struct service *s);
 

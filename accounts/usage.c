@@ -100,12 +100,17 @@ gather(struct service *s, struct store_note *notes)
 void
 usage_note(void *arg)
 {
-	struct service *s = arg;
+	usage_announce(arg);
+	usage_flush(arg);
+}
+
+void
+usage_flush(struct service *s)
+{
 	struct store_note notes[STORE_NOTES_MAX];
 	struct buf say;
 	size_t n;
 
-	usage_announce(s);
 	buf_init(&say, 256);
 	while ((n = gather(s, notes)) > 0 && store_note_full(s->store, notes, n, &say) == IPC_OK)
 		;

@@ -43,6 +43,7 @@ def empty(m, user):
 def fill(m, user, already=0):
     """Two messages are its limit."""
     m.cli("user", "quota", user, "none", "2")
+    wait_code(rcpt, m, user, 250)  # what was removed before is heard of in a moment
     for n in range(2):
         m.send(message(f"{already + n}"), (user,))
     m.wait_count(2, user)
