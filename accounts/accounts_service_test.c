@@ -657,6 +657,14 @@ test_full(void **state)
 	assert_int_equal(look_up("alice@example.test"), IPC_OK);
 	restart();
 	assert_int_equal(times_asked(SERVICE_COMMAND), 0);
+	/* What was to be noted in a moment is noted by an orderly end. */
+	service_holds(service, 1, 100, 6);
+	restart();
+	assert_int_equal(look_up("alice@example.test"), IPC_FULL);
+	service_holds(service, 1, 100, 5);
+	restart();
+	assert_int_equal(look_up("alice@example.test"), IPC_OK);
+	assert_int_equal(times_asked(SERVICE_COMMAND), 0);
 	/* The limit for all. */
 	assert_int_equal(quota("default", "default"), IPC_OK);
 	service_holds(service, 1, 5000, 1);
