@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "authres/authres.h"
 #include "base/log.h"
 #include "smtpd/session.h"
 
@@ -130,6 +131,6 @@ void
 reports_print(const struct session *s, struct buf *out)
 {
 	if (s->report.foreign)
-		(void)buf_puts(
-		    out, "X-Postern-Report: foreign (speaks of no message sent from here)\r\n");
+		(void)buf_puts(out,
+		    AUTHRES_REPORT_FIELD ": foreign (speaks of no message sent from here)\r\n");
 }

@@ -72,11 +72,14 @@ enum {
 	AUTHRES_ERR_MANY = -1,
 };
 
+/* Our mark of bounces and receipts that speak of no message of ours. */
+#define AUTHRES_REPORT_FIELD "X-Postern-Report"
+
 /*
  * Which fields of this header (a body may follow) must go because a reader could take them for ours
  * (rfc8601:5): Authentication-Results with our authserv-id in any case, quoted, among comments,
- * folded, with or without version, as U-labels. ARC-Authentication-Results stay: they are sealed. Our mark of
- * foreign reports, X-Postern-Report, goes whatever it says.
+ * folded, with or without version, as U-labels. ARC-Authentication-Results stay: they are sealed. 
+ * AUTHRES_REPORT_FIELD goes whatever it says.
  * The number of cuts, ascending and apart from each other, or AUTHRES_ERR_MANY.
  */
 int authres_foreign(

@@ -105,7 +105,7 @@ claims(struct claim *c, struct str s)
 static bool
 is_forged(struct claim *c, const struct mail_field *f)
 {
-	if (str_eq_nocase(f->name, STR("X-Postern-Report")))
+	if (str_eq_nocase(f->name, STR(AUTHRES_REPORT_FIELD)))
 		return true;
 	return str_eq_nocase(f->name, STR("Authentication-Results")) && claims(c, f->value);
 }

@@ -58,8 +58,8 @@ CHECK(spf_error, smtp, "smtpd.refuse-spf-error smtpd.spf", "no",
     "The SPF policy of the sender's domain must be free of mistakes.",
     "Die SPF-Richtlinie der Domain des Absenders muss frei von Fehlern sein.")
 CHECK(greylist, smtp, "smtpd.greylist", "off",
-    "The first message from a sender to a recipient has to come again a few minutes later (from whom: {smtpd.greylist}); senders with a good history are not delayed.",
-    "Die erste Nachricht eines Absenders an einen Empfänger muss nach einigen Minuten noch einmal kommen (von wem: {smtpd.greylist}); Absender mit guter Vorgeschichte warten nicht.")
+    "The first message from a sender to a recipient has to come again a few minutes later (from whom: {smtpd.greylist}); senders with a good history, and those whom the recipient has allowed, are not delayed.",
+    "Die erste Nachricht eines Absenders an einen Empfänger muss nach einigen Minuten noch einmal kommen (von wem: {smtpd.greylist}); Absender mit guter Vorgeschichte und solche, die der Empfänger erlaubt hat, warten nicht.")
 CHECK(reports, smtp, "smtpd.foreign-reports", "off",
     "Bounces, delivery reports and read receipts from outside must speak of a message that was sent from here (what happens otherwise: {smtpd.foreign-reports}).",
     "Rückmeldungen, Zustellberichte und Lesebestätigungen von außen müssen von einer Nachricht handeln, die von hier kam (was sonst geschieht: {smtpd.foreign-reports}).")
