@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""The Debian package: what is in it, its fields and scripts, the same bytes for the same input. That it
-installs, serves, upgrades and goes is the business of tests/package-check (make check-long)."""
+"""The Debian package: what is in it, its fields and scripts, the same bytes for the same input. No
+test yet installs, upgrades and removes it on a machine."""
 import hashlib
 import json
 
