@@ -21,6 +21,7 @@ help:
 	@echo "make check-long   the long rounds too (hours)"
 	@echo "make fuzz-long    every fuzz target for ten minutes (a part of check-long)"
 	@echo "make deb          a Debian package in build/deb"
+	@echo "make check-package  installs and uses it in a container (a part of check-long)"
 	@echo "make lint         include directions, format, static analysis, man pages, scripts"
 	@echo "make image        the disk image of the appliance and its slot file (KERNEL=debian: quick)"
 	@echo "make check-image  starts what make image built in QEMU and tests it"
@@ -50,6 +51,14 @@ check-long:
 	@$(RUN) --long --only '$(or $(ONLY),*)' --unit $(UNITTESTS) --fuzz $(FUZZERS) --system
 	$(if $(ONLY),,@$(MAKE) -s --no-print-directory fuzz-long)
 	@tests/chroot-check
+	@$(MAKE) -s --no-print-directory check-package
+
+# The Debian package installed and used in a container that systemd has booted.
+.PHONY: check-package
+check-package:
+	$(NEED) build run deb check long
+	@$(MAKE) -s --no-print-directory $(PARALLEL) progs
+	@tests/package-check "$$(packaging/deb/build $(OUT) build/deb $(or $(DEB_VERSION),$(VERSION)))"
 
 # Every fuzz target for ten minutes: make fuzz-long ONLY='fuzz/spf*' SECONDS=60 is another choice.
 .PHONY: fuzz-long fuzz-long-run

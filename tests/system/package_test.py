@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""The Debian package: what is in it, its fields and scripts, the same bytes for the same input. No
-test yet installs, upgrades and removes it on a machine."""
+"""The Debian package: what is in it, its fields and scripts, the same bytes for the same input.
+tests/package-check installs, upgrades and removes it."""
 import hashlib
 import json
 
