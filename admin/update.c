@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * postern update: a signed system from a file into the slot that is not running. All files are opened
- * by the caller's right; what reads them runs in a process of its own without any (drop()), so that a
- * hostile file meets nobody who could do more than fill the empty slot.
+ * postern update: a signed system from a file or an HTTPS server into the slot that is not running. All
+ * files are opened by the caller's right; what reads them and talks to the server runs in a process of its
+ * own without any (drop()), so that a hostile file or server meets nobody who could do more than fill the
+ * empty slot. The trailer at the end is read first: nothing is written, and no more is fetched, before its
+ * signature is found good.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +19,7 @@
 
 #include "admin/admin.h"
 #include "admin/machine.h"
+#include "admin/source.h"
 #include "base/log.h"
 
 enum {
@@ -30,8 +33,7 @@ struct update {
 	struct machine m;
 	struct slot_keys keys;
 	const char *name;
-	int fd;
-	uint64_t size;
+	struct source source;
 	bool downgrade, installed;
 	uint8_t raw[SLOT_TRAILER_SIZE];
 	struct slot_trailer new, old;
@@ -81,18 +83,6 @@ open_keys(struct update *u, const char *path)
 	return r < 0 ? say(u, "%s holds no keys: 64 hexadecimal digits a line.", path) : 0;
 }
 
-static int
-open_file(struct update *u)
-{
-	off_t size;
-
-	if ((u->fd = open(u->name, O_RDONLY | O_CLOEXEC)) < 0 ||
-	    (size = lseek(u->fd, 0, SEEK_END)) < 0)
-		return say(u, "%s: %s.", u->name, strerror(errno));
-	u->size = (uint64_t)size;
-	return 0;
-}
-
 /* --- without ------------------------------------------------------------------------------------------ */
 
 static void
@@ -133,8 +123,9 @@ look_at_new(struct update *u)
 {
 	const char *why;
 
-	if (u->size <= SLOT_TRAILER_SIZE ||
-	    read_at(u->fd, u->size - SLOT_TRAILER_SIZE, u->raw, sizeof(u->raw)) < 0)
+	if (source_tail(&u->source, u->raw, sizeof(u->raw)) < 0 && u->source.error[0] != '\0')
+		return say(u, "%s", u->source.error);
+	if (u->source.size <= SLOT_TRAILER_SIZE)
 		return say(u, "%s is too short for a system.", u->name);
 	if (!slot_trailer_signed(u->raw, &u->keys)) {
 		if (slot_trailer_parse(u->raw, &u->new, &why) < 0)
@@ -144,9 +135,9 @@ look_at_new(struct update *u)
 	}
 	if (slot_trailer_parse(u->raw, &u->new, &why) < 0)
 		return say(u, "%s is refused: %s.", u->name, why);
-	if (u->new.size != u->size - SLOT_TRAILER_SIZE)
+	if (u->new.size != u->source.size - SLOT_TRAILER_SIZE)
 		return say(u, "%s is refused: it has %llu bytes instead of %llu.", u->name,
-		    (unsigned long long)u->size,
+		    (unsigned long long)u->source.size,
 		    (unsigned long long)(u->new.size + SLOT_TRAILER_SIZE));
 	return 0;
 }
@@ -191,6 +182,9 @@ on_sync(void *arg, enum slot_device d)
 	return fsync(d == SLOT_DEVICE_ENV ? u->m.env_fd : u->m.slot_fd[slot_other(u->m.running)]);
 }
 
+/* Besides the results of slot_install: the source has no more. */
+enum { STREAM_BROKE_OFF = -100 };
+
 static int
 stream(struct update *u, struct slot_install *s)
 {
@@ -201,8 +195,8 @@ stream(struct update *u, struct slot_install *s)
 		size_t n =
 		    u->new.size - at < UPDATE_CHUNK ? (size_t)(u->new.size - at) : UPDATE_CHUNK;
 
-		if (read_at(u->fd, at, chunk, n) < 0)
-			return SLOT_INSTALL_LENGTH;
+		if (source_read(&u->source, at, chunk, n) < 0)
+			return STREAM_BROKE_OFF;
 		r = slot_install_data(s, chunk, n);
 	}
 	return r;
@@ -219,6 +213,9 @@ tell_failure(struct update *u, int r)
 		return say(u, "%s: there is no room for the order of the slots.", u->m.env);
 	case SLOT_INSTALL_ROOM:
 		return say(u, "%s is larger than a slot of this machine.", u->name);
+	case STREAM_BROKE_OFF:
+		return say(u, "%s The other slot is empty now, the running system is untouched.",
+		    u->source.error);
 	default:
 		return say(u,
 		    "%s is refused: its content is not what was signed. The other slot is empty now, the "
@@ -314,17 +311,18 @@ admin_update(struct admin *a)
 	keys = line.option[OPTION_keys] ? line.option[OPTION_keys] : "/etc/postern/update-keys";
 	machine = line.option[OPTION_machine] ? line.option[OPTION_machine] : "/run/postern/slot";
 	u.a = a;
-	u.fd = -1;
+	u.source.fd = -1;
 	u.name = line.args[0];
 	u.downgrade = line.option[OPTION_allow_downgrade] != NULL;
 	if (machine_open(&u.m, machine) < 0)
 		status = admin_fail(a, "%s", u.m.error);
-	else if (open_keys(&u, keys) < 0 || open_file(&u) < 0)
+	else if (source_open(&u.source, u.name, &line) < 0)
+		status = admin_fail(a, "%s", u.source.error);
+	else if (open_keys(&u, keys) < 0)
 		status = admin_fail(a, "%s", u.text);
 	else
 		status = run_child(&u, line.option[OPTION_reboot] != NULL);
 	machine_close(&u.m);
-	if (u.fd >= 0)
-		close(u.fd);
+	source_close(&u.source);
 	return status;
 }

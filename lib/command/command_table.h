@@ -127,8 +127,8 @@ COMMAND(restore, "restore", local, "DIRECTORY", NOSECRET, "",
 /* The longer words first: the first row that fits is taken. */
 COMMAND(update_confirm, "update confirm", local, "[--MACHINE] [--WAIT]", NOSECRET, "service,address,port,answer",
     "Appliance: ask the own services; when all answer, the running system is kept for the next boots.")
-COMMAND(update, "update", local, "FILE [--UPDATE] [--MACHINE]", NOSECRET, "",
-    "Appliance: check a signed system and write it beside the running one, for the next boot.")
+COMMAND(update, "update", local, "FILE [--UPDATE] [--MACHINE] [--SERVER]", NOSECRET, "",
+    "Appliance: check a signed system and write it beside the running one, for the next boot. FILE can be an https:// address.")
 
 COMMAND(accounts_export, "accounts export", accounts, "", NOSECRET, "key,value",
     "Print the accounts database in hexadecimal, for backups.")

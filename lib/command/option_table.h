@@ -25,6 +25,8 @@ COMMAND_OPTION(allow_downgrade, UPDATE, "allow-downgrade", "", "Take an older sy
 COMMAND_OPTION(reboot, UPDATE, "reboot", "", "Start the new system at once.")
 COMMAND_OPTION(keys, UPDATE, "keys", "FILE", "Public keys of those who may sign systems; /etc/postern/update-keys.")
 COMMAND_OPTION(machine, MACHINE, "machine", "FILE", "What tells the slots of this machine; /run/postern/slot.")
+COMMAND_OPTION(ca, SERVER, "ca", "FILE", "Certificates of those who may vouch for an HTTPS server; /etc/ssl/certs/ca-certificates.crt.")
+COMMAND_OPTION(login, SERVER, "login", "FILE", "What an HTTPS server asks for: name:password in the first line of a file.")
 COMMAND_OPTION(wait, WAIT, "wait", "SECONDS", "How long to wait until all answer; 60.")
 COMMAND_OPTION(answers, SETUP, "answers", "FILE", "Take the answers from a file instead of asking: lines of name=value.")
 COMMAND_OPTION(save, SETUP, "save", "FILE", "Ask, and only write the answers to a new file that others cannot read.")

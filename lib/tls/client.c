@@ -99,6 +99,33 @@ set_host(SSL *ssl, const char *host, enum tls_verify verify)
 		  : X509_VERIFY_PARAM_set1_host(param, host, 0) == 1;
 }
 
+SSL *
+tls_client_session(struct tls_client *t, const char *host)
+{
+	SSL *ssl = SSL_new(t->verified);
+
+	if (ssl == NULL || !set_host(ssl, host, TLS_VERIFIED)) {
+		SSL_free(ssl);
+		ERR_clear_error();
+		return NULL;
+	}
+	/* A bufferevent asks for what SSL_pending tells, which does not know what was read ahead. */
+	SSL_set_read_ahead(ssl, 0);
+	return ssl;
+}
+
+const char *
+tls_session_error(const SSL *ssl, unsigned long code, bool *certificate)
+{
+	long verified = SSL_get_verify_result(ssl);
+	const char *why = code != 0 ? ERR_reason_error_string(code) : NULL;
+
+	*certificate = verified != X509_V_OK;
+	if (*certificate)
+		return X509_verify_cert_error_string(verified);
+	return why != NULL ? why : "";
+}
+
 enum tls_start
 io_stream_tls_connect(
     struct io_stream *s, struct tls_client *t, const char *host, enum tls_verify verify)

@@ -34,4 +34,15 @@ void tls_client_free(struct tls_client **t);
 enum tls_start io_stream_tls_connect(
     struct io_stream *s, struct tls_client *t, const char *host, enum tls_verify verify);
 
+/*
+ * For a connection that no stream carries (lib/http): the client's end of a TLS_VERIFIED handshake with
+ * host, without a descriptor yet; the caller's. NULL: not with this name.
+ */
+struct ssl_st *tls_client_session(struct tls_client *t, const char *host);
+/*
+ * Why it ended, for people; "" when TLS had no part in it. code: OpenSSL's error, or 0.
+ * *certificate: the server's certificate is the reason.
+ */
+const char *tls_session_error(const struct ssl_st *ssl, unsigned long code, bool *certificate);
+
 #endif

@@ -6,7 +6,7 @@
 - A lib module includes only headers of itself and of the modules in its build.mk's X_needs.
 - A daemon folder never includes another daemon's. bench may: its tools stand in for a daemon that does
   not run.
-- Only lib/io includes event2/*, only lib/tls, keys, lib/ca and lib/dkim the SSL and key headers,
+- Only lib/io and lib/http include event2/*, only lib/tls, keys, lib/ca and lib/dkim the SSL and key headers,
   only resolver includes unbound.h, only lib/db includes db.h.
 - No .c file is included."""
 import os
@@ -20,8 +20,8 @@ ENGINES = {"catalogue", "smtp", "smtp_client", "mail", "imap", "dns", "route", "
 IMPURE = re.compile(r"^(event2/|openssl/ssl|sys/(socket|stat|wait|epoll|mman|un)\.h|unistd\.h|"
                     r"fcntl\.h|netdb\.h|poll\.h|signal\.h|syslog\.h)")
 ONLY = [
-    (re.compile(r"^event2/|^event\.h|^evdns|^evhttp"), {"lib/io"}),
-    (re.compile(r"^openssl/ssl\.h|^event2/bufferevent_ssl\.h"), {"lib/tls", "bench"}),
+    (re.compile(r"^event2/|^event\.h|^evdns|^evhttp"), {"lib/io", "lib/http"}),
+    (re.compile(r"^openssl/ssl\.h|^event2/bufferevent_ssl\.h"), {"lib/tls", "lib/http", "bench"}),
     (re.compile(r"^openssl/"), {"lib/tls", "lib/ca", "lib/dkim", "keys", "bench"}),
     (re.compile(r"^unbound"), {"resolver"}),
     (re.compile(r"^db\.h$"), {"lib/db"}),

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: ISC
 """Updates of the appliance, on plain files instead of partitions: what is taken and refused, which slot
 is booted next, and that a system is kept only when the services answer."""
+import base64
 import hashlib
 
+import https
 from harness import *
 
 OPTIONS = dict(users=())
@@ -96,8 +98,8 @@ class Machine:
         lines = block.rstrip(b"#").decode().splitlines()[1:]
         return dict(line.split("=") for line in lines)
 
-    def update(self, data, *more, file="new.slot"):
-        path = self.put(file, data) if data is not None else os.path.join(self.folder, file)
+    def update(self, data, *more, file="new.slot", url=None):
+        path = url or (self.put(file, data) if data is not None else os.path.join(self.folder, file))
         return run(os.path.join(OUT, "bin", "postern"), "update", path, "--machine",
                    self.folder + "/machine", "--keys", self.folder + "/keys", *more, check=False)
 
@@ -208,6 +210,192 @@ def test_bad_surroundings(m):
     machine = Machine(m)
     machine.put("slot_a", b"\0" * ROOM)
     machine.refused("cannot be told", good)
+
+
+# --- from a server -------------------------------------------------------------------------------------
+
+PIECE = 1 << 20
+LARGE_ROOM = 4 * PIECE
+
+
+class Remote(Machine):
+    """A machine with larger slots, whose update is on a server."""
+
+    def __init__(self, m, server):
+        super().__init__(m)
+        self.server = server
+        for slot in "ab":
+            self.put("slot_" + slot, self.get("slot_" + slot)[:-4096].ljust(LARGE_ROOM - 4096, b"\0") +
+                     self.get("slot_" + slot)[-4096:])
+        self.was = self.get("slot_a")
+        self.new = random.Random("large").randbytes(2 * PIECE + 40 * 4096)
+        self.mark = trailer(self.new, "1.1.0", 101)
+        server.files["/new.slot"] = self.new + self.mark
+
+    def fetch(self, *more, path="/new.slot", ca=None):
+        self.server.asked.clear()
+        return self.update(None, "--ca", ca or self.server.ca, *more, url=self.server.url + path)
+
+    def installed(self):
+        slot = self.get("slot_b")
+        return slot[:len(self.new)] == self.new and slot[-4096:] == self.mark and self.env()["order"] == "ba"
+
+    def not_touched(self, reason, done):
+        assert done.returncode == 1 and reason in done.stderr, done
+        assert self.get("slot_b")[-4096:] != bytes(4096) and self.env()["order"] == "ab", "something changed"
+
+
+def test_url(m):
+    with https.Server(m.home) as server:
+        machine = Remote(m, server)
+        done = machine.fetch()
+        assert done.returncode == 0 and "Version 1.1.0 is in slot b" in done.stdout, done
+        assert machine.installed()
+        # The trailer first; then each byte once.
+        ranges = [asked[2] for asked in server.asked]
+        assert ranges == ["bytes=-4096", f"bytes=0-{PIECE - 1}", f"bytes={PIECE}-{2 * PIECE - 1}",
+                          f"bytes={2 * PIECE}-{3 * PIECE - 1}"], ranges
+        assert all(asked[3] is None for asked in server.asked)
+        # It runs already: nothing more than the trailer is fetched.
+        machine = Remote(m, server)
+        machine.put("slot_a", machine.new.ljust(LARGE_ROOM - 4096, b"\0") + machine.mark)
+        done = machine.fetch("--json")
+        assert '"ok": true' in done.stdout and "running already" in done.stdout, done
+        assert len(server.asked) == 1
+
+
+def test_url_refused_by_its_trailer(m):
+    """Nothing but the trailer is fetched of what is not signed, too old or too large."""
+    with https.Server(m.home) as server:
+        machine = Remote(m, server)
+        stranger = Key(b"s" * 32)
+        huge = random.Random("huge").randbytes(LARGE_ROOM)
+        for reason, data in (
+                ("nobody whom this machine trusts", machine.new + trailer(machine.new, "1.1.0", 101, key=stranger)),
+                ("older than the running", machine.new + trailer(machine.new, "0.9.0", 99)),
+                ("instead of", machine.new + trailer(machine.new, "1.1.0", 101, size=len(machine.new) + 4096)),
+                ("larger than a slot", huge + trailer(huge, "1.1.0", 101)),
+                ("does not end as", os.urandom(3 * PIECE)),
+                ("too short", b"short")):
+            server.files["/bad.slot"] = data
+            machine.not_touched(reason, machine.fetch(path="/bad.slot"))
+            assert len(server.asked) == 1, server.asked
+        done = machine.fetch("--allow-downgrade", path="/new.slot")
+        assert done.returncode == 0 and machine.installed()
+
+
+def test_url_breaks_off_and_goes_on(m):
+    with https.Server(m.home) as server:
+        machine = Remote(m, server)
+        cuts = iter([1000, 0, 4096])
+
+        def before(handler):
+            if server.count("GET") % 2:
+                return False
+            n = next(cuts, None)
+            if n is None:
+                return False
+            content, told = handler.part(server.files[handler.path])
+            handler.cut(content, n, Content_Range=told)
+            return True
+        server.before = before
+        done = machine.fetch()
+        assert done.returncode == 0, done.stderr
+        assert machine.installed() and next(cuts, None) is None
+        assert server.count("GET") == 7, server.asked
+
+
+def test_url_never_whole(m):
+    """A server that breaks off for ever: the other slot is empty, the running one is booted."""
+    with https.Server(m.home) as server:
+        machine = Remote(m, server)
+
+        def before(handler):
+            content, told = handler.part(server.files[handler.path])
+            if told.startswith("bytes 0-") or told.endswith(f"-{len(machine.new) + 4095}/{len(machine.new) + 4096}"):
+                return False
+            handler.cut(content, 100000, Content_Range=told)
+            return True
+        server.before = before
+        done = machine.fetch()
+        assert done.returncode == 1 and "broke off" in done.stderr and "is empty now" in done.stderr, done
+        assert machine.get("slot_b")[-4096:] == bytes(4096) and machine.get("slot_a") == machine.was
+        assert machine.env()["order"] == "ab"
+        server.before = lambda handler: False
+        assert machine.fetch().returncode == 0 and machine.installed()
+
+
+def test_url_wrong_content(m):
+    """Signed, but other bytes come than those signed."""
+    with https.Server(m.home) as server:
+        machine = Remote(m, server)
+        server.files["/new.slot"] = b"\0" + machine.new[1:] + machine.mark
+        done = machine.fetch()
+        assert done.returncode == 1 and "not what was signed" in done.stderr, done
+        assert machine.get("slot_b")[-4096:] == bytes(4096) and machine.env()["order"] == "ab"
+
+
+def test_url_bad_answers(m):
+    with https.Server(m.home) as server, https.Server(m.home, "DNS:other.test") as other:
+        machine = Remote(m, server)
+        machine.not_touched("404", machine.fetch(path="/nothing"))
+        machine.not_touched("certificate is not good", machine.fetch(ca=other.ca))
+        server.url, good = server.url.replace("https:", "http:"), server.url
+        machine.not_touched("only https", machine.fetch())
+        server.url = good
+
+        def whole(handler):
+            handler.answer(200, server.files[handler.path])
+            return True
+
+        def endless(handler):
+            handler.send_response(206)
+            handler.send_header("Content-Range", "bytes 0-4095/4096")
+            handler.send_header("Transfer-Encoding", "chunked")
+            handler.end_headers()
+            while True:
+                handler.wfile.write(b"4\r\n1234\r\n")
+
+        def changing(handler):
+            if server.count("GET") > 1:
+                server.files[handler.path] = machine.new[4096:] + machine.mark
+            return False
+        for before, reason in ((whole, "more than can be taken"), (endless, "more than can be taken")):
+            server.before = before
+            machine.not_touched(reason, machine.fetch())
+        server.before = changing
+        done = machine.fetch()
+        assert done.returncode == 1 and "changed meanwhile" in done.stderr, done
+        assert machine.get("slot_b")[-4096:] == bytes(4096) and machine.env()["order"] == "ab"
+
+
+def test_url_redirected(m):
+    with https.Server(m.home) as server, https.Server(m.home) as other:
+        machine = Remote(m, server)
+        both = machine.put("both.pem", open(server.ca, "rb").read())
+        other_ca = open(other.ca, "rb").read()
+        login = machine.put("login", b"anna:secret\n")
+        token = "Basic " + base64.b64encode(b"anna:secret").decode()
+        other.files["/there"] = server.files.pop("/new.slot")
+        to = ["/circle"]
+
+        def before(handler):
+            if handler.path == "/there":
+                return False
+            handler.answer(302, Location=to[0])
+            return True
+        server.before = before
+        machine.not_touched("for ever", machine.fetch(path="/circle"))
+        to[0] = "http://127.0.0.1/"
+        machine.not_touched("only https", machine.fetch(path="/circle"))
+        # To another server; what the first one may know is not told to it.
+        to[0] = other.url + "/there"
+        machine.put("both.pem", open(both, "rb").read() + other_ca)
+        done = machine.fetch("--login", login, path="/here", ca=both)
+        assert done.returncode == 0, done.stderr
+        assert machine.installed()
+        assert {asked[3] for asked in server.asked} == {token}
+        assert {asked[3] for asked in other.asked} == {None}
 
 
 def test_confirm(m):
