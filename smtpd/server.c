@@ -28,6 +28,7 @@ smtpd_reload(struct smtpd *d, const struct settings *settings)
 	    settings_u64(settings, SET_smtpd_early_talkers) == SMTPD_TALKERS_REFUSE;
 	h->command_ms = settings_u64(settings, SET_smtpd_command_timeout) * 1000;
 	h->data_ms = settings_u64(settings, SET_smtpd_data_timeout) * 1000;
+	h->grace_ms = settings_u64(settings, SET_smtpd_data_grace) * 1000;
 	h->session_ms = settings_u64(settings, SET_smtpd_session_timeout) * 1000;
 }
 

@@ -743,7 +743,7 @@ test_timeouts(void **state)
 	t.d->host.data_ms = 1000; /* one byte now and then is not enough */
 	envelope();
 	assert_int_equal(ask("DATA\r\n"), 354);
-	LIST_FIRST(&t.d->host.conns)->data_started_ms -= SMTP_HOST_SLOW_GRACE_MS + 2000;
+	LIST_FIRST(&t.d->host.conns)->data_started_ms -= t.d->host.grace_ms + 2000;
 	say("a");
 	assert_int_equal(reply_code(), 421);
 	assert_non_null(strstr(t.reply, "langsam"));

@@ -20,6 +20,7 @@ submission_reload(struct submission *d, const struct settings *settings)
 	    (unsigned)settings_u64(settings, SET_submission_max_connections_per_address);
 	h->command_ms = settings_u64(settings, SET_submission_command_timeout) * 1000;
 	h->data_ms = settings_u64(settings, SET_submission_data_timeout) * 1000;
+	h->grace_ms = settings_u64(settings, SET_submission_data_grace) * 1000;
 	h->session_ms = settings_u64(settings, SET_submission_session_timeout) * 1000;
 	d->login_ms = settings_u64(settings, SET_submission_login_timeout) * 1000;
 	d->max_login_failures = (unsigned)settings_u64(settings, SET_submission_max_login_failures);

@@ -115,6 +115,8 @@ SETTING(smtpd_command_timeout, smtpd, command-timeout, U64, SECONDS, 300, 5, 360
     RELOAD, "Longest wait for a command (rfc5321:4.5.3.2.7).")
 SETTING(smtpd_data_timeout, smtpd, data-timeout, U64, SECONDS, 180, 5, 3600, SP_SMTPD, RELOAD,
     "Longest wait for more of a message (rfc5321:4.5.3.2.5).")
+SETTING(smtpd_data_grace, smtpd, data-grace, U64, SECONDS, 60, 1, 3600, SP_SMTPD, RELOAD,
+    "How long a message may come at any pace; from then on 500 bytes a second must have come, else the session ends with 421.")
 SETTING(smtpd_session_timeout, smtpd, session-timeout, U64, SECONDS, 7200, 60, 86400, SP_SMTPD,
     RELOAD, "Longest time of a session, whatever it does.")
 
@@ -177,6 +179,8 @@ SETTING(submission_command_timeout, submission, command-timeout, U64, SECONDS, 3
     SP_SUBMISSION, RELOAD, "Longest wait for a command.")
 SETTING(submission_data_timeout, submission, data-timeout, U64, SECONDS, 180, 5, 3600,
     SP_SUBMISSION, RELOAD, "Longest wait for more of a message.")
+SETTING(submission_data_grace, submission, data-grace, U64, SECONDS, 60, 1, 3600, SP_SUBMISSION, RELOAD,
+    "How long a message may come at any pace; from then on 500 bytes a second must have come, else the session ends with 421.")
 SETTING(submission_session_timeout, submission, session-timeout, U64, SECONDS, 7200, 60, 86400,
     SP_SUBMISSION, RELOAD, "Longest time of a session, whatever it does.")
 

@@ -281,8 +281,8 @@ too_slow(const struct smtp_conn *c)
 {
 	uint64_t elapsed = io_now_ms(c->host->loop) - c->data_started_ms;
 
-	return smtp_session_in_content(c->engine) && elapsed > SMTP_HOST_SLOW_GRACE_MS &&
-	       c->data_bytes < (elapsed - SMTP_HOST_SLOW_GRACE_MS) / 1000 * SMTP_HOST_SLOW_RATE;
+	return smtp_session_in_content(c->engine) && elapsed > c->host->grace_ms &&
+	       c->data_bytes < (elapsed - c->host->grace_ms) / 1000 * SMTP_HOST_SLOW_RATE;
 }
 
 /* How long the client (or, while it waits, our own peers) may now take. */

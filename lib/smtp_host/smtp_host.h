@@ -34,10 +34,9 @@ enum {
 	/* With three quarters of all sessions taken, waiting is shortened to this. */
 	SMTP_HOST_STRESS_MS = 30000,
 	SMTP_HOST_STOP_MS = 8000, /* commits in flight at a stop; master waits 10 s */
-	/* A message may take its time, but from here on it has to come at the least rate: that is
-	 * 50 MiB in 29 hours; the session's own limit ends it long before. */
-	SMTP_HOST_SLOW_GRACE_MS = 60000,
-	SMTP_HOST_SLOW_RATE = 500, /* octets a second */
+	/* A message may take its time, but after the setting data-grace it has to come at the least
+	 * rate (octets a second): that is 50 MiB in 29 hours; the session's own limit ends it long before. */
+	SMTP_HOST_SLOW_RATE = 500,
 	SMTP_HOST_LISTENERS_MAX = 32,
 	SMTP_HOST_ID_MAX = 24, /* as in ipc_table.h */
 	/* Envelope of one transaction: 1,000 recipients with the longest fields the engine and
@@ -160,7 +159,7 @@ struct smtp_host {
 	struct tls_server *tls;
 	struct smtp_policy policy; /* shared by all sessions; changed in place by a reload */
 	char hostname[256], help_url[REFUSAL_URL_MAX + 1];
-	uint64_t command_ms, data_ms, session_ms;
+	uint64_t command_ms, data_ms, grace_ms, session_ms;
 	unsigned max_connections, max_per_address;
 	unsigned max_per_network; /* 0: no limit */
 	unsigned max_per_minute;  /* sessions that one client begins; 0: no limit */
