@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Mail in by real clients, and the session rules they do not try."""
+import ssl
+
 from harness import *
 from world import World
 
@@ -32,6 +34,30 @@ def test_swaks_starttls_verified(m):
     m.wait_count(before + 1)
     newest = max(m.messages().items())[1]
     assert re.search(rb"with\s+ESMTPS", newest), newest[:600]
+
+
+def own_received(m):
+    """The first Received field of the newest message, unfolded."""
+    header = max(m.messages().items())[1].split(b"\r\n\r\n")[0]
+    return re.search(r"^Received: (.*)$", re.sub(r"\r\n[ \t]+", " ", header.decode()), re.M).group(1)
+
+
+def test_received_tells_version_and_cipher(m):
+    """Those of this very session, as the client sees them; nothing of the kind without TLS."""
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3, None):
+        before, tls = m.count(), ""
+        with m.smtp() as client:
+            if version:
+                context = servers.tls_context()
+                context.minimum_version = context.maximum_version = version
+                client.starttls(context=context)
+                client.ehlo()
+                cipher, _, bits = client.sock.cipher()
+                tls = f"S ({client.sock.version()} {cipher} {bits})"
+                assert client.sock.version() == version.name.replace("_", "."), tls
+            client.sendmail("sender@example.net", [USER], message("how it came"))
+        m.wait_count(before + 1)
+        assert f" by mail.{DOMAIN} with ESMTP{tls} id " in own_received(m), (tls, own_received(m))
 
 
 def test_smtp_source_load(m):
