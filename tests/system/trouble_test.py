@@ -11,6 +11,8 @@ from world import World
 KINDS = {"timeout": "timeout", "servfail": "servfail", "refused": "refused", "cut": "truncate-only",
          "garbage": "garbage"}
 TROUBLES = [*KINDS, "bogus", "loop", "chain", "many"]
+# What the log says of a blocklist with this trouble.
+LISTS = {**dict.fromkeys(TROUBLES, "timeout"), "bogus": "bogus", "many": "lists-everything", "parked": "not-a-list"}
 LONGEST = 20
 GOOD = "203.0.113.5"
 
@@ -51,12 +53,18 @@ def zones():
         text += f'_dmarc.key-{trouble}.example.org. TXT "v=DMARC1; p=reject"\n'
         text += f"{trouble}._domainkey.key-{trouble}.example.org. CNAME {name('key', trouble)}.\n"
         text += ill(name("key", trouble), "TXT", trouble)
+        text += ill("*." + name("list", trouble), "A", trouble)
     many = "many.example.net"
     for check in ("sender", "mx"):
         text += f"$GENERATE 1-1000 {check}.{many}. MX 10 mx$.{many}.\n"
     text += f'include.{many}. TXT "v=spf1 ?all"\n'
     text += f"$GENERATE 1-1000 18.112.0.203.in-addr.arpa. PTR h$.{many}.\n"
     text += f"$GENERATE 1-250 forward.{many}. A 10.9.0.$\n"
+    text += f"$GENERATE 1-250 *.list.{many}. A 127.0.0.$\n"
+    text += f"*.{name('list', 'parked')}. CNAME {name('sale', 'parked')}.\n{name('sale', 'parked')}. A 192.0.2.80\n"
+    for about, number in (("2.0.0.127", 2), ("5.113.0.203", 4)):
+        target = name(f"n{number}", "alias")
+        text += f"{about}.{name('list', 'alias')}. CNAME {target}.\n{target}. A 127.0.0.{number}\n"
     return text
 
 
@@ -134,3 +142,28 @@ def test_key_of_dkim(m):
                  if t != "many" else {})
     code, _ = give(m, author="a@key-many.example.org", field=signature("many"))
     assert code == 550, code
+
+
+def lists(m, *troubles):
+    m.cli("config", "set", "smtpd.blocklists", " ".join(name("list", t) for t in troubles))
+    m.cli("reload")
+
+
+@expects(WARNINGS)
+def test_blocklists(m):
+    """Each in trouble is bypassed with an alarm that says why, and mail comes in."""
+    every = list(LISTS)
+    for some in (every[:5], every[5:]):
+        start = m.log_size()
+        lists(m, *some)
+
+        def all_told():
+            code, slowest = give(m)
+            assert code == 250 and slowest <= LONGEST * SLOW, (some, code, slowest)
+            text = m.log(start)
+            return all(f"event=blocklist-bypassed list={name('list', t)} trouble={LISTS[t]}\n" in text for t in some)
+        wait_until(f"an alarm for each of {some}", 120 * SLOW, all_told)
+    lists(m, "alias")  # an alias alone is no trouble: the list works
+    wait_until("refused by a list of aliases", 60 * SLOW, lambda: give(m)[0] == 550)
+    lists(m)
+    wait_until("no list is asked", 60 * SLOW, lambda: give(m)[0] == 250)
