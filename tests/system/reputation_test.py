@@ -106,6 +106,68 @@ def test_who_misbehaves_is_refused_for_a_while(m):
     setting(m, "smtpd.penalties", "yes", lambda: offend(m, "203.0.115.9") == 421)
 
 
+def open_ones(m, source, count):
+    """Sessions begun while the client is welcome; each may offend later, whatever it has earned by then."""
+    opened = [m.raw(source=source) for _ in range(count)]
+    for c in opened:
+        c.expect(None, 220)
+    return opened
+
+
+def offend_with(opened):
+    for c in opened:
+        c.send(b"GET / HTTP/1.1\r\n")
+        assert c.reply()[0] == 554
+        c.close()
+
+
+def told_to_wait(m, source):
+    """The seconds that a new connection is told to wait; 0: it is welcome."""
+    with m.raw(source=source) as c:
+        line = c.line()
+        return int(re.search(rb"try again in (\d+) seconds", line).group(1)) if line.startswith(b"421") else 0
+
+
+def test_penalties_grow(m):
+    """Who goes on has to wait longer, but never longer than four half-lives; each offence counts."""
+    half, source = 600, "203.0.125.9"
+    m.cli("config", "set", "reputation.penalty-half-life", str(half))
+    m.cli("reload")
+    opened = open_ones(m, source, 5 + 8 + 70)
+    offend_with(opened[:5])
+    first = wait_until("a penalty", 30 * SLOW, lambda: told_to_wait(m, source))
+    assert first < half, first
+    offend_with(opened[5:13])
+    more = wait_until("a greater one", 30 * SLOW, lambda: next(
+        (t for t in [told_to_wait(m, source)] if t > first + half / 2), 0))
+    assert more < 2 * half, more
+    offend_with(opened[13:])
+    wait_until("the greatest one", 30 * SLOW, lambda: told_to_wait(m, source) > 3.9 * half)
+    assert told_to_wait(m, source) <= 4 * half + 1
+    assert told_to_wait(m, "203.0.126.9") == 0, "others have no part in it"
+
+
+def test_penalties_fade(m):
+    """By themselves, in the told time, and step by step."""
+    source, told = "203.0.127.9", []
+    m.cli("config", "set", "reputation.penalty-half-life", "4")
+    m.cli("reload")
+
+    def refused():
+        try:
+            offend_with(open_ones(m, source, 10))
+        except AssertionError:  # the first ones were enough
+            pass
+        return told_to_wait(m, source)
+    told.append(wait_until("a penalty", 60 * SLOW, refused))
+    wait_until("it is welcome again", 60 * SLOW, lambda: told.append(told_to_wait(m, source)) or told[-1] == 0)
+    told = told[told.index(max(told)):]  # the last offences may have been heard of a moment later
+    assert told == sorted(told, reverse=True) and len(told) > 2, told
+    assert rcpt(m, source, "f@good.example.org") in (250, 450)
+    m.cli("config", "set", "reputation.penalty-half-life", "600")
+    m.cli("reload")
+
+
 def test_twenty_short_connections_a_minute_pass(m):
     for _ in range(20):
         with m.raw(source="203.0.113.5") as c:
