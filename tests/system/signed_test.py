@@ -164,6 +164,29 @@ def test_large_message_streams(m):
     assert log["dkim"] == "pass", log
 
 
+def test_later_messages_inherit_nothing(m):
+    """In one session: neither a good signature nor a verdict, nor Junk, is left for the next message."""
+    messages = ((signed(letter()), 250, "pass", "pass"), (letter(), 550, "none", "fail"),
+                (letter("a@shop.example.com"), 250, "none", "fail"), (letter("a@example.net"), 250, "none", "none"),
+                (signed(letter()), 250, "pass", "pass"))
+    start, inbox, junk = m.log_size(), Box(m, "INBOX"), Box(m, "Junk")
+    before = inbox.count(), junk.count()
+    with m.raw(source="203.0.113.5") as c:
+        c.expect(None, 220)
+        c.expect("EHLO client.example.net", 250)
+        for text, code, _, _ in messages:
+            c.expect("MAIL FROM:<someone@example.net>", 250)
+            c.expect(f"RCPT TO:<{USER}>", 250)
+            c.expect("DATA", 354)
+            c.send(text + b".\r\n")
+            assert c.reply()[0] == code, text
+        c.expect("DATA", 503)
+    wait_until("all are there", 30 * SLOW, lambda: (inbox.count(), junk.count()) == (before[0] + 3, before[1] + 1))
+    m.wait_log("event=closed client=203.0.113.5", start)
+    assert re.findall(r"event=authenticated .*? dmarc=(\w+) .*? dkim=(\w+)", m.log(start)) == [
+        (dmarc, dkim) for _, _, dkim, dmarc in messages]
+
+
 # --- alignment and policies
 
 def test_policies(m):
