@@ -1099,7 +1099,8 @@ test_kill(void **unused)
 	}
 	print_message("%llu sent, %u stored, %zu delivered, %d kills\n",
 	    (unsigned long long)key - 1, w->stored, delivered_total(w), LIVES);
-	assert_true(w->stored > 500);
+	/* Else nothing was at stake. How many fit into so short lives is a question of the machine. */
+	assert_true(w->stored > 4 * LIVES);
 	life_end(w);
 	world_free(w);
 }
