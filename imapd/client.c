@@ -13,9 +13,6 @@
 #include "auth_client/auth_client.h"
 #include "imapd/imapd.h"
 
-/* A dead client is noticed even if it is silent and nothing is sent to it (IDLE). */
-enum { KEEPALIVE_IDLE_S = 300 };
-
 /* --- who ---------------------------------------------------------------------------------------
  */
 
@@ -378,7 +375,7 @@ static const struct io_stream_ops stream_ops = {
 static void
 set_keepalive(int fd)
 {
-	int one = 1, idle = KEEPALIVE_IDLE_S;
+	int one = 1, idle = IMAPD_KEEPALIVE_S;
 
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));

@@ -33,6 +33,8 @@ enum {
 	IMAPD_PEER_STALL_MS = 60000,  /* the mailbox process: it is on this machine */
 	IMAPD_HALF_CLOSED_MS = 60000, /* after the client's end: time for the last answers */
 	IMAPD_STOP_MS = 1000,         /* orderly stop: time for farewells */
+	/* A dead client is noticed even if it is silent and nothing is sent to it (IDLE). */
+	IMAPD_KEEPALIVE_S = 300,
 };
 
 struct auth_pool;

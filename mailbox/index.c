@@ -11,14 +11,14 @@
 
 /* Keys: "m" and the email id, most significant byte first, so that the order is that of arrival;
  * "s": the stamp, complete and count. */
-enum { KEY_SIZE = 9, STAMP_SIZE = 16, TRIES_MAX = 3 };
+enum { KEY_SIZE = 9, STAMP_SIZE = 16 };
 
 struct index {
 	const char *home;
 	void (*report)(void *arg, const char *line);
 	void *arg;
 	struct db *db;
-	unsigned failures; /* in a row; after TRIES_MAX it is not tried any more */
+	unsigned failures; /* in a row; after INDEX_TRIES_MAX it is not tried any more */
 	bool lost;
 	uint64_t complete, count;
 	struct buf pending; /* u64 email id, u32 length, bytes */
@@ -159,7 +159,7 @@ index_ready(struct index *ix)
 
 	if (ix->db != NULL)
 		return true;
-	if (ix->failures >= TRIES_MAX) {
+	if (ix->failures >= INDEX_TRIES_MAX) {
 		forget_pending(ix);
 		return false;
 	}

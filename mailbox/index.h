@@ -27,9 +27,12 @@
 enum {
 	/* Of the content of the index, the records' own version included. */
 	INDEX_FORMAT = 1,
-	/* Bytes and removals that wait in memory; more are written at once. */
+	/* Bytes of records that wait in memory; more are written at once. */
 	INDEX_PENDING_MAX = 256 * 1024,
+	/* Removals that wait in memory: 32 KiB of email ids. */
 	INDEX_DROPS_MAX = 4096,
+	/* Failures in a row: then this process does without the index. */
+	INDEX_TRIES_MAX = 3,
 	/* Records of content that is gone, beside as many as there is content. */
 	INDEX_STALE_MAX = 1000,
 };

@@ -25,11 +25,10 @@
 enum {
 	/* Copies of one content: what 16 bits hold. */
 	MODEL_COPIES_MAX = 65535,
-	MODEL_KEYWORDS_MAX = REC_KEYWORDS_MAX,
-	MODEL_FOLDERS_MAX = REC_FOLDERS_MAX,
-	MODEL_BLOCK = 8, /* records are padded to this */
-	/* Copies refused, tables full. */
-	MODEL_LIMIT = -2,
+	MODEL_KEYWORDS_MAX = REC_KEYWORDS_MAX, /* keywords of a folder */
+	MODEL_FOLDERS_MAX = REC_FOLDERS_MAX,   /* folders of a mailbox */
+	MODEL_BLOCK = 8,                       /* records are padded to this */
+	MODEL_LIMIT = -2,                      /* copies refused, tables full */
 };
 
 #define MODEL_SEEN ((uint64_t)1)

@@ -47,8 +47,11 @@ enum {
 	REC_ARRIVAL_SIZE = 80,
 	/* Folders and subscriptions: with names of 255 bytes a table still fits into one record. */
 	REC_FOLDERS_MAX = 3000,
+	/* Bytes of a folder's name. */
 	REC_NAME_MAX = 255,
+	/* Keywords of a folder: 64 bits of flags, eight of them for system flags. */
 	REC_KEYWORDS_MAX = 56,
+	/* Bytes of a keyword. */
 	REC_KEYWORD_MAX = 64,
 	/* Messages named in one record; more go into several records of the same batch. A COPY has
 	 * at most 18 bytes each, a CHUNK 34: far below the journal's limit. */

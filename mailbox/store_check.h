@@ -16,8 +16,9 @@
 #include "mailbox/store.h"
 
 enum {
-	/* Messages and bytes of one step. */
+	/* Messages of one step: sessions have their turn between two. */
 	STORE_CHECK_MESSAGES = 100,
+	/* Bytes of one step: some milliseconds of reading. */
 	STORE_CHECK_BYTES = 1024 * 1024,
 	/* UIDs of damaged messages named in a row; all of them are in the log. */
 	STORE_CHECK_UIDS = 100,

@@ -17,8 +17,9 @@ struct store;
 struct index;
 
 enum {
-	/* Content looked at in one slice when something is missing: about 4 ms. */
+	/* Messages looked at in one slice when something is missing in the index: about 4 ms. */
 	DERIVE_SLICE_MESSAGES = 50,
+	/* Bytes of the same slice; a larger message is one of its own. */
 	DERIVE_SLICE_BYTES = 256 * 1024,
 };
 

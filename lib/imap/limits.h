@@ -44,8 +44,9 @@ enum imap_limits {
 	/* A literal sent without asking that we refuse is read and dropped up to this; above: BYE.
 	 */
 	IMAP_SKIP_MAX = 128 * 1024 * 1024,
-	/* Output: a long answer pauses above LOW and never passes MAX. */
+	/* Output that waits: above this a long answer pauses until the client has read. */
 	IMAP_OUT_LOW = 65536,
+	/* Output that waits never passes this. */
 	IMAP_OUT_MAX = 262144,
 	/* Messages looked at in one turn before others get theirs (flags only / with content). */
 	IMAP_TURN_MESSAGES = 20000,
@@ -67,6 +68,8 @@ enum imap_limits {
 	IMAP_ARENA_MAX = 64 * 1024 * 1024,
 	/* Memory of one command before login. */
 	IMAP_PRELOGIN_ARENA_MAX = 16384,
+	/* Longest string that is sent in quotes, longer ones are literals: a line stays short. */
+	IMAP_QUOTED_MAX = 1000,
 	/* What one item of an answer may be long before it goes out. */
 	IMAP_REPLY_MAX = 16 * 1024 * 1024,
 	/* The largest part decoded (BINARY) must fit. */

@@ -6,8 +6,10 @@
 
 #include "base/str.h"
 
-/* Longest id that counts: rfc5322 has lines of at most 998. */
-enum { IMAP_MSGID_MAX = 998 };
+enum {
+	/* Longest id that counts in THREAD: rfc5322 has lines of at most 998. */
+	IMAP_MSGID_MAX = 998,
+};
 
 /* The next valid id of a field's value into out; its length, 0 at the end. *value is what is left. */
 size_t imap_msgid_next(struct str *value, char out[static IMAP_MSGID_MAX]);

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 #include "imap/respond.h"
 
+#include "imap/limits.h"
 #include "imap/mutf7.h"
 #include "imap/parse.h"
-
-enum { QUOTED_MAX = 1000 };
 
 /* bytes above 0x7f only when utf8 is set */
 static bool
 can_be_quoted(struct str s, bool utf8)
 {
-	if (s.n > QUOTED_MAX)
+	if (s.n > IMAP_QUOTED_MAX)
 		return false;
 	for (size_t i = 0; i < s.n; i++)
 		if (s.p[i] == '\0' || s.p[i] == '\r' || s.p[i] == '\n' ||

@@ -17,7 +17,6 @@
 #include "mail/header.h"
 
 enum {
-	FIELD_TEXT_MAX = 4 * IMAP_TEXT_FIELD_MAX,
 	/* of imap_search.cost */
 	COST_MESSAGE = 32,
 	COST_OPEN = 4096,
@@ -41,8 +40,8 @@ void
 imap_search_init(struct imap_search *s, const struct imap_view *v)
 {
 	*s = (struct imap_search){ .view = v };
-	buf_init(&s->field, FIELD_TEXT_MAX);
-	buf_init(&s->folded, MAIL_FOLD_TIMES * FIELD_TEXT_MAX);
+	buf_init(&s->field, IMAP_TEXT_DECODED_MAX);
+	buf_init(&s->folded, MAIL_FOLD_TIMES * IMAP_TEXT_DECODED_MAX);
 	imap_text_init(&s->text);
 }
 

@@ -7,8 +7,10 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-/* Longest subject that is looked at; longer ones are cut. */
-enum { IMAP_SUBJECT_MAX = 8192 };
+enum {
+	/* Bytes of a subject that SORT and THREAD look at: eight of the longest lines rfc5322 allows. */
+	IMAP_SUBJECT_MAX = 8192,
+};
 
 /* The base subject of the value of a Subject field, as UTF-8: points into scratch. *reply: something
  * that marks a reply or a forward was taken off (rfc5256:3). */

@@ -5,20 +5,13 @@
 #include "mail/header.h"
 #include "mail/word.h"
 
-enum {
-	/* A chunk of raw bytes in UTF-8 (three bytes for one at most), or one field, and overlap. */
-	TEXT_MAX = 256 * 1024 * 1024,
-	/* Scratch above this is given back with the message. */
-	TEXT_KEEP = 256 * 1024,
-};
-
 void
 imap_text_init(struct imap_text *t)
 {
 	*t = (struct imap_text){ 0 };
-	buf_init(&t->raw, TEXT_MAX);
-	buf_init(&t->utf8, TEXT_MAX);
-	buf_init(&t->out, TEXT_MAX);
+	buf_init(&t->raw, IMAP_TEXT_MAX);
+	buf_init(&t->utf8, IMAP_TEXT_MAX);
+	buf_init(&t->out, IMAP_TEXT_MAX);
 }
 
 void
@@ -33,7 +26,7 @@ static void
 shrink(struct buf *b)
 {
 	buf_clear(b);
-	if (b->cap > TEXT_KEEP)
+	if (b->cap > IMAP_TEXT_KEEP)
 		buf_free(b);
 }
 

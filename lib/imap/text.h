@@ -20,6 +20,13 @@ enum {
 	IMAP_TEXT_CHUNK = 16 * 1024,
 	/* So much of one header field is looked at: a thousand long recipients fit twice. */
 	IMAP_TEXT_FIELD_MAX = 256 * 1024,
+	/* The same field decoded: charsets with one byte a character grow to three in UTF-8. */
+	IMAP_TEXT_DECODED_MAX = 4 * IMAP_TEXT_FIELD_MAX,
+	/* One piece in UTF-8, or one field, and the overlap with the piece before, which is as long as the
+	 * longest text of the search. */
+	IMAP_TEXT_MAX = 256 * 1024 * 1024,
+	/* Memory above this is given back with the message. */
+	IMAP_TEXT_KEEP = 256 * 1024,
 };
 
 struct imap_text_piece {

@@ -26,7 +26,7 @@ enum {
 };
 
 /* What address_parse_path and address_parse_mailbox may take besides plain mailboxes. */
-enum {
+enum address_options {
 	ADDRESS_UTF8 = 1,       /* SMTPUTF8 was asked for: valid UTF-8 in local part and domain */
 	ADDRESS_NULL = 2,       /* "<>" */
 	ADDRESS_POSTMASTER = 4, /* "<postmaster>" without a domain, in any case */

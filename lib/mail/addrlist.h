@@ -11,8 +11,9 @@
 #include "base/str.h"
 
 enum {
-	/* Bytes of a field and addresses of a list that are looked at: the rest is left out. */
+	/* Bytes of a field that are looked at: the rest is left out. */
 	MAIL_ADDRLIST_BYTES_MAX = 65536,
+	/* Addresses of a list: more than a list of recipients that people write has. */
 	MAIL_ADDRS_MAX = 1000,
 };
 

@@ -6,8 +6,10 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-/* Longest encoded word that is decoded: rfc2047 says 75 bytes, real mail goes beyond. */
-enum { MAIL_WORD_MAX = 1024 };
+enum {
+	/* Longest encoded word that is decoded: rfc2047 says 75 bytes, real mail goes beyond. */
+	MAIL_WORD_MAX = 1024,
+};
 
 /* Appends value unfolded and decoded; words that are not right, and words in a charset without a
  * table, stay as they stand. 0 or BUF_LIMIT. */
