@@ -204,6 +204,15 @@ test_preview(void **state)
 	    "* OK [HIGHESTMODSEQ 3] All is told up to here\r\na OK Messages fetched\r\n");
 	EXPECT(&c, "a fetch 3 preview (changedsince 1)\r\n",
 	    "* 3 FETCH (PREVIEW \"\" MODSEQ (3))\r\na OK Messages fetched\r\n");
+	/* LAZY gives the same; it stands behind PREVIEW only */
+	EXPECT(&c, "a fetch 1 (preview (lazy) uid)\r\n",
+	    "* 1 FETCH (PREVIEW \"Hello World Line two\" UID 1)\r\na OK Messages fetched\r\n");
+	EXPECT(&c, "a fetch 1 preview (LAZY)\r\n",
+	    "* 1 FETCH (PREVIEW \"Hello World Line two\")\r\na OK Messages fetched\r\n");
+	say(&c, "a fetch 1 (preview (eager))\r\n");
+	assert_non_null(strstr(got(&c), "a BAD"));
+	say(&c, "a fetch 1 (uid (lazy))\r\n");
+	assert_non_null(strstr(got(&c), "a BAD"));
 	/* no longer than 200 characters, nothing quoted */
 	strcpy(text, "\r\n> quoted\r\n");
 	for (int i = 0; i < 60; i++)

@@ -86,6 +86,36 @@ test_changedsince_0(void **state)
 	done(&c);
 }
 
+/* rfc7162:3.1.2.2: a folder without MODSEQs would say NOMODSEQ. Every folder here has them, an empty and a
+ * new one too, however it is opened. */
+static void
+test_never_nomodseq(void **state)
+{
+	static const char *const folders[] = { "INBOX", "Trash", "New" };
+	static const char *const forms[][2] = { { "select", "" }, { "examine", "" },
+		{ "select", " (condstore)" }, { "select", " (qresync (1 1))" } };
+	struct client c;
+
+	(void)state;
+	in_inbox(&c, 1);
+	say(&c, "a create New\r\na enable qresync\r\n");
+	got(&c);
+	for (size_t i = 0; i < 3; i++)
+		for (size_t k = 0; k < 4; k++) {
+			char text[100], told[2048];
+
+			snprintf(text, sizeof(text), "a %s %s%s\r\n", forms[k][0], folders[i],
+			    forms[k][1]);
+			say(&c, text);
+			snprintf(told, sizeof(told), "%s", got(&c));
+			assert_non_null(strstr(told, "a OK [READ-"));
+			assert_non_null(strstr(told, "* OK [HIGHESTMODSEQ "));
+			assert_null(strstr(told, "[HIGHESTMODSEQ 0]"));
+			assert_null(strstr(told, "NOMODSEQ"));
+		}
+	done(&c);
+}
+
 static void
 test_unchangedsince(void **state)
 {
@@ -282,6 +312,7 @@ main(void)
 		cmocka_unit_test(test_hidden_is_not_enabled),
 		cmocka_unit_test(test_fetch_modseq),
 		cmocka_unit_test(test_changedsince_0),
+		cmocka_unit_test(test_never_nomodseq),
 		cmocka_unit_test(test_unchangedsince),
 		cmocka_unit_test(test_search_modseq),
 		cmocka_unit_test(test_status_highestmodseq),

@@ -96,6 +96,28 @@ test_outlook_session(void **state)
 	done(&c);
 }
 
+/* Outlook takes no notice of PERMANENTFLAGS: each flag it sets must be there for the next session. */
+static void
+test_outlook_flags_are_permanent(void **state)
+{
+	struct client a, b;
+
+	(void)state;
+	in_inbox(&a, 1);
+	say(&a,
+	    "a uid store 1 +flags (\\Seen \\Answered \\Flagged \\Deleted \\Draft)\r\na logout\r\n");
+	assert_non_null(strstr(got(&a), "a OK Flags stored\r\n"));
+	open_client(&b);
+	say(&b, "b select inbox\r\n");
+	assert_non_null(strstr(
+	    got(&b), "[PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*)]"));
+	EXPECT(&b, "b uid fetch 1 flags\r\n",
+	    "* 1 FETCH (UID 1 FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft))\r\n"
+	    "b OK Messages fetched\r\n");
+	close_client(&b);
+	done(&a);
+}
+
 /* Apple's programs name what they are about to do in ID. */
 static void
 test_ios_id_with_event(void **state)
@@ -287,6 +309,7 @@ main(void)
 		cmocka_unit_test(test_thunderbird_keywords_without_dollar),
 		cmocka_unit_test(test_mbsync_keywords_are_permanent),
 		cmocka_unit_test(test_outlook_session),
+		cmocka_unit_test(test_outlook_flags_are_permanent),
 		cmocka_unit_test(test_ios_id_with_event),
 		cmocka_unit_test(test_android_special_use_with_list_extended),
 		cmocka_unit_test(test_capabilities_programs_look_for),

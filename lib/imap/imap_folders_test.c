@@ -96,6 +96,39 @@ test_list_subscribed_return_special_use(void **state)
 	done(&c);
 }
 
+/* rfc5258:3.1: REMOTE asks for folders of other servers as well; there are none. It goes with others, and is
+ * no base for RECURSIVEMATCH. */
+static void
+test_list_remote(void **state)
+{
+	struct client c;
+	char plain[1024];
+
+	(void)state;
+	in_inbox(&c, 0);
+	say(&c, "a create S/below\r\na subscribe S/below\r\na unsubscribe Sent\r\n");
+	got(&c);
+	say(&c, "a list () \"\" *\r\n");
+	snprintf(plain, sizeof(plain), "%s", got(&c));
+	assert_non_null(strstr(plain, "\"S/below\""));
+	EXPECT(&c, "a list (remote) \"\" *\r\n", plain);
+	EXPECT(&c, "a list (REMOTE SUBSCRIBED) \"\" S*\r\n",
+	    "* LIST (\\Subscribed \\HasNoChildren) \"/\" \"S/below\"\r\na OK Folders listed\r\n");
+	EXPECT(&c, "a list (remote special-use) \"\" S*\r\n",
+	    "* LIST (\\HasNoChildren \\Sent) \"/\" \"Sent\"\r\na OK Folders listed\r\n");
+	EXPECT(&c, "a list (remote recursivematch subscribed) \"\" %\r\n",
+	    "* LIST (\\Subscribed \\HasNoChildren \\Archive) \"/\" \"Archive\"\r\n"
+	    "* LIST (\\Subscribed \\HasNoChildren \\Drafts) \"/\" \"Drafts\"\r\n"
+	    "* LIST (\\Subscribed \\HasNoChildren) \"/\" \"INBOX\"\r\n"
+	    "* LIST (\\Subscribed \\HasNoChildren \\Junk) \"/\" \"Junk\"\r\n"
+	    "* LIST (\\HasChildren) \"/\" \"S\" (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n"
+	    "* LIST (\\Subscribed \\HasNoChildren \\Trash) \"/\" \"Trash\"\r\n"
+	    "a OK Folders listed\r\n");
+	EXPECT(&c, "a list (recursivematch remote) \"\" *\r\n",
+	    "a BAD RECURSIVEMATCH needs another option\r\n");
+	done(&c);
+}
+
 static void
 test_enable_nothing(void **state)
 {
@@ -116,6 +149,7 @@ main(void)
 		cmocka_unit_test(test_list_status),
 		cmocka_unit_test(test_status_items),
 		cmocka_unit_test(test_list_subscribed_return_special_use),
+		cmocka_unit_test(test_list_remote),
 		cmocka_unit_test(test_enable_nothing),
 	};
 
