@@ -90,12 +90,15 @@ def as_set(values, rng):
 # --- the truth ------------------------------------------------------------------------------------
 
 class Message:
-    def __init__(self, uid, flags, subject, size, head, email=None):
-        self.uid, self.flags, self.subject, self.size = uid, set(flags), subject, size
+    def __init__(self, uid, flags, subject, text, head, email=None):
+        self.uid, self.flags, self.subject, self.text, self.size = uid, set(flags), subject, text, len(text)
         self.head, self.place = head, uid  # place: among messages of the same date
         self.email = email   # once it was told
         self.modseq = None   # once it was told
         self.above = 0       # it must be higher than this
+
+    def body(self):
+        return self.text.partition("\r\n\r\n")[2]
 
 
 class Folder:
@@ -120,8 +123,8 @@ class Folder:
             return message.modseq > modseq
         return True if modseq <= message.above else None
 
-    def add(self, flags, subject, size, head, email=None):
-        message = Message(self.uidnext, flags, subject, size, head, email)
+    def add(self, flags, subject, text, head, email=None):
+        message = Message(self.uidnext, flags, subject, text, head, email)
         message.above = self.highest
         self.messages[self.uidnext] = message
         self.uidnext += 1
@@ -376,7 +379,9 @@ def date_text(seconds, day):
 
 
 class World:
-    def __init__(self, address, cafile, user, password, rng, clients=4):
+    def __init__(self, address, cafile, user, password, rng, clients=4, long=False):
+        """long: bodies that are worth compressing, and some that get a file of their own"""
+        self.long = long
         self.address, self.rng, self.login = address, rng, (user.encode(), password.encode())
         self.tls = ssl.create_default_context(cafile=cafile)
         self.tls.check_hostname = False
@@ -507,6 +512,8 @@ class World:
             items.append("BODY[TEXT]")
         elif self.rng.random() < .2:
             items.append("BODY.PEEK[HEADER.FIELDS (SUBJECT)]")
+        if self.rng.random() < .2:
+            items += self.some(("BODY.PEEK[]", "BINARY.PEEK[1]", "BINARY.SIZE[1]", self.part()), 2)
         text = f"{'UID ' * by_uid}FETCH {text} ({' '.join(items)})"
         took, since = {"asked": True}, None
         if conditional:
@@ -535,14 +542,31 @@ class World:
         for uid in asked:
             values = got.get(seqs[uid], {})
             for item in items:
-                item = re.sub(r"^BODY.PEEK", "BODY", item)
+                item = re.sub(r"^(BODY|BINARY)\.PEEK", r"\1", item)
+                item = re.sub(r"<(\d+)\.\d+>$", r"<\1>", item)
                 want(item in values, "FETCH without", item, uid, values)
             want(not by_uid or "UID" in values, "UID FETCH without UID")
             if "BODY[HEADER.FIELDS (SUBJECT)]" in values:
                 subject = c.folder.messages[uid].subject
                 want(values["BODY[HEADER.FIELDS (SUBJECT)]"] == f"Subject: {subject}\r\n\r\n", values)
+            self.content(c.folder.messages[uid], items, values)
         gone = set(took.get("earlier", []))
         want(not gone & set(c.folder.messages) and not gone & view, "VANISHED (EARLIER)", gone)
+
+    def part(self):
+        at, most = (200000, 100000) if self.long and self.rng.random() < .1 else (3000, 2000)
+        return f"BODY.PEEK[TEXT]<{self.rng.randint(0, at)}.{self.rng.randint(1, most)}>"
+
+    def content(self, message, items, values):
+        text, body = message.text, message.body()
+        for item, value in (("BODY[]", text), ("BODY[TEXT]", body), ("BINARY[1]", body),
+                            ("BINARY.SIZE[1]", str(len(body)))):
+            want(values.get(item, value) == value, item, "of", message.uid, values.get(item), "want", value)
+        for item in items:
+            if m := re.fullmatch(r"BODY\.PEEK\[TEXT\]<(\d+)\.(\d+)>", item):
+                at, n = int(m.group(1)), int(m.group(2))
+                got = values[f"BODY[TEXT]<{at}>"]
+                want(got == body[at:at + n], item, "of", message.uid, got, "want", body[at:at + n])
 
     # --- SEARCH
     def key(self, c, depth=0):
@@ -559,10 +583,13 @@ class World:
                 return "KEYWORD " + word, lambda m, n: word in m.flags
             return "UNKEYWORD " + word, lambda m, n: word not in m.flags
         if r < .5:
-            size = self.rng.randint(150, 450)
+            size = self.rng.randint(150, 4000 if self.long else 450)
             if self.rng.random() < .5:
                 return f"LARGER {size}", lambda m, n: m.size > size
             return f"SMALLER {size}", lambda m, n: m.size < size
+        if r < .53:
+            word = f"m{self.rng.randint(max(1, self.serial - 100), self.serial + 1)}."
+            return f"BODY {word}", lambda m, n: word in m.body()
         if r < .6:
             digit = str(self.rng.randint(0, 9))
             return f"SUBJECT {digit}", lambda m, n: digit in m.subject
@@ -685,7 +712,7 @@ class World:
             return
         to = self.folders[name]
         first = to.uidnext
-        copied = [(set(m.flags), m.subject, m.size, m.head, m.email) for m in (c.folder.messages[u] for u in live)]
+        copied = [(set(m.flags), m.subject, m.text, m.head, m.email) for m in (c.folder.messages[u] for u in live)]
         for args in copied:
             to.add(*args)
         if moves:
@@ -729,6 +756,14 @@ class World:
             text += f"{name}: {' '.join(f'<{r}>' for r in head.references)}\r\n"
         return text
 
+    def body(self):
+        """Text in which SEARCH can find its message; its length is random."""
+        n, r = self.rng.randint(0, 90), self.rng.random()
+        if self.long and r < .6:
+            n = self.rng.randint(400, 5000) if r < .585 else self.rng.randint(120000, 200000)
+        line = f"m{self.serial}. {self.rng.getrandbits(64):x}\r\n"
+        return (line * (n // len(line) + 1))[:n].rstrip("\r")
+
     def do_append(self, c):
         folder = self.folders[self.target()]
         text, literals, many = f"APPEND {folder.name} ", [], self.rng.choice((1, 1, 1, 2, 3))
@@ -736,14 +771,14 @@ class World:
         for i in range(many):
             self.serial += 1
             flags, subject, head = self.flags(2), self.subject(), self.head()
-            body = f"Subject: {subject}\r\n{self.header(head)}\r\n{'x' * self.rng.randint(0, 90)}".encode()
-            folder.add(flags, subject, len(body), head)
+            whole = f"Subject: {subject}\r\n{self.header(head)}\r\n{self.body()}"
+            folder.add(flags, subject, whole, head)
             words = f"({' '.join(flags)}) \"{date_text(head.arrival, '%d-%b-%Y')}\" "
             if i == 0:
                 text += words
             else:
                 literals[-1] = (literals[-1][0], b" " + words.encode())
-            literals.append((body, b""))
+            literals.append((whole.encode(), b""))
         _, tagged = c.command(text, literals=literals)
         code = re.search(r"\[APPENDUID (\d+) (\S+)\]", tagged)
         want(code and numbers(code.group(2)) == list(range(first, first + many)), tagged, first, many)
