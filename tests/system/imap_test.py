@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: ISC
 """IMAP with curl, mutt and Python's imaplib; TLS verified against the instance's own CA."""
+import base64
+import glob
 import imaplib
 import json
 import ssl
@@ -205,6 +207,37 @@ def test_idle_tells_new_mail(m):
     c.logout()
 
 
+def test_idle_tells_what_another_session_does(m):
+    """Each change is told without being asked for; the time is printed (`make bench` has a figure)."""
+    a, b = login(m), login(m)
+    a.select("Drafts")
+    b.select("Drafts")
+    b.sock.settimeout(60 * SLOW)
+    b.send(b"x1 IDLE\r\n")
+    assert b.readline().startswith(b"+")
+    times = []
+
+    def told(pattern, change, *words):
+        began = time.monotonic()
+        assert change(*words)[0] == "OK"
+        while not re.match(pattern, line := b.readline()):
+            assert line, "connection ended"
+        times.append(time.monotonic() - began)
+
+    for n in range(1, 11):
+        told(rb"\* 1 EXISTS", a.append, "Drafts", None, None, b"Subject: a\r\n\r\nb\r\n")
+        told(rb"\* 1 FETCH .*\\Flagged", a.store, "1", "+FLAGS.SILENT", "(\\Flagged)")
+        told(rb"\* 1 FETCH .*\\Deleted", a.store, "1", "+FLAGS.SILENT", "(\\Deleted)")
+        told(rb"\* 1 EXPUNGE", a.expunge)
+    times.sort()
+    print(f"#! IDLE: told after {times[len(times) // 2] * 1000:.1f} ms, at most {times[-1] * 1000:.1f} ms "
+          "from the command of another session on")
+    b.send(b"DONE\r\n")
+    assert b.readline().startswith(b"x1 OK")
+    a.logout()
+    b.logout()
+
+
 def test_two_sessions_see_each_other(m):
     a, b = login(m), login(m)
     a.select("INBOX")
@@ -254,6 +287,33 @@ def test_other_mailboxes_are_out_of_reach(m):
                  "a//b", "INBOX/../../x"):
         assert c.select(f'"{name}"')[0] == "NO", name
     c.logout()
+
+
+def test_binary_of_compressed_messages(m):
+    """BINARY counts in what was decoded, whatever stands on the disk; in small and in large messages."""
+    m.cli("config", "set", "mailbox.compress", "yes")
+    m.cli("reload")
+    user = "packed@" + DOMAIN
+    m.add_user(user)
+    c = m.imap(user)
+    for size in (3000, 400000):
+        data = b"0123456789\0\n\xff" * (size // 13)
+        text = MIME.replace("AAECAw==\r\n", base64.encodebytes(data).decode().replace("\n", "\r\n"))
+        assert c.append("INBOX", None, None, ("Subject: x\r\n" + text).encode())[0] == "OK"
+    (own,) = [f for f in glob.glob(m.folder + "/mail/*/*.seg") if b"\x28\xb5\x2f\xfd" in open(f, "rb").read()]
+    assert glob.glob(os.path.dirname(own) + "/*.big"), "the large one has a file of its own"
+    c.select("INBOX")
+    for number, size in (("1", 3000), ("2", 400000)):
+        data = b"0123456789\0\n\xff" * (size // 13)
+        line = c.fetch(number, "(BINARY.SIZE[2] BINARY.SIZE[1] RFC822.SIZE)")[1][0]
+        assert b"BINARY.SIZE[2] %d BINARY.SIZE[1] 10 " % len(data) in line, line
+        head, got = c.fetch(number, "(BINARY.PEEK[2])")[1][0]
+        assert got == data and b"BINARY[2] ~{" in head, (head, len(got), len(data))
+        for at, n in ((0, 1), (11, 30), (len(data) - 5, 100), (len(data) // 2, 1000)):
+            assert c.fetch(number, f"(BINARY.PEEK[2]<{at}.{n}>)")[1][0][1] == data[at:at + n], (at, n)
+    c.logout()
+    m.cli("config", "set", "mailbox.compress", "no")
+    m.cli("reload")
 
 
 def capabilities(c):

@@ -65,6 +65,13 @@ def usage_if_served(m, user):
         return None
 
 
+def size_of(m, user):
+    c = m.imap(user)
+    answer = c.status("INBOX", "(SIZE)")[1][0].decode()
+    c.logout()
+    return int(re.search(r"SIZE (\d+)", answer).group(1))
+
+
 def test_refused_at_rcpt(m):
     assert rcpt(m, BOB)[0] == 250
     m.cli("alias", "add", "team@" + DOMAIN, BOB, ANN)
@@ -79,6 +86,25 @@ def test_refused_at_rcpt(m):
     m.send(message("by alias"), ("bobby@" + DOMAIN,))
     m.wait_count(3, BOB)
     assert usage(m, BOB) == '"Mailbox" (MESSAGE 3 2)'
+    empty(m, BOB)
+    wait_code(rcpt, m, BOB, 250)
+    wait_code(submitted, m, BOB, 250)
+
+
+def test_refused_by_bytes(m):
+    """By size alone, on both ports, from the message on that reaches the limit."""
+    m.cli("user", "quota", BOB, "8K", "none")
+    sent = held = 0
+    while held < 8192:
+        assert rcpt(m, BOB)[0] == 250, held
+        m.send(message(f"sized {sent}", "x" * 1000 + "\r\n"), (BOB,))
+        sent += 1
+        m.wait_count(sent, BOB)
+        held = size_of(m, BOB)
+    wait_code(rcpt, m, BOB, 452)
+    wait_code(submitted, m, BOB, 452)
+    assert rcpt(m, BOB)[1].startswith(b"4.2.2 ") and sent < 9, (rcpt(m, BOB), sent)
+    assert usage(m, BOB) == f'"Mailbox" (STORAGE {-(-held // 1024)} 8)'
     empty(m, BOB)
     wait_code(rcpt, m, BOB, 250)
     wait_code(submitted, m, BOB, 250)
