@@ -18,6 +18,7 @@ POSTERN_BASE, DOVECOT_PORTS = 34000, {"mdbox": (34243, 34943), "Maildir": (34244
 NEEDLE, NEEDLE_EVERY = "quartzphlox", 2500
 SMALL, LARGE = 10000, 100000
 IDLE_MANY, IDLE_USERS, IDLE_ONE_USER = 10000, 500, 1000
+HEARD_ROUNDS = 1000
 # Dovecot's login processes hold the TLS of one connection each, 100 at most.
 IDLE_PROBE = 50
 DURABLE_SECONDS, DURABLE_SLICE = 2, 0.1
@@ -397,6 +398,24 @@ def notified(server, n, clients):
     return {f"{clients} IDLE clients of one user notified (s)": seconds}
 
 
+def heard(server, n, rounds):
+    """An idle session hears of another one's STORE: from its sending until the FETCH has come."""
+    idle, writer, took = Client(server.port, box(n)), Client(server.port, box(n)), []
+    for c in (idle, writer):
+        c.run("SELECT INBOX")
+    idle.send("IDLE")
+    idle.until(b"+ ")
+    for i in range(rounds):
+        began = time.monotonic()
+        tag = writer.send(f"STORE {i // 2 + 1} {'+-'[i % 2]}FLAGS.SILENT (\\Flagged)")
+        idle.until(b" FETCH ")
+        took.append((time.monotonic() - began) * 1000)
+        writer.finish(tag)
+    for c in (idle, writer):
+        c.close()
+    return {"IDLE, another session's STORE is heard of, 99th percentile (ms)": sorted(took)[rounds * 99 // 100]}
+
+
 def idle_many(server, connections, users):
     names = [f"idle{i}@{DOMAIN}" for i in range(users)]
     for name in names:
@@ -490,6 +509,7 @@ def measure_alone(table, server, quick, parts):
         table.add("postern", index_memory(server, server.sizes))
     if "notified" in parts:
         table.add("postern", notified(server, min(server.sizes), IDLE_ONE_USER // part))
+        table.add("postern", heard(server, min(server.sizes), HEARD_ROUNDS // part))
     if "crowd" in parts:
         table.add("postern", idle_many(server, IDLE_MANY // part, IDLE_USERS // part))
 
