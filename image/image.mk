@@ -4,7 +4,7 @@ KERNEL ?= own
 
 .PHONY: image check-image
 image:
-	$(NEED) build run image
+	$(NEED) build run image $(if $(filter own,$(KERNEL)),kernel)
 	@$(MAKE) -s --no-print-directory $(PARALLEL) progs
 	@image/build $(KERNEL)
 
