@@ -34,8 +34,9 @@ ask(const char *prompt, struct buf *out)
 		return -1;
 	quiet = old;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	fprintf(stderr, "%s", prompt);
+	/* In this order: what is typed behind the prompt is never thrown away. */
 	tcsetattr(0, TCSAFLUSH, &quiet);
+	fprintf(stderr, "%s", prompt);
 	r = read_line(out);
 	tcsetattr(0, TCSAFLUSH, &old);
 	fprintf(stderr, "\n");
