@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* MULTIAPPEND, BINARY, UTF8=ACCEPT, PREVIEW. */
+/* APPEND, MULTIAPPEND, BINARY, UTF8=ACCEPT, PREVIEW. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +8,65 @@
 
 #include "imap/limits.h"
 #include "imap/test_client.h"
+
+static void
+test_append(void **state)
+{
+	struct client c;
+
+	(void)state;
+	for (size_t step = 0; step < 40; step++) {
+		memory_init(&mem);
+		open_client(&c);
+		c.step = step;
+		say(&c, "a APPEND Drafts (\\Seen Foo) \"17-Jul-1996 02:44:25 -0700\" {10}\r\n");
+		assert_string_equal(got(&c), "+ Ready for the literal\r\n");
+		say(&c, "Subject: x");
+		assert_string_equal(got(&c), "");
+		say(&c, "\r\n");
+		assert_string_equal(got(&c), "a OK [APPENDUID 2 1] Message stored\r\n");
+		EXPECT(&c, "b append {6+}\r\nDrafts {6+}\r\na{9}\r\n\r\n",
+		    "b OK [APPENDUID 2 2] Message stored\r\n");
+		EXPECT(&c, "c append nowhere {5+}\r\nb nop\r\n",
+		    "c NO [TRYCREATE] No such folder\r\n");
+		EXPECT(&c, "c append nowhere {5}\r\n", "c NO [TRYCREATE] No such folder\r\n");
+		EXPECT(&c, "c append Drafts {0+}\r\n\r\n", "c NO The message is empty\r\n");
+		EXPECT(&c, "c append Drafts (\\Seen {5+}\r\nb nop\r\n",
+		    "c BAD Missing or invalid argument\r\n");
+		EXPECT(&c, "c append Drafts {2000000}\r\n",
+		    "c NO [OVERQUOTA] The mailbox is full\r\n");
+		EXPECT(&c, "c append Drafts {3+}\r\nabc def\r\n",
+		    "c BAD Unexpected text behind the message\r\n");
+		EXPECT(&c, "c append Drafts\r\n", "c BAD Missing message\r\n");
+		EXPECT(&c, "c examine Drafts\r\nd fetch 1:* (flags internaldate body[])\r\n",
+		    "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft Foo)\r\n"
+		    "* OK [PERMANENTFLAGS ()] No permanent flags\r\n* 2 EXISTS\r\n* 2 RECENT\r\n"
+		    "* OK [UNSEEN 2] First unseen message\r\n* OK [UIDVALIDITY 2] UIDs are valid\r\n"
+		    "* OK [UIDNEXT 3] Next UID\r\n"
+		    "* OK [MAILBOXID (F2)] Id of the folder\r\n* OK [HIGHESTMODSEQ 2] Highest\r\n"
+		    "c OK [READ-ONLY] Folder selected\r\n"
+		    "* 1 FETCH (FLAGS (\\Seen \\Recent Foo) INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" "
+		    "BODY[] {10}\r\nSubject: x)\r\n"
+		    "* 2 FETCH (FLAGS (\\Recent) INTERNALDATE \" 9-Sep-2001 01:46:40 +0000\" BODY[] "
+		    "{6}\r\na{9}\r\n)\r\nd OK Messages fetched\r\n");
+		done(&c);
+	}
+}
+
+static void
+test_append_nul(void **state)
+{
+	static const char bytes[] = "a append INBOX {3+}\r\na\0b\r\nb noop\r\n";
+	struct client c;
+
+	(void)state;
+	memory_init(&mem);
+	open_client(&c);
+	feed(&c, bytes, sizeof(bytes) - 1);
+	assert_string_equal(
+	    got(&c), "a NO [UNKNOWN-CTE] The message contains a NUL byte\r\nb OK Done\r\n");
+	done(&c);
+}
 
 static void
 test_multiappend(void **state)
@@ -243,6 +302,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_append),
+		cmocka_unit_test(test_append_nul),
 		cmocka_unit_test(test_multiappend),
 		cmocka_unit_test(test_multiappend_refused),
 		cmocka_unit_test(test_utf8_names),

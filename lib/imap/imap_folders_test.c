@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LIST, STATUS and CREATE with their extensions. */
+/* Folders: LIST, STATUS, CREATE and others with their extensions. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +8,88 @@
 
 #include "imap/limits.h"
 #include "imap/test_client.h"
+
+static void
+test_folders(void **state)
+{
+	struct client c;
+
+	(void)state;
+	memory_init(&mem);
+	open_client(&c);
+	EXPECT(&c, "a LIST \"\" \"\"\r\n",
+	    "* LIST (\\Noselect) \"/\" \"\"\r\na OK Folders listed\r\n");
+	EXPECT(&c, "a create Work/M&APw-ller/\r\n", "a OK [MAILBOXID (F8)] Folder created\r\n");
+	EXPECT(&c, "a create work//x\r\n", "a NO [CANNOT] Empty level in folder name\r\n");
+	EXPECT(&c, "a create ../x&AA-\r\n",
+	    "a NO [CANNOT] Folder name is not valid modified UTF-7\r\n");
+	EXPECT(&c, "a create INBOX\r\n", "a NO [ALREADYEXISTS] A folder with this name exists\r\n");
+	EXPECT(&c, "a list \"\" %\r\n",
+	    "* LIST (\\HasNoChildren \\Archive) \"/\" \"Archive\"\r\n"
+	    "* LIST (\\HasNoChildren \\Drafts) \"/\" \"Drafts\"\r\n"
+	    "* LIST (\\HasNoChildren) \"/\" \"INBOX\"\r\n"
+	    "* LIST (\\HasNoChildren \\Junk) \"/\" \"Junk\"\r\n"
+	    "* LIST (\\HasNoChildren \\Sent) \"/\" \"Sent\"\r\n"
+	    "* LIST (\\HasNoChildren \\Trash) \"/\" \"Trash\"\r\n"
+	    "* LIST (\\HasChildren) \"/\" \"Work\"\r\na OK Folders listed\r\n");
+	EXPECT(&c, "a list Work/ %\r\n",
+	    "* LIST (\\HasNoChildren) \"/\" \"Work/M&APw-ller\"\r\na OK Folders listed\r\n");
+	EXPECT(&c, "a list \"\" inbo%\r\n",
+	    "* LIST (\\HasNoChildren) \"/\" \"INBOX\"\r\na OK Folders listed\r\n");
+	EXPECT(&c, "a delete Work\r\n", "a NO [HASCHILDREN] There are folders below this one\r\n");
+	EXPECT(&c, "a subscribe Old/Gone\r\nb subscribe Old/Other/X\r\n",
+	    "a OK Subscribed\r\nb OK Subscribed\r\n");
+	EXPECT(&c, "a unsubscribe Trash\r\n", "a OK Unsubscribed\r\n");
+	EXPECT(&c, "a lsub \"\" %\r\n",
+	    "* LSUB () \"/\" \"Archive\"\r\n* LSUB () \"/\" \"Drafts\"\r\n* LSUB () \"/\" \"INBOX\"\r\n"
+	    "* LSUB () \"/\" \"Junk\"\r\n* LSUB (\\Noselect) \"/\" \"Old\"\r\n* LSUB () \"/\" \"Sent\"\r\n"
+	    "a OK Folders listed\r\n");
+	EXPECT(&c, "a unsubscribe Old/Other/X\r\n", "a OK Unsubscribed\r\n");
+	/* what Thunderbird sends */
+	EXPECT(&c, "a LIST (SUBSCRIBED) \"\" \"*\" RETURN (SPECIAL-USE)\r\n",
+	    "* LIST (\\Subscribed \\HasNoChildren \\Archive) \"/\" \"Archive\"\r\n"
+	    "* LIST (\\Subscribed \\HasNoChildren \\Drafts) \"/\" \"Drafts\"\r\n"
+	    "* LIST (\\Subscribed \\HasNoChildren) \"/\" \"INBOX\"\r\n"
+	    "* LIST (\\Subscribed \\HasNoChildren \\Junk) \"/\" \"Junk\"\r\n"
+	    "* LIST (\\Subscribed \\NonExistent \\HasNoChildren) \"/\" \"Old/Gone\"\r\n"
+	    "* LIST (\\Subscribed \\HasNoChildren \\Sent) \"/\" \"Sent\"\r\na OK Folders listed\r\n");
+	EXPECT(&c, "a LIST (SUBSCRIBED RECURSIVEMATCH) \"\" (\"O%\" Se*) RETURN (CHILDREN)\r\n",
+	    "* LIST (\\NonExistent \\HasNoChildren) \"/\" \"Old\" (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n"
+	    "* LIST (\\Subscribed \\HasNoChildren \\Sent) \"/\" \"Sent\"\r\na OK Folders listed\r\n");
+	EXPECT(&c, "a LIST (SPECIAL-USE) \"\" T*\r\n",
+	    "* LIST (\\HasNoChildren \\Trash) \"/\" \"Trash\"\r\na OK Folders listed\r\n");
+	EXPECT(&c, "a rename Work Play\r\n", "a OK Folder renamed\r\n");
+	EXPECT(&c, "a rename Play Play/x\r\n",
+	    "a NO [CANNOT] A folder cannot be moved below itself\r\n");
+	EXPECT(&c, "a list \"\" P*\r\n",
+	    "* LIST (\\HasChildren) \"/\" \"Play\"\r\n* LIST (\\HasNoChildren) \"/\" "
+	    "\"Play/M&APw-ller\"\r\na OK Folders listed\r\n");
+	EXPECT(&c, "a delete inbox\r\n", "a NO [CANNOT] INBOX cannot be deleted\r\n");
+	done(&c);
+}
+
+static void
+test_delete_selected(void **state)
+{
+	struct client a, b;
+
+	(void)state;
+	memory_init(&mem);
+	open_client(&a);
+	open_client(&b);
+	say(&a, "a create x\r\nb select x\r\n");
+	say(&b, "a select x\r\nb idle\r\n");
+	got(&a);
+	got(&b);
+	EXPECT(&a, "a delete x\r\nb check\r\n",
+	    "a OK Folder deleted\r\nb BAD No folder is selected\r\n");
+	assert_int_equal(b.wakes, 1);
+	run(&b);
+	assert_string_equal(got(&b), "* BYE The selected folder was deleted\r\n");
+	assert_int_equal(b.why, IMAP_RUN_CLOSE);
+	close_client(&b);
+	done(&a);
+}
 
 static void
 test_create_special_use(void **state)
@@ -145,6 +227,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_folders),
+		cmocka_unit_test(test_delete_selected),
 		cmocka_unit_test(test_create_special_use),
 		cmocka_unit_test(test_list_status),
 		cmocka_unit_test(test_status_items),
