@@ -54,6 +54,7 @@ Port {m.imaps_port}
 User {USER}
 Pass "{PASSWORD}"
 SSLType IMAPS
+Timeout 300
 CertificateFile {m.folder}/ca.pem
 AuthMechs PLAIN
 
@@ -74,7 +75,7 @@ Remove Both
 Expunge Both
 SyncState *
 """)
-    return run("mbsync", "-c", config, "-a", env={"HOME": home, "PATH": os.environ["PATH"]})
+    return run("mbsync", "-c", config, "-a", env={"HOME": home, "PATH": os.environ["PATH"]}, timeout=900)
 
 
 def with_flags(path, flags):
