@@ -35,6 +35,7 @@ int admin_explain(struct admin *a);
 int admin_policy(struct admin *a);
 int admin_trace(struct admin *a);
 int admin_backup(struct admin *a);
+int admin_backup_key(struct admin *a);
 int admin_restore(struct admin *a);
 int admin_setup(struct admin *a);
 int admin_update(struct admin *a);

@@ -10,34 +10,39 @@
  * The queue is copied before the mailboxes: what was delivered in between is in both copies, and
  * the mailbox recognises the second delivery ("dedupe-all" makes it remember all). For that the
  * restored queue must not use a number again that only the mailboxes have seen ("renumber").
+ *
+ * Sealed backups: sealed.c.
  */
-#include <dirent.h>
+#include "admin/backup.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "admin/admin.h"
 #include "base/log.h"
-#include "base/xalloc.h"
 
-enum { PASSES_MAX = 20, COPY_CHUNK = 1 << 16 };
+enum { COPY_CHUNK = 1 << 16 };
 
-struct copy {
-	uint64_t files, bytes;
-	bool changed; /* a file came or went during this pass */
-	char error[512];
-};
+int
+copy_fail(struct copy *c, const char *fmt, ...)
+{
+	va_list ap;
 
-static int
+	if (c->error[0] != '\0')
+		return -1;
+	va_start(ap, fmt);
+	vsnprintf(c->error, sizeof(c->error), fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+int
 copy_error(struct copy *c, const char *name)
 {
-	if (c->error[0] == '\0')
-		snprintf(c->error, sizeof(c->error), "%s: %s", name, strerror(errno));
-	return -1;
+	return copy_fail(c, "%s: %s", name, strerror(errno));
 }
 
 static int
@@ -129,8 +134,8 @@ copy_entry(int from, int to, const char *name, struct copy *c)
 	return copy_file(from, to, name, &st, c);
 }
 
-static int
-compare_names(const struct dirent **a, const struct dirent **b)
+int
+backup_compare_names(const struct dirent **a, const struct dirent **b)
 {
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
@@ -140,7 +145,7 @@ static int
 remove_vanished(int from, int to, struct copy *c)
 {
 	struct dirent **list;
-	int n = scandirat(to, ".", &list, NULL, compare_names), r = 0;
+	int n = scandirat(to, ".", &list, NULL, backup_compare_names), r = 0;
 
 	if (n < 0)
 		return copy_error(c, "directory");
@@ -157,9 +162,8 @@ remove_vanished(int from, int to, struct copy *c)
 	return r;
 }
 
-/* What a running instance makes again by itself. */
-static bool
-not_copied(const char *name)
+bool
+backup_leaves_out(const char *name)
 {
 	static const char *const names[] = { ".", "..", "lock", "reserve", "index", "unpacked" };
 
@@ -174,14 +178,14 @@ static int
 copy_directory(int from, int to, struct copy *c)
 {
 	struct dirent **list;
-	int n = scandirat(from, ".", &list, NULL, compare_names), r = 0;
+	int n = scandirat(from, ".", &list, NULL, backup_compare_names), r = 0;
 
 	if (n < 0)
 		return copy_error(c, "directory");
 	for (int i = 0; i < n; i++) {
 		const char *name = list[i]->d_name;
 
-		if (r == 0 && !not_copied(name))
+		if (r == 0 && !backup_leaves_out(name))
 			r = copy_entry(from, to, name, c);
 		free(list[i]);
 	}
@@ -201,7 +205,7 @@ copy_part(int from, int to, const char *name, struct copy *c)
 
 	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : copy_error(c, name);
-	for (int pass = 0; pass < PASSES_MAX; pass++) {
+	for (int pass = 0; pass < BACKUP_PASSES_MAX; pass++) {
 		c->changed = false;
 		if (copy_entry(from, to, name, c) < 0)
 			return -1;
@@ -223,13 +227,28 @@ write_row(void *arg, struct str cells)
 		fprintf(arg, "%.*s %.*s\n", STRF(key), STRF(value));
 }
 
-/* The accounts as the running instance exports them, where it reads them again after a restore. */
-static int
-export_accounts(struct admin *a, int to, struct copy *c, struct buf *message)
+int
+backup_export_accounts(struct admin *a, FILE *f, struct copy *c)
 {
+	struct buf message;
 	enum ipc_result result;
+
+	buf_init(&message, 4096);
+	result = admin_call(a->dir, CMD_accounts_export, 0, NULL, STR(""), write_row, f, &message);
+	if (result != IPC_OK)
+		copy_fail(c, "%.*s", (int)buf_len(&message), (const char *)buf_data(&message));
+	buf_free(&message);
+	if (result == IPC_OK && fflush(f) != 0)
+		return copy_error(c, "accounts");
+	return result == IPC_OK ? 0 : -1;
+}
+
+/* Where a restored instance reads them again. */
+static int
+copy_accounts(struct admin *a, int to, struct copy *c)
+{
 	FILE *f = NULL;
-	int dir, fd = -1, r = 0;
+	int dir, fd = -1, r;
 
 	if (mkdirat(to, "accounts", 0700) < 0)
 		return copy_error(c, "accounts");
@@ -238,14 +257,9 @@ export_accounts(struct admin *a, int to, struct copy *c, struct buf *message)
 		fd = openat(dir, "import", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0 || (f = fdopen(fd, "w")) == NULL)
 		return copy_error(c, "accounts/import");
-	result = admin_call(a->dir, CMD_accounts_export, 0, NULL, STR(""), write_row, f, message);
-	if (result != IPC_OK) {
-		snprintf(c->error, sizeof(c->error), "%.*s", (int)buf_len(message),
-		    (const char *)buf_data(message));
-		r = -1;
-	} else if (fflush(f) != 0 || fsync(fd) < 0 || fsync(dir) < 0) {
+	r = backup_export_accounts(a, f, c);
+	if (r == 0 && (fsync(fd) < 0 || fsync(dir) < 0))
 		r = copy_error(c, "accounts/import");
-	}
 	fclose(f);
 	close(dir);
 	return r;
@@ -283,7 +297,7 @@ mark_mailboxes(int to, struct copy *c)
 
 	if (mail < 0)
 		return errno == ENOENT ? 0 : copy_error(c, "mail");
-	if ((n = scandirat(mail, ".", &list, NULL, compare_names)) < 0)
+	if ((n = scandirat(mail, ".", &list, NULL, backup_compare_names)) < 0)
 		n = 0;
 	for (int i = 0; i < n; i++) {
 		if (r == 0 && list[i]->d_name[0] != '.')
@@ -295,9 +309,14 @@ mark_mailboxes(int to, struct copy *c)
 	return r;
 }
 
-/* An empty directory for the copy; -1 with the reason in c. */
-static int
-open_empty(const char *path, struct copy *c)
+int
+backup_mark_restored(int to, struct copy *c)
+{
+	return mark_mailboxes(to, c) < 0 ? -1 : mark_below(to, "queue", "renumber", c);
+}
+
+int
+backup_open_empty(const char *path, struct copy *c)
 {
 	struct dirent **list;
 	int fd, n;
@@ -318,11 +337,11 @@ open_empty(const char *path, struct copy *c)
 	return fd;
 }
 
-static int
-finish(struct admin *a, const struct copy *c, int r, const char *what)
+int
+backup_finish(struct admin *a, const struct copy *c, int r, const char *what)
 {
 	struct output *o = output_new(a->command, a->json);
-	char text[600];
+	char text[BACKUP_ERROR_MAX + 64];
 
 	if (r < 0)
 		snprintf(text, sizeof(text), "%s failed: %s", what, c->error);
@@ -344,46 +363,63 @@ copy_parts(int from, int to, const char *const names[], size_t n, struct copy *c
 	return 0;
 }
 
-int
-admin_backup(struct admin *a)
+static int
+backup_into_directory(struct admin *a, const char *target)
 {
 	struct copy c = { 0 };
-	struct buf message;
 	int from = open(a->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), to = -1, r = -1;
 
-	buf_init(&message, 4096);
 	if (from < 0)
 		copy_error(&c, a->dir);
-	else if ((to = open_empty(a->argv[0], &c)) >= 0 &&
+	else if ((to = backup_open_empty(target, &c)) >= 0 &&
 		 copy_parts(from, to, before_accounts, 3, &c) == 0 &&
-		 export_accounts(a, to, &c, &message) == 0 &&
-		 copy_parts(from, to, after_accounts, 2, &c) == 0)
-		r = fsync(to) < 0 ? copy_error(&c, a->argv[0]) : 0;
+		 copy_accounts(a, to, &c) == 0 && copy_parts(from, to, after_accounts, 2, &c) == 0)
+		r = fsync(to) < 0 ? copy_error(&c, target) : 0;
 	if (from >= 0)
 		close(from);
 	if (to >= 0)
 		close(to);
-	buf_free(&message);
-	return finish(a, &c, r, "Backup");
+	return backup_finish(a, &c, r, "Backup");
 }
 
-int
-admin_restore(struct admin *a)
+static int
+restore_from_directory(struct admin *a, const char *source)
 {
 	static const char *const rest[] = { "ca.pem", "keys", "accounts", "queue", "mail",
 		"postern.conf" };
 	struct copy c = { 0 };
-	int from = open(a->argv[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC), to = -1, r = -1;
+	int from = open(source, O_RDONLY | O_DIRECTORY | O_CLOEXEC), to = -1, r = -1;
 
 	if (from < 0 || faccessat(from, "postern.conf", F_OK, 0) < 0)
-		copy_error(&c, a->argv[0]);
-	else if ((to = open_empty(a->dir, &c)) >= 0 && fchmod(to, 0755) == 0 &&
-		 copy_parts(from, to, rest, 6, &c) == 0 && mark_mailboxes(to, &c) == 0 &&
-		 mark_below(to, "queue", "renumber", &c) == 0)
+		copy_error(&c, source);
+	else if ((to = backup_open_empty(a->dir, &c)) >= 0 && fchmod(to, 0755) == 0 &&
+		 copy_parts(from, to, rest, 6, &c) == 0 && backup_mark_restored(to, &c) == 0)
 		r = fsync(to) < 0 ? copy_error(&c, a->dir) : 0;
 	if (from >= 0)
 		close(from);
 	if (to >= 0)
 		close(to);
-	return finish(a, &c, r, "Restore");
+	return backup_finish(a, &c, r, "Restore");
+}
+
+int
+admin_backup(struct admin *a)
+{
+	struct command_line line;
+
+	if (command_parse(a->command, a->argc, (const char *const *)a->argv, &line) < 0)
+		return EXIT_FATAL;
+	return sealed_wanted(&line) ? sealed_backup(a, &line)
+				    : backup_into_directory(a, line.args[0]);
+}
+
+int
+admin_restore(struct admin *a)
+{
+	struct command_line line;
+
+	if (command_parse(a->command, a->argc, (const char *const *)a->argv, &line) < 0)
+		return EXIT_FATAL;
+	return sealed_wanted(&line) ? sealed_restore(a, &line)
+				    : restore_from_directory(a, line.args[0]);
 }

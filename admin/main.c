@@ -21,6 +21,7 @@ static const struct {
 	{ CMD_policy, admin_policy },
 	{ CMD_trace, admin_trace },
 	{ CMD_setup, admin_setup },
+	{ CMD_backup_key, admin_backup_key },
 	{ CMD_backup, admin_backup },
 	{ CMD_update, admin_update },
 	{ CMD_update_confirm, admin_update_confirm },

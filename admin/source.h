@@ -10,7 +10,9 @@
 #include "command/command.h"
 #include "http/http.h"
 
-enum { SOURCE_PIECE = 1 << 20 /* memory for it is there on the smallest appliance */ };
+enum {
+	SOURCE_PIECE = 1 << 20, /* memory for it is there on the smallest appliance */
+};
 
 #define SOURCE_CA "/etc/ssl/certs/ca-certificates.crt"
 

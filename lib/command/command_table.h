@@ -120,11 +120,13 @@ COMMAND(mailbox_rebuild, "mailbox rebuild", accounts, "ADDRESS", NOSECRET,
     "what,name,read,damaged,detail",
     "Make the index of a mailbox anew from its journal; UIDs, flags and MODSEQs stay as they are.")
 
-COMMAND(backup, "backup", local, "DIRECTORY", NOSECRET, "",
-    "Copy the running instance into an empty directory.")
-COMMAND(restore, "restore", local, "DIRECTORY", NOSECRET, "",
-    "Make an instance from a backup; UIDs, passwords and keys stay as they were.")
 /* The longer words first: the first row that fits is taken. */
+COMMAND(backup_key, "backup key", local, "FILE", NOSECRET, "",
+    "Make a new key file for sealed backups.")
+COMMAND(backup, "backup", local, "TARGET [--SEAL] [--SERVER]", NOSECRET, "",
+    "Copy the running instance into an empty directory; with --key or --passphrase sealed, into a directory or to an https:// address, in place of its last backup there.")
+COMMAND(restore, "restore", local, "TARGET [--SEAL] [--SERVER]", NOSECRET, "",
+    "Make an instance from a backup; UIDs, passwords and keys stay as they were.")
 COMMAND(update_confirm, "update confirm", local, "[--MACHINE] [--WAIT]", NOSECRET, "service,address,port,answer",
     "Appliance: ask the own services; when all answer, the running system is kept for the next boots.")
 COMMAND(update, "update", local, "FILE [--UPDATE] [--MACHINE] [--SERVER]", NOSECRET, "",

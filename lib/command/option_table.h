@@ -27,6 +27,8 @@ COMMAND_OPTION(keys, UPDATE, "keys", "FILE", "Public keys of those who may sign 
 COMMAND_OPTION(machine, MACHINE, "machine", "FILE", "What tells the slots of this machine; /run/postern/slot.")
 COMMAND_OPTION(ca, SERVER, "ca", "FILE", "Certificates of those who may vouch for an HTTPS server; /etc/ssl/certs/ca-certificates.crt.")
 COMMAND_OPTION(login, SERVER, "login", "FILE", "What an HTTPS server asks for: name:password in the first line of a file.")
+COMMAND_OPTION(key, SEAL, "key", "FILE", "Seal with the key in this file, made by: postern backup key FILE.")
+COMMAND_OPTION(passphrase, SEAL, "passphrase", "", "Seal with a passphrase, which is asked for or read as one line from standard input.")
 COMMAND_OPTION(wait, WAIT, "wait", "SECONDS", "How long to wait until all answer; 60.")
 COMMAND_OPTION(answers, SETUP, "answers", "FILE", "Take the answers from a file instead of asking: lines of name=value.")
 COMMAND_OPTION(save, SETUP, "save", "FILE", "Ask, and only write the answers to a new file that others cannot read.")

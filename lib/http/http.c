@@ -18,7 +18,7 @@
 #include "base/xalloc.h"
 #include "tls/tls_client.h"
 
-enum { STATUS_PART = 206, STATUS_BUSY = 429 };
+enum { STATUS_PART = 206, STATUS_BUSY = 429, STATUS_FULL = 507 };
 
 struct http_client {
 	struct event_base *base;
@@ -156,7 +156,7 @@ tell_connection(struct talk *t, const char *otherwise)
 	const char *why =
 	    tls_session_error(t->ssl, bufferevent_get_openssl_error(t->bev), &certificate);
 
-	if (why[0] != '\0' && t->a->status == 0)
+	if (why[0] != '\0')
 		end(t, certificate ? HTTP_REFUSED : HTTP_AGAIN, "%s%s",
 		    certificate ? "its certificate is not good: " : "", why);
 	else
@@ -440,7 +440,7 @@ http_status_text(int status, char out[HTTP_ERROR_MAX])
 		what = " (there is nothing of that name)";
 	else if (status == 405)
 		what = " (it does not take files)";
-	else if (status == 413 || status == 507)
+	else if (status == 413 || status == STATUS_FULL)
 		what = " (it has no room)";
 	else if (is_redirection(status))
 		what = " (what is wanted is at another address)";

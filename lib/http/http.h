@@ -20,8 +20,8 @@ enum {
 	HTTP_HEADER_MAX = 16384,   /* of an answer: some servers set many fields */
 	HTTP_REDIRECTS_MAX = 5,    /* more are a circle */
 	HTTP_IDLE_MS = 30 * 1000,  /* no byte of the answer for so long */
-	HTTP_WHOLE_MS = 60 * 1000, /* one request, and for its content: */
-	HTTP_BYTES_PER_S = 4096,   /* the slowest line that is still used */
+	HTTP_WHOLE_MS = 60 * 1000, /* one request without its content */
+	HTTP_BYTES_PER_S = 4096,   /* of content: the slowest line that is still used */
 	HTTP_TRIES = 5,            /* http_ask_patiently: at once, then after 1, 2, 4 seconds */
 	HTTP_LOGIN_MAX = 512,      /* name and password */
 	HTTP_ERROR_MAX = 512,
@@ -69,7 +69,7 @@ void http_client_free(struct http_client **c);
 /* answer is initialised here and freed by http_answer_free in any case. */
 enum http_result http_ask(
     struct http_client *c, const struct http_ask *ask, struct http_answer *answer);
-/* The same, again while it is HTTP_AGAIN or the server says that it is busy (5xx, 429). */
+/* The same, again while it is HTTP_AGAIN or the server says that it is busy (5xx but 507, 429). */
 enum http_result http_ask_patiently(
     struct http_client *c, const struct http_ask *ask, struct http_answer *answer);
 void http_answer_free(struct http_answer *answer);

@@ -123,7 +123,7 @@ tls_session_error(const SSL *ssl, unsigned long code, bool *certificate)
 	*certificate = verified != X509_V_OK;
 	if (*certificate)
 		return X509_verify_cert_error_string(verified);
-	return why != NULL ? why : "";
+	return why != NULL && ERR_GET_REASON(code) != SSL_R_UNEXPECTED_EOF_WHILE_READING ? why : "";
 }
 
 enum tls_start

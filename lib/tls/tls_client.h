@@ -40,7 +40,7 @@ enum tls_start io_stream_tls_connect(
  */
 struct ssl_st *tls_client_session(struct tls_client *t, const char *host);
 /*
- * Why it ended, for people; "" when TLS had no part in it. code: OpenSSL's error, or 0.
+ * Why it ended, for people; "" when TLS had no part in it: the other end went away. code: OpenSSL's error, or 0.
  * *certificate: the server's certificate is the reason.
  */
 const char *tls_session_error(const struct ssl_st *ssl, unsigned long code, bool *certificate);

@@ -16,7 +16,7 @@ import sys
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ENGINES = {"catalogue", "smtp", "smtp_client", "mail", "imap", "dns", "route", "dsn", "srs", "scram", "net",
            "proxy", "spf", "dkim", "dmarc", "arc", "textindex", "authres", "idn", "reception",
-           "bounce", "slot", "answers", "pack"}
+           "bounce", "slot", "answers", "pack", "seal"}
 IMPURE = re.compile(r"^(event2/|openssl/ssl|sys/(socket|stat|wait|epoll|mman|un)\.h|unistd\.h|"
                     r"fcntl\.h|netdb\.h|poll\.h|signal\.h|syslog\.h)")
 ONLY = [

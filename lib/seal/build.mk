@@ -1,0 +1,2 @@
+seal_needs := base
+seal_ldlibs := -lsodium
