@@ -121,7 +121,7 @@ def test_scripts_and_unit(_):
 
 def test_lintian(_):
     need("lintian")
-    done = run("lintian", "--fail-on", "error,warning", package().path, check=False, timeout=120)
+    done = run("lintian", "--fail-on", "error,warning", package().path, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
