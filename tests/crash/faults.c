@@ -25,7 +25,7 @@
 
 /* Those that write files; the order is that of orders.py. */
 static const char *const programs[FAULTS_PROGRAMS] = { "master", "logger", "accounts", "queue",
-	"mailbox" };
+	"mailbox", "postern" };
 
 static struct faults *orders;
 static unsigned self;

@@ -10,7 +10,7 @@ import shutil
 import struct
 import subprocess
 
-PROGRAMS = ["master", "logger", "accounts", "queue", "mailbox"]
+PROGRAMS = ["master", "logger", "accounts", "queue", "mailbox", "postern"]
 KINDS = ["write", "sync", "rename", "link", "unlink", "mkdir", "allocate", "truncate", "open"]
 ACTIONS = {"none": 0, "fail": 1, "half": 2, "kill-before": 3, "kill-after": 4, "kill-half": 5}
 MAGIC = 0x31544C5541465350

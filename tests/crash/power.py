@@ -59,10 +59,10 @@ class Op:
 class Recording:
     """What was there at first, and every change with the moment from which it is certain."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, stores=tuple(STORES)):
         self.by_inode, self.ops, self.owner = {}, [], {}
         self.open = collections.defaultdict(list)  # by object: what no sync has covered
-        self.roots = {name: self.load(os.path.join(folder, name)) for name in STORES}
+        self.roots = {name: self.load(os.path.join(folder, name)) for name in stores}
         self.end = 0
 
     def load(self, path):
