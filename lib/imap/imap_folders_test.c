@@ -44,6 +44,12 @@ test_folders(void **state)
 	    "* LSUB () \"/\" \"Archive\"\r\n* LSUB () \"/\" \"Drafts\"\r\n* LSUB () \"/\" \"INBOX\"\r\n"
 	    "* LSUB () \"/\" \"Junk\"\r\n* LSUB (\\Noselect) \"/\" \"Old\"\r\n* LSUB () \"/\" \"Sent\"\r\n"
 	    "a OK Folders listed\r\n");
+	EXPECT(&c, "a lsub \"\" O*\r\n",
+	    "* LSUB (\\Noselect) \"/\" \"Old/Gone\"\r\n* LSUB (\\Noselect) \"/\" \"Old/Other/X\"\r\n"
+	    "a OK Folders listed\r\n");
+	EXPECT(&c, "a lsub \"\" %/%\r\n",
+	    "* LSUB (\\Noselect) \"/\" \"Old/Gone\"\r\n* LSUB (\\Noselect) \"/\" \"Old/Other\"\r\n"
+	    "a OK Folders listed\r\n");
 	EXPECT(&c, "a unsubscribe Old/Other/X\r\n", "a OK Unsubscribed\r\n");
 	/* what Thunderbird sends */
 	EXPECT(&c, "a LIST (SUBSCRIBED) \"\" \"*\" RETURN (SPECIAL-USE)\r\n",

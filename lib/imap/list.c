@@ -243,17 +243,19 @@ entry_put(
 
 /*
  * A parent that is no entry of its own (a subscribed name without folder above it): shown where its
- * first child comes, when the pattern ends at it (rfc3501:6.3.9, rfc5258:3.5).
+ * first child comes, when the pattern ends at it (rfc3501:6.3.9, rfc5258:3.5). LSUB shows it only for a child
+ * that the pattern keeps out.
  */
 static void
-parent_put(struct imap_session *s, const struct list *l, struct str parent)
+parent_put(struct imap_session *s, const struct list *l, struct str parent, struct str child)
 {
 	struct imap_folder_info e;
 	bool found = s->ops->list(s->be, list_find(s, parent), &e) && str_eq(e.name, parent);
 	bool recursive = (l->options & (SEL_RECURSIVE | LSUB)) != 0 ||
 			 !(l->options & (SEL_SUBSCRIBED | SEL_SPECIAL));
 
-	if (!recursive || !matches(l, parent) || (found && is_selected(l->options, &e)))
+	if (!recursive || ((l->options & LSUB) && matches(l, child)) || !matches(l, parent) ||
+	    (found && is_selected(l->options, &e)))
 		return;
 	if (!found)
 		e = (struct imap_folder_info){ .name = parent };
@@ -271,7 +273,7 @@ next_parent(struct imap_session *s, struct list *l, struct str name)
 		if (name.p[i] != IMAP_DELIMITER || imap_name_is_below(l->last, parent))
 			continue;
 		l->parent = i + 1;
-		parent_put(s, l, parent);
+		parent_put(s, l, parent, name);
 		return true;
 	}
 	return false;
