@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""A small model of IMAP, written from rfc3501, rfc7162, rfc4315, rfc6851, rfc4731, rfc5182, rfc5256: what the
+"""A small model of IMAP, written from rfc3501, rfc7162, rfc4315, rfc6851, rfc4731, rfc5182, rfc5256, rfc5258: what the
 folders hold (the truth) and what each client may believe. Random commands of several sessions; every
 response is checked, and after each command the belief against the truth."""
 import re
@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 
+import imap_lists
 import imap_threads
 
 FLAGS = ["\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft"]
@@ -218,7 +219,7 @@ class Client:
                 took[code.group(1).decode()] = int(code.group(2))
             elif code := re.match(rb"\* OK \[MAILBOXID \((\S+)\)\]", data):
                 took["ident"] = code.group(1).decode()
-        elif kind in (b"SEARCH", b"ESEARCH", b"STATUS", b"LIST", b"SORT", b"THREAD"):
+        elif kind in (b"SEARCH", b"ESEARCH", b"STATUS", b"LIST", b"LSUB", b"SORT", b"THREAD"):
             took.setdefault(kind.decode(), []).append(parse(data)[2:])
         elif kind not in (b"FLAGS", b"ENABLED", b"CAPABILITY"):
             raise Wrong(f"unexpected {data}")
@@ -387,7 +388,7 @@ class World:
         self.tls.check_hostname = False
         self.clients = []
         self.folders = {n: Folder(n) for n in ("INBOX", "Archive", "Drafts", "Sent", "Junk", "Trash")}
-        self.serial = 0
+        self.subscribed, self.serial = set(self.folders), 0
         for i in range(clients):
             self.clients.append(Client(self, i))
 
@@ -816,31 +817,94 @@ class World:
                 folder.highest = int(value)
 
     # --- folders
+    def new_name(self):
+        """Often below another one of ours; its parents may be missing."""
+        self.serial += 1
+        own = [n for n in self.folders if n.startswith("Own") and n.count("/") < 3]
+        return f"{self.rng.choice(own)}/Own{self.serial}" if own and self.rng.random() < .4 else f"Own{self.serial}"
+
     def do_folders(self, c):
         own = [n for n in self.folders if n.startswith("Own")]
-        open_ones = {x.folder.name for x in self.clients if x.folder and x is not c}
         r = self.rng.random()
-        if r < .5 and len(own) < 4:
-            self.serial += 1
-            name = f"Own{self.serial}"
-            _, tagged = c.command(f"CREATE {name}")
-            self.folders[name] = Folder(name)
-            self.folders[name].ident = re.search(r"\[MAILBOXID \((\S+)\)\]", tagged).group(1)
+        if r < .5 and len(own) < 8:
+            self.create(c, self.new_name() + self.rng.choice(("", "", "/deep/Own")))
         elif own and r < .75:
-            self.serial += 1
-            folder = self.folders.pop(self.rng.choice(own))
-            new = f"Own{self.serial}"
-            c.command(f"RENAME {folder.name} {new}")
-            folder.name = new
-            self.folders[new] = folder
+            self.rename(c, self.rng.choice(own), self.new_name())
         elif own:
-            name = self.rng.choice(own)
-            if name in open_ones:
-                return
-            if c.folder is self.folders[name]:
-                c.folder = None
-            c.command(f"DELETE {name}")
-            del self.folders[name]
+            self.delete(c, self.rng.choice(own))
+
+    def create(self, c, name):
+        _, tagged = c.command(f"CREATE {name}")
+        for n in [*imap_lists.parents(name), name]:
+            self.folders.setdefault(n, Folder(n))
+        self.folders[name].ident = re.search(r"\[MAILBOXID \((\S+)\)\]", tagged).group(1)
+
+    def rename(self, c, old, new):
+        if new.startswith(old + "/"):
+            c.command(f"RENAME {old} {new}", "NO")
+            return
+        c.command(f"RENAME {old} {new}")
+        for name in [old, *sorted(imap_lists.below(self.folders, old))]:
+            folder = self.folders.pop(name)
+            folder.name = new + name[len(old):]
+            self.folders[folder.name] = folder
+
+    def delete(self, c, name):
+        if name in {x.folder.name for x in self.clients if x.folder and x is not c}:
+            return
+        if imap_lists.below(self.folders, name):
+            _, tagged = c.command(f"DELETE {name}", "NO")
+            want("[HASCHILDREN]" in tagged, tagged)
+            return
+        if c.folder is self.folders[name]:
+            c.folder = None
+        c.command(f"DELETE {name}")
+        del self.folders[name]
+
+    def do_subscribe(self, c):
+        name = self.rng.choice([*self.folders, *sorted(self.subscribed), self.new_name()])
+        if self.rng.random() < .5 and len(self.subscribed) < 40:
+            c.command(f"SUBSCRIBE {name}")
+            self.subscribed.add(name)
+        else:
+            c.command(f"UNSUBSCRIBE {name}")
+            self.subscribed.discard(name)
+
+    def pattern(self):
+        some = self.rng.choice([*self.folders, *sorted(self.subscribed)])
+        return self.rng.choice(("*", "%", "Own*", "Own%", "%/%", "%/%/%", "*/%", "inbox", "A%", "*1*", some,
+                                some + "/%", some + "/*", some[:-1] + "%"))
+
+    def do_list(self, c):
+        uses = {name: imap_lists.USES.get(name, "") for name in self.folders}
+        if self.rng.random() < .2:
+            pattern = self.rng.choice(("*", "%", "Own*", "Own%", "%/%"))
+            took, _ = c.command(f'LSUB "" {pattern}')
+            got = {words[2]: "\\Noselect" in words[0] for words in took.get("LSUB", [])}
+            expected = imap_lists.lsub(uses, self.subscribed, pattern)
+            want(got == expected, "LSUB", pattern, got, "want", expected)
+            return
+        selection = set()
+        if self.rng.random() < .6:
+            selection.update(self.some(("SUBSCRIBED", "SPECIAL-USE", "REMOTE"), 3))
+        if selection - {"REMOTE"} and self.rng.random() < .5:
+            selection.add("RECURSIVEMATCH")
+        returns = set()
+        if self.rng.random() < .5:
+            returns.update(self.some(("SUBSCRIBED", "CHILDREN", "SPECIAL-USE"), 3))
+        patterns = [self.pattern() for _ in range(self.rng.choice((1, 1, 1, 2, 3)))]
+        text = "LIST "
+        if selection:
+            text += f"({' '.join(sorted(selection))}) "
+        text += '"" ' + (patterns[0] if len(patterns) == 1 else f"({' '.join(patterns)})")
+        if returns:
+            text += f" RETURN ({' '.join(sorted(returns))})"
+        took, _ = c.command(text)
+        rows = took.get("LIST", [])
+        got = {words[2]: (set(words[0]), "CHILDINFO" in str(words[3:])) for words in rows}
+        want(len(got) == len(rows), "twice in", rows)
+        expected = imap_lists.listed(uses, self.subscribed, selection, returns, patterns)
+        want(got == expected, text, got, "want", expected)
 
     def do_idle(self, c):
         if c.idle is None:
@@ -858,7 +922,7 @@ class World:
     COMMANDS = [(do_noop, 8, False), (do_select, 6, False), (do_unselect, 1, False), (do_store, 20, True),
                 (do_fetch, 16, True), (do_search, 12, True), (do_sort, 5, True), (do_thread, 5, True),
                 (do_expunge, 8, True), (do_copy, 9, True), (do_append, 10, False), (do_status, 4, False),
-                (do_folders, 1, False), (do_idle, 4, False), (do_reconnect, 1, False)]
+                (do_folders, 2, False), (do_list, 3, False), (do_subscribe, 1, False), (do_idle, 4, False), (do_reconnect, 1, False)]
 
     def step(self):
         c = self.rng.choice(self.clients)
