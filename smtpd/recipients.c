@@ -227,9 +227,10 @@ on_sender_allowed_is(
 		return;
 	s->lookup = 0;
 	if (m->result == IPC_OK) {
-		log_info(s->conn.id, "event=allowed-by-recipient rcpt=\"%s\" from=\"%s\" list=%s",
+		log_info(s->conn.id, "event=allowed-by-recipient rcpt=\"%s\" from=\"%s\" %s=%s",
 		    LOGS(s->asked->address), LOGS(str_of(s->conn.sender)),
-		    s->grey_wait > 0 ? "greylist" : s->client.lists.zone);
+		    s->grey_wait > 0 ? "greylist" : "list",
+		    s->grey_wait > 0 ? "lifted" : s->client.lists.zone);
 		take(s);
 	} else {
 		refuse_not_allowed(s);

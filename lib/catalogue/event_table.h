@@ -60,6 +60,12 @@ EVENT("smtpd", "report", "", "It is a report ({kind}); about a message sent from
     "Es ist eine Rückmeldung ({kind}); über eine von hier gesendete Nachricht: {ours}.")
 EVENT("smtpd", "greylist", "", "The greylist has let it in for <{rcpt}>.",
     "Die Greylist hat es für <{rcpt}> eingelassen.")
+EVENT("smtpd", "allowed-by-recipient", "list",
+    "<{rcpt}> has allowed mail from <{from}>: that the blocklist {list} names the client does not count.",
+    "<{rcpt}> hat Mail von <{from}> zugelassen: Dass die Sperrliste {list} den Client nennt, zählt nicht.")
+EVENT("smtpd", "allowed-by-recipient", "",
+    "<{rcpt}> has allowed mail from <{from}>: it does not wait for the greylist.",
+    "<{rcpt}> hat Mail von <{from}> zugelassen: Sie wartet nicht auf die Greylist.")
 EVENT("smtpd", "early-talker", "", "{client} sent {bytes} byte(s) before its turn.",
     "{client} hat {bytes} Byte gesendet, bevor es an der Reihe war.")
 EVENT("smtpd", "watched", "", "{client} has misbehaved lately: it had to wait for its greeting.",

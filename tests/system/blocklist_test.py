@@ -93,6 +93,8 @@ def test_allowed_sender_passes_to_who_allowed_him_and_to_nobody_else(m):
         c.send(message("allowed").encode() + b".\r\n")
         c.expect(None, 250)
     m.wait_log(r"event=allowed-by-recipient rcpt=.* list=zen.spamhaus.org", start)
+    told = " ".join(m.cli("trace", SENDER).stdout.split())
+    assert f"<{USER}> has allowed mail from <{SENDER}>: that the blocklist {ZEN} names the client" in told, told
     assert rcpt(m, USER, sender="friend@example.net")[0].startswith("550"), "letter by letter"
     assert rcpt(m, USER, sender="")[0].startswith("550")
     assert rcpt(m, USER, sender="Friend@nothing.example.org")[0].startswith("550")

@@ -53,7 +53,9 @@ def test_an_allowed_sender_does_not_wait(m):
     start = m.log_size()
     m.cli("user", "allow", USER, sender)
     assert rcpt(m, "198.51.100.9", sender) == 250
-    m.wait_log(r'event=allowed-by-recipient rcpt=.* from="friend@odd.example.com" list=greylist', start)
+    m.wait_log(r'event=allowed-by-recipient rcpt=.* from="friend@odd.example.com" greylist=lifted', start)
+    told = " ".join(m.cli("trace", sender).stdout.split())
+    assert f"<{USER}> has allowed mail from <{sender}>: it does not wait for the greylist." in told, told
     assert rcpt(m, "198.51.100.10", "enemy@odd.example.com") == 450
     assert rcpt(m, "198.51.100.10", "") == 450
     m.cli("user", "disallow", USER, sender)
