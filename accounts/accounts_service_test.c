@@ -51,7 +51,7 @@ static struct {
 	unsigned n;
 	int fd;
 	bool closed;
-	bool elsewhere, list, full;
+	bool elsewhere, list, full, for_good;
 	uint8_t salt[SCRAM_SALT];
 	struct scram_keys keys[32];
 	size_t nkeys;
@@ -117,6 +117,7 @@ on_address_is(
 	(void)fd;
 	got.n = (unsigned)m->accounts.n / 4;
 	got.elsewhere = m->elsewhere != 0;
+	got.for_good = m->for_good != 0;
 	if (m->accounts.n)
 		got.account = (uint8_t)m->accounts.p[3];
 	note(IPC_address_is, id, m->result);
@@ -696,6 +697,78 @@ test_full(void **state)
 	assert_int_equal(command(CMD_user_remove, "alice@example.test", NULL, NULL), IPC_OK);
 	restart();
 	assert_int_equal(times_asked(SERVICE_COMMAND), 0);
+}
+
+/* Noted so many seconds ago that it is full. */
+static void
+note_full(uint64_t seconds)
+{
+	struct buf say;
+
+	buf_init(&say, 1000);
+	assert_int_equal(
+	    store_note_full(
+		store, &(struct store_note){ 1, true, (uint64_t)time(NULL) - seconds }, 1, &say),
+	    IPC_OK);
+	buf_free(&say);
+}
+
+static bool
+refused_for_good(const char *grace)
+{
+	const char *why;
+
+	assert_int_equal(settings_set(settings, SET_mailbox_quota_grace, grace, &why), 0);
+	service_settings(service, settings);
+	assert_int_equal(look_up("alice@example.test"), IPC_FULL);
+	return got.for_good;
+}
+
+/* Mail is put off at first, in the end it is refused for good. */
+static void
+test_full_for_long(void **state)
+{
+	const struct account *a;
+
+	(void)state;
+	connect_peer(IPC_CH_accounts_queue, &queue);
+	assert_int_equal(
+	    command(CMD_user_add, "alice@example.test", NULL, "correct horse"), IPC_OK);
+	assert_int_equal(quota("100", "none"), IPC_OK);
+	service_holds(service, 1, 100, 6);
+	await_change();
+	a = directory_by_id(store_directory(store), 1);
+	assert_true(a->noted && a->holds.since + 60 > (uint64_t)time(NULL));
+	assert_false(refused_for_good("1000"));
+	note_full(500);
+	assert_false(refused_for_good("1000"));
+	assert_true(refused_for_good("400"));
+	assert_false(refused_for_good("0"));
+	/* more mail does not begin it anew, a restart neither, nor does a clock that goes back end it */
+	service_holds(service, 1, 200, 12);
+	restart();
+	assert_true(refused_for_good("400"));
+	note_full((uint64_t)-1000);
+	assert_false(refused_for_good("400"));
+	/* room ends it, and it begins anew */
+	note_full(500);
+	assert_true(refused_for_good("400"));
+	service_holds(service, 1, 99, 5);
+	assert_int_equal(look_up("alice@example.test"), IPC_OK);
+	assert_false(got.for_good);
+	await_change();
+	service_holds(service, 1, 100, 6);
+	await_change();
+	assert_false(refused_for_good("400"));
+	/* an earlier version did not write since when */
+	note_full((uint64_t)time(NULL));
+	restart();
+	a = directory_by_id(store_directory(store), 1);
+	assert_true(a->noted && a->holds.since == 0);
+	assert_false(refused_for_good("400"));
+	service_holds(service, 1, 100, 6);
+	await_change();
+	assert_true(a->holds.since > 0);
 }
 
 static void
@@ -1345,6 +1418,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_user_life, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_full_for_long, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lists, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_targets, setup, teardown),

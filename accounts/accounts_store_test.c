@@ -889,6 +889,7 @@ test_options(void **state)
 static void
 test_upgrade(void **state)
 {
+	const struct account *a;
 	struct db *db;
 	struct db_txn *txn;
 
@@ -900,10 +901,15 @@ test_upgrade(void **state)
 	assert_int_equal(db_set_format(txn, 1), 0);
 	assert_int_equal(db_del(txn, STR("m/login-key")), 0);
 	assert_int_equal(db_del(txn, STR("m/forward-key")), 0);
+	assert_int_equal(
+	    db_put(txn, STR("|/00000001"), STR("\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2")), 0);
 	assert_int_equal(db_commit(&txn), 0);
 	db_close(&db);
 	reopen();
 	assert_string_equal(resolve("alice@example.test"), "1");
+	a = directory_by_id(store_directory(store), 1);
+	assert_true(a->noted && a->holds.bytes == 1 && a->holds.messages == 2);
+	assert_true(a->holds.since == 0);
 	assert_false(sodium_is_zero((const uint8_t *)store_forward_key(store).p, STORE_SECRET));
 	store_close(&store);
 	assert_int_equal(db_open(1, &db, &say), DBE_NEWER);

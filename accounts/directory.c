@@ -339,6 +339,8 @@ apply_holds(struct directory *d, uint32_t id, struct str value)
 	a->noted = value.p != NULL;
 	if (a->noted)
 		a->holds = holds;
+	else
+		a->holds.since = 0;
 	return 0;
 }
 
@@ -347,8 +349,10 @@ directory_holds(struct directory *d, uint32_t id, const struct record_holds *hol
 {
 	struct account *a = account_of(d, id);
 
-	if (a)
-		a->holds = *holds;
+	if (a == NULL)
+		return;
+	a->holds.bytes = holds->bytes;
+	a->holds.messages = holds->messages;
 }
 
 static bool

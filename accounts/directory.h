@@ -64,7 +64,7 @@ void directory_free(struct directory **d);
  */
 int directory_apply(struct directory *d, struct str key, struct str value);
 
-/* What the account's mailbox holds now, if there is such an account. */
+/* What the account's mailbox holds now, if there is such an account; since when it is full stays as noted. */
 void directory_holds(struct directory *d, uint32_t id, const struct record_holds *holds);
 
 bool directory_has_domain(const struct directory *d, struct str domain);

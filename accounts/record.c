@@ -150,16 +150,19 @@ record_get_options(struct str value, struct record_options *o)
 int
 record_put_holds(struct buf *out, const struct record_holds *h)
 {
-	return put_number(out, h->bytes, 8) != 0 ? BUF_LIMIT : put_number(out, h->messages, 8);
+	if (put_number(out, h->bytes, 8) != 0 || put_number(out, h->messages, 8) != 0)
+		return BUF_LIMIT;
+	return put_number(out, h->since, 8);
 }
 
 int
 record_get_holds(struct str value, struct record_holds *h)
 {
-	if (value.n != 16)
+	if (value.n != 16 && value.n != 24)
 		return -1;
 	h->bytes = get_number(value.p, 8);
 	h->messages = get_number(value.p + 8, 8);
+	h->since = value.n == 24 ? get_number(value.p + 16, 8) : 0;
 	return 0;
 }
 

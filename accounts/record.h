@@ -13,7 +13,8 @@
  *   z/ID        senders allowed      addresses: no blocklist keeps their mail from this account
  *   ~/ID        its own settings    u64 quota in bytes, u64 in messages (0: as the settings say,
  *                                   UINT64_MAX: none), hidden IMAP capabilities with spaces between
- *   |/ID        its mailbox is full  u64 bytes, u64 messages it held when that was noted
+ *   |/ID        its mailbox is full  u64 bytes, u64 messages it held when that was noted, u64 since when
+ *                                   (seconds since 1970; missing: an earlier version has noted it)
  *   l/ADDRESS   alias               targets
  *   t/ID        owed to master      u8: TODO_CREATE, TODO_REMOVE of that account's directory
  *   m/next      u32, the next account number: none is ever used twice
@@ -38,8 +39,8 @@
 #include "scram/scram.h"
 
 enum {
-	/* Of the store's content (db.h); 1 had no m/...-key, w, x, y, 2 had no z, 3 no ~, 4 no |. */
-	ACCOUNTS_FORMAT = 5,
+	/* Of the store's content (db.h); 1 had no m/...-key, w, x, y, 2 had no z, 3 no ~, 4 no |, 5 no time in |. */
+	ACCOUNTS_FORMAT = 6,
 	APP_PASSWORDS_MAX = 20,  /* of one account: its devices */
 	APP_NAME_MAX = 64,       /* bytes */
 	ALIAS_TARGETS_MAX = 100, /* what one message to it can fan out to: a list, not a service */
@@ -76,6 +77,7 @@ struct record_options {
 
 struct record_holds {
 	uint64_t bytes, messages;
+	uint64_t since; /* when it was noted that it is full; 0: it is not, or that is not known */
 };
 
 struct record_keys {

@@ -165,6 +165,7 @@ on_address_lookup(
 	ipc_send_address_is(ch, id,
 	    &(struct ipc_address_is){ .result = (uint8_t)r,
 		.elsewhere = r == IPC_OK && found.remotes > 0,
+		.for_good = r == IPC_FULL && usage_for_good(peer->s, &found),
 		.accounts = str_from(buf_len(&accounts) ? (const char *)buf_data(&accounts) : "",
 		    buf_len(&accounts)) });
 	buf_free(&accounts);

@@ -75,6 +75,8 @@ void doors_kick(struct service *s, uint32_t account);
 bool usage_full(const struct service *s, const struct account *a);
 /* The one mailbox that mail to this address goes to is full. */
 bool usage_refuses(const struct service *s, const struct resolved *found);
+/* And has been for so long that mail to it is refused for good. */
+bool usage_for_good(const struct service *s, const struct resolved *found);
 /* What it may hold has changed. */
 void usage_changed(struct service *s, const struct account *a);
 /* Answers of before may be wrong: those who keep some are told at the end of this turn. */

@@ -63,6 +63,7 @@ enum { STORE_NOTES_MAX = 64 };
 struct store_note {
 	uint32_t id;
 	bool full;
+	uint64_t since; /* seconds since 1970, if it is */
 };
 enum ipc_result store_note_full(
     struct store *s, const struct store_note *notes, size_t n, struct buf *say);

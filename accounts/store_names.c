@@ -626,7 +626,8 @@ store_note_full(struct store *s, const struct store_note *notes, size_t n, struc
 		c[i] = (struct change){ record_key_id(keys[i], '|', notes[i].id), gone };
 		if (a == NULL || !notes[i].full)
 			continue;
-		(void)record_put_holds(&values, &a->holds);
+		(void)record_put_holds(&values,
+		    &(struct record_holds){ a->holds.bytes, a->holds.messages, notes[i].since });
 		c[i].value = str_from(buf_data(&values) + at, buf_len(&values) - at);
 	}
 	/* Also on a full disk: it is what makes room. */

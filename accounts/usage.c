@@ -5,6 +5,7 @@
  * known after a restart; whoever is noted then is started once, to say what holds now.
  */
 #include <stdlib.h>
+#include <time.h>
 
 #include "accounts/service_priv.h"
 #include "base/log.h"
@@ -35,15 +36,42 @@ usage_full(const struct service *s, const struct account *a)
 	       (messages > 0 && a->holds.messages >= messages);
 }
 
+static const struct account *
+only_account(const struct service *s, const struct resolved *found)
+{
+	return found->direct ? directory_by_id(store_directory(s->store), found->accounts[0])
+			     : NULL;
+}
+
 bool
 usage_refuses(const struct service *s, const struct resolved *found)
 {
-	const struct account *a;
+	const struct account *a = only_account(s, found);
 
-	if (!found->direct)
-		return false;
-	a = directory_by_id(store_directory(s->store), found->accounts[0]);
 	return a != NULL && usage_full(s, a);
+}
+
+static uint64_t
+now(void)
+{
+	return (uint64_t)time(NULL);
+}
+
+bool
+usage_for_good(const struct service *s, const struct resolved *found)
+{
+	const struct account *a = only_account(s, found);
+	uint64_t grace = settings_u64(s->settings, SET_mailbox_quota_grace);
+
+	return a != NULL && usage_full(s, a) && grace > 0 && a->holds.since > 0 &&
+	       now() > a->holds.since && now() - a->holds.since >= grace;
+}
+
+/* The row about it is as it should be. */
+static bool
+is_noted(const struct service *s, const struct account *a)
+{
+	return usage_full(s, a) ? a->noted && a->holds.since > 0 : !a->noted;
 }
 
 static void
@@ -57,7 +85,7 @@ note_later(struct service *s, const struct account *a)
 void
 usage_changed(struct service *s, const struct account *a)
 {
-	if (usage_full(s, a) != a->noted)
+	if (!is_noted(s, a))
 		note_later(s, a);
 }
 
@@ -70,9 +98,9 @@ service_holds(struct service *s, uint32_t account, uint64_t bytes, uint64_t mess
 	if (a == NULL)
 		return; /* removed meanwhile */
 	before = usage_full(s, a);
-	store_holds(s->store, account, &(struct record_holds){ bytes, messages });
+	store_holds(s->store, account, &(struct record_holds){ bytes, messages, 0 });
 	/* Also when it is as noted again: somebody may have asked in between. */
-	if (usage_full(s, a) != before || before != a->noted)
+	if (usage_full(s, a) != before || !is_noted(s, a))
 		note_later(s, a);
 	s->ask(s->ask_arg, SERVICE_LIMIT, 0, account);
 }
@@ -87,9 +115,9 @@ gather(struct service *s, struct store_note *notes)
 	while (n < STORE_NOTES_MAX && (it = 0, map_next(s->to_note, &it, &id) != NULL)) {
 		(void)map_del(s->to_note, id);
 		a = directory_by_id(store_directory(s->store), (uint32_t)id);
-		if (a == NULL || usage_full(s, a) == a->noted)
+		if (a == NULL || is_noted(s, a))
 			continue;
-		notes[n++] = (struct store_note){ a->id, usage_full(s, a) };
+		notes[n++] = (struct store_note){ a->id, usage_full(s, a), now() };
 		log_info(NULL, "event=mailbox-%s account=%u bytes=%llu messages=%llu",
 		    notes[n - 1].full ? "full" : "has-room", a->id,
 		    (unsigned long long)a->holds.bytes, (unsigned long long)a->holds.messages);

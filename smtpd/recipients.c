@@ -18,8 +18,6 @@ recipient_reply(unsigned result)
 		return SMTP_RELAY_DENIED;
 	case IPC_INVALID:
 		return SMTP_BAD_RECIPIENT;
-	case IPC_FULL:
-		return SMTP_MAILBOX_FULL;
 	default:
 		return SMTP_TROUBLE;
 	}
@@ -99,8 +97,8 @@ take(struct session *s)
 {
 	struct smtp_recipient *r = s->asked;
 
-	if (s->full || checks_other_class(s, r)) {
-		refuse(s, s->full ? SMTP_MAILBOX_FULL : SMTP_OTHER_POLICY, NULL);
+	if (s->full != SMTP_OK || checks_other_class(s, r)) {
+		refuse(s, s->full != SMTP_OK ? s->full : SMTP_OTHER_POLICY, NULL);
 		return;
 	}
 	s->asked = NULL;
@@ -123,8 +121,8 @@ decide(struct session *s)
 	why = checks_verdict(s, s->asked, &args);
 	if (why == SMTP_OK && checks_listed(s, s->asked))
 		return ask_allowed(s, 0);
-	if (why == SMTP_OK && s->full)
-		why = SMTP_MAILBOX_FULL;
+	if (why == SMTP_OK)
+		why = s->full;
 	if (why == SMTP_OK && checks_other_class(s, s->asked))
 		why = SMTP_OTHER_POLICY;
 	if (why == SMTP_OK)
@@ -142,7 +140,8 @@ recipients_go_on(struct session *s)
 
 /* True: the engine has its answer; who calls outside of the pump calls that next. */
 static bool
-recipient_known(struct session *s, unsigned result, const struct address_answer *answer)
+recipient_known(
+    struct session *s, unsigned result, bool for_good, const struct address_answer *answer)
 {
 	struct smtp_recipient *r = s->asked;
 
@@ -153,8 +152,10 @@ recipient_known(struct session *s, unsigned result, const struct address_answer 
 		if (r->accounts.p == NULL || (answer->accounts.n == 0 && !answer->elsewhere))
 			result = IPC_TEMP;
 	}
-	s->full = result == IPC_FULL;
-	if (result == IPC_OK || s->full)
+	s->full = result != IPC_FULL ? SMTP_OK
+		  : for_good         ? SMTP_MAILBOX_FULL_LONG
+				     : SMTP_MAILBOX_FULL;
+	if (result == IPC_OK || result == IPC_FULL)
 		return decide(s);
 	s->asked = NULL;
 	s->unknown += result == IPC_NO || result == IPC_SUSPENDED;
@@ -181,7 +182,7 @@ recipients_ask(struct smtp_conn *c, const struct smtp_rcpt *rcpt)
 		return;
 	}
 	if (address_cache_get(d->known, str_of(address), &answer)) {
-		recipient_known(s, IPC_OK, &answer);
+		recipient_known(s, IPC_OK, false, &answer);
 		return;
 	}
 	s->lookup = ++d->last_id;
@@ -191,11 +192,12 @@ recipients_ask(struct smtp_conn *c, const struct smtp_rcpt *rcpt)
 }
 
 static void
-recipient_answer(struct session *s, unsigned result, const struct address_answer *answer)
+recipient_answer(
+    struct session *s, unsigned result, bool for_good, const struct address_answer *answer)
 {
 	if (result == IPC_OK && (answer->accounts.n > 0 || answer->elsewhere))
 		address_cache_put(s->d->known, s->asked->address, answer);
-	if (recipient_known(s, result, answer))
+	if (recipient_known(s, result, for_good, answer))
 		smtp_conn_pump(&s->conn);
 }
 
@@ -209,7 +211,7 @@ on_address_is(
 	(void)ch;
 	(void)fd;
 	if (s != NULL)
-		recipient_answer(s, m->result,
+		recipient_answer(s, m->result, m->for_good != 0,
 		    &(struct address_answer){
 			.accounts = m->accounts, .elsewhere = m->elsewhere != 0 });
 }
@@ -264,7 +266,7 @@ on_accounts_close(void *arg, struct ipc_channel *ch)
 	address_cache_clear(d->known); /* changes would not be heard of */
 	while (it = 0, (s = map_next(d->lookups, &it, &id)) != NULL) {
 		map_del(d->lookups, id);
-		recipient_answer(s, IPC_TEMP, &(struct address_answer){ 0 });
+		recipient_answer(s, IPC_TEMP, false, &(struct address_answer){ 0 });
 	}
 }
 

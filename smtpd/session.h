@@ -110,7 +110,8 @@ struct session {
 	struct smtp_nesting *nesting; /* the same; NULL: nothing is coming */
 	bool looking;                 /* format is in use */
 	struct smtp_recipient *asked; /* the one that is decided about */
-	bool full; /* its mailbox; said only if nothing is against the mail for good */
+	/* Its mailbox is full (SMTP_OK: it is not); said only if nothing else is against the mail for good. */
+	enum smtp_reply_id full;
 
 	struct lookups lookups;
 	struct client_checks client;

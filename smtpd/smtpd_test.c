@@ -49,9 +49,11 @@ test_recipient_codes(void **state)
 	assert_int_equal(ask("RCPT TO:<full@here.test>\r\n"), 452);
 	assert_non_null(strstr(t.line, "452 4.2.2 "));
 	assert_int_equal(ask("RCPT TO:<full@here.test>\r\n"), 452);
+	assert_int_equal(ask("RCPT TO:<fulllong@here.test>\r\n"), 552);
+	assert_non_null(strstr(t.line, "552 5.2.2 "));
 	assert_int_equal(ask("RCPT TO:<trouble@here.test>\r\n"), 451);
 	assert_int_equal(ask("RCPT TO:<empty@here.test>\r\n"), 451);
-	assert_int_equal(t.lookups, 8);
+	assert_int_equal(t.lookups, 9);
 }
 
 static void

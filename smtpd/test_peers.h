@@ -77,6 +77,10 @@ on_lookup(
 	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++)
 		if (str_starts_nocase(m->address, str_of(users[i].user)))
 			is.result = (uint8_t)users[i].result;
+	if (str_starts_nocase(m->address, STR("fulllong@"))) {
+		is.result = IPC_FULL;
+		is.for_good = 1;
+	}
 	is.elsewhere = str_starts_nocase(m->address, STR("away@")) ||
 		       str_starts_nocase(m->address, STR("both@")) ||
 		       str_starts_nocase(m->address, STR("SRS0="));

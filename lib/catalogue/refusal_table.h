@@ -91,6 +91,11 @@ REFUSAL(MAILBOX_FULL, 404, 452, "4.2.2", RECIPIENT,
     "Das Postfach dieses Empfaengers ist voll, bitte spaeter erneut versuchen",
     "The sending server tries again by itself for some days. The recipient has to delete messages (and empty the trash), or ask the administrator for more room: postern user quota.",
     "Der sendende Server versucht es von selbst einige Tage lang erneut. Der Empfänger muss Nachrichten löschen (und den Papierkorb leeren), oder den Administrator um mehr Platz bitten: postern user quota.")
+REFUSAL(MAILBOX_FULL_LONG, 524, 552, "5.2.2", RECIPIENT,
+    "The mailbox of this recipient has been full for too long",
+    "Das Postfach dieses Empfaengers ist schon zu lange voll",
+    "For some days such messages were only put off (P404); now they go back to their senders, until there is room. The recipient has to delete messages (and empty the trash), or ask the administrator for more room: postern user quota. How long mail is put off is the setting mailbox.quota-grace.",
+    "Einige Tage lang wurden solche Nachrichten nur aufgeschoben (P404); jetzt gehen sie an ihre Absender zurück, bis Platz ist. Der Empfänger muss Nachrichten löschen (und den Papierkorb leeren), oder den Administrator um mehr Platz bitten: postern user quota. Wie lange aufgeschoben wird, sagt die Einstellung mailbox.quota-grace.")
 REFUSAL(TOO_MANY_RECIPIENTS, 406, 452, "4.5.3", SENDER,
     "Too many recipients, send the message again to the rest",
     "Zu viele Empfaenger, bitte die Nachricht an die uebrigen erneut senden",

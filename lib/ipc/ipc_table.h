@@ -254,10 +254,11 @@ IPC_STR(address, 512)
 IPC_END(address_lookup)
 /* accounts: the local accounts it stands for, four bytes each, most significant first. elsewhere:
  * some of it goes to other servers; which, queue asks for itself. IPC_FULL: it is one account's own
- * address, whose mailbox is full. */
+ * address, whose mailbox is full; for_good: and has been for longer than mailbox.quota-grace. */
 IPC_BEGIN(address_is, accounts_lookup, SERVER, IPC_ANY, NOFD, MANY, none)
 IPC_U8(result)
 IPC_U8(elsewhere)
+IPC_U8(for_good)
 IPC_BYTES(accounts, 400)
 IPC_END(address_is)
 

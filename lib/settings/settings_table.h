@@ -206,9 +206,11 @@ SETTING(mailbox_compress, mailbox, compress, BOOL, NONE, 0, 0, 1, SP_MAILBOX, RE
     "Store new messages compressed (zstd), and old ones when their file is written anew. Whatever it says, both are read. Once used, older versions of Postern refuse the mailbox.")
 SETTING(mailbox_quota_bytes, mailbox, quota-bytes, U64, BYTES, 0, 0, 1099511627776,
     SP_MAILBOX | SP_ACCOUNTS, RELOAD,
-    "Size at which a mailbox is full: its user cannot add messages, mail to it gets 452, until something is deleted. Where `postern user quota` says nothing else; 0: no limit.")
+    "Size at which a mailbox is full: its user cannot add messages, mail to it is refused, until something is deleted. Where `postern user quota` says nothing else; 0: no limit.")
 SETTING(mailbox_quota_messages, mailbox, quota-messages, U64, COUNT, 0, 0, 100000000,
     SP_MAILBOX | SP_ACCOUNTS, RELOAD, "Number of messages at which a mailbox is full; 0: no limit.")
+SETTING(mailbox_quota_grace, mailbox, quota-grace, U64, SECONDS, 432000, 0, 31536000, SP_ACCOUNTS, RELOAD,
+    "How long mail from outside to a full mailbox is put off (452), so that it comes when there is room again; after that it is refused for good (552) until there is. 0: always put off.")
 
 SETTING(queue_max_messages, queue, max-messages, U64, COUNT, 100000, 100, 10000000, SP_QUEUE,
     RELOAD, "Messages in the queue; when it is full, new ones get 452.")

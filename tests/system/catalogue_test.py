@@ -177,6 +177,20 @@ def mailbox_full(m):
     return full
 
 
+@provokes("MAILBOX_FULL_LONG")
+def mailbox_full_long(m):
+    def say():
+        with m.raw() as c:
+            return talk(c, EHLO, MAIL, f"RCPT TO:<{BOB}>")
+    m.cli("user", "quota", BOB, "none", "1")
+    until(b"452", say)
+    with setting(m, "mailbox.quota-grace", 1, 432000):
+        full = until(b"552", say)
+    m.cli("user", "quota", BOB, "default", "default")
+    until(b"250", say)
+    return full
+
+
 dialogue("TOO_MANY_RECIPIENTS", EHLO, MAIL, *[RCPT] * 101)
 
 

@@ -110,6 +110,27 @@ def test_refused_by_bytes(m):
     wait_code(submitted, m, BOB, 250)
 
 
+def test_put_off_at_first_and_refused_in_the_end(m):
+    """Nobody tries for ever: 452 while there is hope, 552 after mailbox.quota-grace, 250 when there is room."""
+    fill(m, BOB)
+    m.cli("config", "set", "mailbox.quota-grace", "3")
+    m.cli("reload")
+    code, text = wait_until("refused for good", 60 * SLOW, lambda: next(
+        (r for r in [rcpt(m, BOB)] if r[0] != 452), None))
+    assert code == 552 and text.startswith(b"5.2.2"), (code, text)
+    assert submitted(m, BOB)[0] == 452, "who is at the keyboard can do something about it"
+    m.stop()
+    m.start()
+    assert rcpt(m, BOB)[0] == 552, "a restart begins it anew"
+    m.cli("config", "set", "mailbox.quota-grace", "0")
+    m.cli("reload")
+    wait_code(rcpt, m, BOB, 452)
+    empty(m, BOB)
+    wait_code(rcpt, m, BOB, 250)
+    m.cli("config", "set", "mailbox.quota-grace", "432000")
+    m.cli("reload")
+
+
 def test_accepted_before_it_was_full(m):
     """Two sessions have their 354 when the limit is reached: both messages are kept."""
     m.cli("user", "quota", BOB, "none", "1")
