@@ -20,7 +20,6 @@ enum {
 /* What has been copied, and the first error. */
 struct copy {
 	uint64_t files, bytes;
-	bool changed; /* a file came or went during this pass */
 	char error[BACKUP_ERROR_MAX];
 };
 
@@ -39,6 +38,8 @@ int backup_export_accounts(struct admin *a, FILE *f, struct copy *c);
 int backup_mark_restored(int to, struct copy *c);
 /* An empty directory; -1 with the reason in c. */
 int backup_open_empty(const char *path, struct copy *c);
+/* Removes all below path again, of what was empty before and could not be filled. */
+void backup_empty(const char *path);
 /* The last word of the command. r: 0 or -1; the exit status. */
 int backup_finish(struct admin *a, const struct copy *c, int r, const char *what);
 
@@ -48,14 +49,17 @@ bool sealed_wanted(const struct command_line *line);
 int sealed_backup(struct admin *a, const struct command_line *line);
 int sealed_restore(struct admin *a, const struct command_line *line);
 
-/* A sealed stream on its way to where it is kept. */
-struct sealed_out;
-/* Appends. 0, or -1 and c's error. */
-int sealed_write(struct sealed_out *o, const void *p, size_t n, struct copy *c);
-
 /* --- snapshot.c ------------------------------------------------------------------------------------- */
-/* All of the running instance, as an archive (seal/archive.h) without its end. 0, or -1 and c's error. */
-int snapshot_write(struct admin *a, struct sealed_out *o, struct copy *c);
+/* Where an archive goes: 0, or -1 and c's error. At most SEAL_BLOCK bytes at a time. */
+struct sink {
+	int (*write)(void *arg, const void *p, size_t n, struct copy *c);
+	void *arg;
+};
+/* All of the running instance, as an archive (seal/archive.h) without its end. Each 0, or -1 and c's error. */
+int snapshot_of_instance(struct admin *a, const struct sink *to, struct copy *c);
+/* The same of a copy of one in a directory that nobody changes. */
+int snapshot_of_copy(const char *path, const struct sink *to, struct copy *c);
+int snapshot_end(const struct sink *to, struct copy *c);
 
 /* --- unpack.c --------------------------------------------------------------------------------------- */
 struct unpack;
@@ -63,8 +67,9 @@ struct unpack;
 struct unpack *unpack_new(int to);
 /* The next bytes of the archive. 0, or -1 and c's error. */
 int unpack_feed(struct unpack *u, const uint8_t *p, size_t n, struct copy *c);
-/* All bytes have come, and were authentic. 0, or -1 and c's error. */
-int unpack_end(struct unpack *u, struct copy *c);
+/* All bytes have come, and were authentic. restored: it becomes an instance, and is marked as restored. 0, or
+ * -1 and c's error. */
+int unpack_end(struct unpack *u, bool restored, struct copy *c);
 void unpack_free(struct unpack **u);
 
 #endif

@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -19,6 +18,7 @@
 
 enum { PASSPHRASE_LEAST = 12, PASSPHRASE_MOST = 1000 };
 
+/* A sealed stream on its way to where it is kept. */
 struct sealed_out {
 	struct vault *v;
 	struct seal seal;
@@ -174,9 +174,11 @@ flush_block(struct sealed_out *o, bool last, struct copy *c)
 	return last && o->piece_n > 0 ? flush_piece(o, c) : 0;
 }
 
-int
-sealed_write(struct sealed_out *o, const void *p, size_t n, struct copy *c)
+static int
+write_sealed(void *arg, const void *p, size_t n, struct copy *c)
 {
+	struct sealed_out *o = arg;
+
 	for (size_t done = 0; done < n;) {
 		size_t room = SEAL_BLOCK - o->n, take = n - done < room ? n - done : room;
 
@@ -189,21 +191,11 @@ sealed_write(struct sealed_out *o, const void *p, size_t n, struct copy *c)
 	return 0;
 }
 
-static int
-write_end(struct sealed_out *o, struct copy *c)
-{
-	struct archive_entry end = { .kind = ARCHIVE_END };
-	uint8_t raw[ARCHIVE_HEADER_MAX];
-
-	if (sealed_write(o, raw, archive_write(&end, raw), c) < 0)
-		return -1;
-	return flush_block(o, true, c);
-}
-
-/* Everything but the head's place. */
+/* All pieces, then the head. */
 static int
 write_new(struct admin *a, struct sealed_out *o, const struct secret *s, struct copy *c)
 {
+	struct sink sink = { write_sealed, o };
 	struct seal_key key;
 	uint8_t head[SEAL_HEAD_SIZE];
 	int r = -1;
@@ -213,7 +205,8 @@ write_new(struct admin *a, struct sealed_out *o, const struct secret *s, struct 
 	if (secret_key(s, &o->head, &key, c) < 0)
 		return -1;
 	seal_begin(&o->seal, &o->head, &key);
-	if (snapshot_write(a, o, c) == 0 && write_end(o, c) == 0) {
+	if (snapshot_of_instance(a, &sink, c) == 0 && snapshot_end(&sink, c) == 0 &&
+	    flush_block(o, true, c) == 0) {
 		seal_head_write(&o->head, &key, head);
 		r = vault_put(o->v, VAULT_HEAD, head, sizeof(head));
 		if (r < 0)
@@ -350,17 +343,9 @@ restore_pieces(struct sealed_in *in, const struct seal_key *key, int to, struct 
 	if (r == 0 && !in->seal.ended)
 		r = copy_fail(c, "the backup is not whole");
 	if (r == 0)
-		r = unpack_end(u, c);
+		r = unpack_end(u, true, c);
 	unpack_free(&u);
 	return r;
-}
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
-{
-	(void)st;
-	(void)type;
-	return where->level == 0 ? 0 : remove(path);
 }
 
 static int
@@ -377,9 +362,8 @@ restore_into(struct admin *a, struct vault *v, const struct secret *s, struct co
 	else if (had == VAULT_OK && (to = backup_open_empty(a->dir, c)) >= 0) {
 		buf_init(&in->sealed, (size_t)in->head.piece_size + SEAL_BLOCK_SEALED);
 		r = restore_pieces(in, &key, to, c);
-		/* It was empty: all that is in it is a part of what could not be restored. */
 		if (r < 0)
-			nftw(a->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+			backup_empty(a->dir);
 		close(to);
 	}
 	seal_key_wipe(&key);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A running instance as a stream. Of each folder all files are opened, the segment that a journal writes to
+ * An instance as a stream, of one that runs, too. Of each folder all files are opened, the segment that a journal writes to
  * is copied into memory, and then the names are read again: when no file came or went meanwhile they belong
  * together. Older segments do not grow, and the large content that a record names is whole before the record
  * is written (journal_format.h), so what is read of these later is what the copied segment speaks of.
@@ -167,7 +167,7 @@ files_open(int dir, struct files *f, struct copy *c)
 }
 
 static int
-put_entry(struct sealed_out *o, enum archive_kind kind, const char *path, const struct stat *st,
+put_entry(const struct sink *o, enum archive_kind kind, const char *path, const struct stat *st,
     struct copy *c)
 {
 	struct archive_entry e = { .kind = kind, .mode = st->st_mode & 0777 };
@@ -183,12 +183,12 @@ put_entry(struct sealed_out *o, enum archive_kind kind, const char *path, const 
 	}
 	if ((n = archive_write(&e, raw)) == 0)
 		return copy_fail(c, "%s: this name cannot be in a backup", path);
-	return sealed_write(o, raw, n, c);
+	return o->write(o->arg, raw, n, c);
 }
 
 /* As much of it as there was when it was looked at. */
 static int
-put_content(struct sealed_out *o, int fd, const char *path, uint64_t size, struct copy *c)
+put_content(const struct sink *o, int fd, const char *path, uint64_t size, struct copy *c)
 {
 	static char chunk[SEAL_BLOCK];
 
@@ -200,7 +200,7 @@ put_content(struct sealed_out *o, int fd, const char *path, uint64_t size, struc
 			errno = n == 0 ? ENODATA : errno;
 			return copy_error(c, path);
 		}
-		if (sealed_write(o, chunk, (size_t)n, c) < 0)
+		if (o->write(o->arg, chunk, (size_t)n, c) < 0)
 			return -1;
 		at += (uint64_t)n;
 	}
@@ -210,7 +210,7 @@ put_content(struct sealed_out *o, int fd, const char *path, uint64_t size, struc
 }
 
 static int
-put_file(struct sealed_out *o, int fd, const char *path, const struct stat *st, struct copy *c)
+put_file(const struct sink *o, int fd, const char *path, const struct stat *st, struct copy *c)
 {
 	if (put_entry(o, ARCHIVE_FILE, path, st, c) < 0)
 		return -1;
@@ -226,7 +226,7 @@ join(char out[ARCHIVE_PATH_MAX + 2], const char *folder, const char *name)
 
 /* 1: the files are sent; 0: again; -1: told. */
 static int
-put_files(int dir, struct sealed_out *o, const char *path, const struct files *f, struct copy *c)
+put_files(int dir, const struct sink *o, const char *path, const struct files *f, struct copy *c)
 {
 	char name[ARCHIVE_PATH_MAX + 2];
 	struct stat now;
@@ -246,7 +246,7 @@ put_files(int dir, struct sealed_out *o, const char *path, const struct files *f
 
 /* The files of a folder, until they belong together. */
 static int
-put_folder_files(int dir, struct sealed_out *o, const char *path, struct copy *c)
+put_folder_files(int dir, const struct sink *o, const char *path, struct copy *c)
 {
 	static const struct stat none;
 	struct copy before = *c;
@@ -271,10 +271,10 @@ put_folder_files(int dir, struct sealed_out *o, const char *path, struct copy *c
 }
 
 static int put_folder(
-    int in, struct sealed_out *o, const char *name, const char *path, struct copy *c);
+    int in, const struct sink *o, const char *name, const char *path, struct copy *c);
 
 static int
-put_subfolders(int dir, struct sealed_out *o, const char *path, struct copy *c)
+put_subfolders(int dir, const struct sink *o, const char *path, struct copy *c)
 {
 	struct dirent **list;
 	int n = scandirat(dir, ".", &list, NULL, backup_compare_names), r = 0;
@@ -299,7 +299,7 @@ put_subfolders(int dir, struct sealed_out *o, const char *path, struct copy *c)
 
 /* One that is not there (any more) is none. */
 static int
-put_folder(int in, struct sealed_out *o, const char *name, const char *path, struct copy *c)
+put_folder(int in, const struct sink *o, const char *name, const char *path, struct copy *c)
 {
 	int dir = openat(in, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r = -1;
 	struct stat st;
@@ -316,7 +316,7 @@ put_folder(int in, struct sealed_out *o, const char *name, const char *path, str
 }
 
 static int
-put_single(int dir, struct sealed_out *o, const char *name, struct copy *c)
+put_single(int dir, const struct sink *o, const char *name, struct copy *c)
 {
 	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), r;
 	struct stat st;
@@ -330,7 +330,7 @@ put_single(int dir, struct sealed_out *o, const char *name, struct copy *c)
 
 /* Never on a disk in the clear. */
 static int
-put_accounts(struct admin *a, struct sealed_out *o, struct copy *c)
+put_accounts(struct admin *a, const struct sink *o, struct copy *c)
 {
 	static const struct stat folder = { .st_mode = 0700 };
 	int fd = memfd_create("accounts", MFD_CLOEXEC), r = -1;
@@ -365,7 +365,7 @@ raise_descriptors(void)
 }
 
 int
-snapshot_write(struct admin *a, struct sealed_out *o, struct copy *c)
+snapshot_of_instance(struct admin *a, const struct sink *o, struct copy *c)
 {
 	int dir = open(a->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = -1;
 
@@ -379,4 +379,33 @@ snapshot_write(struct admin *a, struct sealed_out *o, struct copy *c)
 		r = put_folder(dir, o, "mail", "mail", c);
 	close(dir);
 	return r;
+}
+
+int
+snapshot_of_copy(const char *path, const struct sink *o, struct copy *c)
+{
+	static const char *const folders[] = { "keys", "accounts", "queue", "mail" };
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = -1;
+
+	raise_descriptors();
+	if (dir < 0)
+		return copy_error(c, path);
+	if (faccessat(dir, "postern.conf", F_OK, 0) < 0)
+		copy_error(c, path);
+	else if (put_single(dir, o, "postern.conf", c) == 0)
+		r = put_single(dir, o, "ca.pem", c);
+	for (size_t i = 0; r == 0 && i < sizeof(folders) / sizeof(folders[0]); i++)
+		r = put_folder(dir, o, folders[i], folders[i], c);
+	close(dir);
+	return r;
+}
+
+int
+snapshot_end(const struct sink *o, struct copy *c)
+{
+	struct archive_entry end = { .kind = ARCHIVE_END };
+	uint8_t raw[ARCHIVE_HEADER_MAX];
+	size_t n = archive_write(&end, raw);
+
+	return o->write(o->arg, raw, n, c);
 }

@@ -209,14 +209,14 @@ unpack_feed(struct unpack *u, const uint8_t *p, size_t n, struct copy *c)
 }
 
 int
-unpack_end(struct unpack *u, struct copy *c)
+unpack_end(struct unpack *u, bool restored, struct copy *c)
 {
 	if (!u->ended || !u->settings)
 		return copy_fail(c, "the backup is not whole");
-	if (backup_mark_restored(u->to, c) < 0 || sync_all(u->to, ".", c) < 0)
+	if ((restored && backup_mark_restored(u->to, c) < 0) || sync_all(u->to, ".", c) < 0)
 		return -1;
-	if (fchmod(u->to, 0755) < 0 || renameat(u->to, SETTINGS_LATER, u->to, SETTINGS) < 0 ||
-	    fsync(u->to) < 0)
+	if ((restored && fchmod(u->to, 0755) < 0) ||
+	    renameat(u->to, SETTINGS_LATER, u->to, SETTINGS) < 0 || fsync(u->to) < 0)
 		return copy_error(c, SETTINGS);
 	return 0;
 }

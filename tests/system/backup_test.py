@@ -176,12 +176,16 @@ def test_under_load(m):
     target = os.path.join(m.home, "load")
     try:
         backup(m, target, check=True)
+        m.cli("backup", target + "-plain")
     finally:
         ended.set()
         thread.join()
-    state = state_of(restore(m, target, check=True)[0])
-    assert known <= set(state)
-    shutil.rmtree(target)
+    folder = os.path.join(m.home, "restored-plain")
+    postern("restore", target + "-plain", folder=folder, check=True)
+    for state in state_of(restore(m, target, check=True)[0]), state_of(target + "-plain"), state_of(folder):
+        assert known <= set(state)
+    for path in (target, target + "-plain", folder):
+        shutil.rmtree(path)
 
 
 def test_damage(m):
@@ -388,4 +392,4 @@ def test_server_troubles(m):
 def test_plain_restore_of_a_sealed_one(m):
     """Without a key it is not taken for a directory that is a backup."""
     done = postern("restore", stick(m), folder=os.path.join(m.home, "plain"))
-    assert done.returncode == 1 and not os.path.exists(os.path.join(m.home, "plain")), done
+    assert done.returncode == 1 and os.listdir(os.path.join(m.home, "plain")) == [], done
