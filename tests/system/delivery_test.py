@@ -112,19 +112,16 @@ def running(peer):
 def postfix(domain="postfix.test", extra="", port=PORT, users=None):
     folder = tempfile.mkdtemp(prefix="postern-peer-")
     os.chmod(folder, 0o755)
-    cert, key = servers.make_certificate(folder)
-    keep = tempfile.mkdtemp(prefix="postern-cert-")
-    cert, key = sh.copy(cert, keep), sh.copy(key, keep)
     peer = servers.Postfix(folder, port, users or (f"bob@{domain}", f"eve@{domain}"), log=True,
                            extra=f"""\
 virtual_mailbox_domains = {domain}
 inet_protocols = all
 smtpd_tls_security_level = may
-smtpd_tls_cert_file = {cert}
-smtpd_tls_key_file = {key}
+smtpd_tls_cert_file = {folder}/cert.pem
+smtpd_tls_key_file = {folder}/key.pem
 smtpd_tls_loglevel = 1
 {extra}""")
-    peer.certificate = cert
+    peer.certificate, _ = servers.make_certificate(folder)
     return peer
 
 
