@@ -46,6 +46,7 @@ struct crashsim {
 	size_t op_count, op_cap;
 	size_t fds[FDS_MAX]; /* inode + 1; 0: free */
 	size_t calls, fail_at, fail_times, capacity;
+	size_t written_out;
 	int fail_errno;
 	bool failed;
 	uint64_t random;
@@ -355,6 +356,23 @@ sim_pwritev(void *ctx, int fd, const struct iovec *v, int n, off_t off)
 	return (ssize_t)total;
 }
 
+/* What is not synced may be on the disk or not, anyhow. */
+static void
+sim_write_out(void *ctx, int fd, off_t off, off_t n)
+{
+	struct crashsim *s = ctx;
+
+	(void)fd;
+	if ((size_t)off == s->written_out)
+		s->written_out += (size_t)n;
+}
+
+size_t
+crashsim_written_out(const struct crashsim *s)
+{
+	return s->written_out;
+}
+
 static int
 sim_fdatasync(void *ctx, int fd)
 {
@@ -501,6 +519,7 @@ crashsim_new(void)
 		.pread = sim_pread,
 		.pwritev = sim_pwritev,
 		.fdatasync = sim_fdatasync,
+		.write_out = sim_write_out,
 		.sync_dir = sim_sync_dir,
 		.allocate = sim_allocate,
 		.size = sim_size,

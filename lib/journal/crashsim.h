@@ -52,6 +52,8 @@ struct crashsim *crashsim_copy(const struct crashsim *s);
 void crashsim_fail(struct crashsim *s, size_t n, size_t times, int err);
 /* Calls made so far that can fail. */
 size_t crashsim_calls(const struct crashsim *s);
+/* Bytes of one file, without a gap from its beginning, that were to be written out before a sync. */
+size_t crashsim_written_out(const struct crashsim *s);
 /* Did the injected failure happen? */
 bool crashsim_failed(const struct crashsim *s);
 /* Bytes that fit in all files together; 0: no limit. */

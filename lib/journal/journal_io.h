@@ -18,6 +18,9 @@ struct journal_io {
 	ssize_t (*pread)(void *ctx, int fd, void *p, size_t n, off_t off);
 	ssize_t (*pwritev)(void *ctx, int fd, const struct iovec *v, int n, off_t off);
 	int (*fdatasync)(void *ctx, int fd);
+	/* Starts to write these bytes to the disk and does not wait: the sync that comes later has less
+	 * to do. A hint; errors are the sync's to tell. */
+	void (*write_out)(void *ctx, int fd, off_t off, off_t n);
 	int (*sync_dir)(void *ctx, int dirfd);
 	/* Disk for the file's first size bytes; EOPNOTSUPP is no error to the journal. */
 	int (*allocate)(void *ctx, int fd, off_t size);

@@ -7,6 +7,10 @@
 #include "base/xalloc.h"
 #include "journal/journal_priv.h"
 
+/* Bytes of large content in one write to the disk ahead of the sync: many enough for one request, few
+ * enough that the sync is left with little. */
+enum { LARGE_WRITE_OUT = 1024 * 1024 };
+
 static int
 large_create(struct journal *j, uint64_t *id)
 {
@@ -49,6 +53,18 @@ journal_large_new(struct journal *j, bool urgent, struct journal_large **out)
 	return 0;
 }
 
+/* Disks write while content still comes in. */
+static void
+write_out(struct journal_large *l)
+{
+	uint64_t n = l->size - l->written_out;
+
+	if (n < LARGE_WRITE_OUT)
+		return;
+	l->j->io.write_out(l->j->io.ctx, l->fd, (off_t)l->written_out, (off_t)n);
+	l->written_out = l->size;
+}
+
 int
 journal_large_write(struct journal_large *l, const void *p, size_t n)
 {
@@ -68,6 +84,7 @@ journal_large_write(struct journal_large *l, const void *p, size_t n)
 		return r;
 	l->size += n;
 	l->crc = journal_crc(l->crc, p, n);
+	write_out(l);
 	return 0;
 }
 

@@ -87,6 +87,7 @@ struct journal {
 struct journal_large {
 	struct journal *j;
 	uint64_t id, size;
+	uint64_t written_out; /* so much was given to write_out */
 	uint32_t crc;
 	bool urgent;
 	int fd;

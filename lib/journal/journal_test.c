@@ -1057,6 +1057,26 @@ test_cut_is_remembered(void **unused)
 	owner_end(o);
 }
 
+/* When the sync of a long message comes, the disk has most of it already. */
+static void
+test_large_content_is_written_out(void **unused)
+{
+	enum { PIECE = 65536, PIECES = 80 };
+	static const uint8_t piece[PIECE];
+	struct owner *o = &owner;
+	struct journal_large *l;
+
+	(void)unused;
+	owner_begin(o, 0);
+	assert_int_equal(journal_large_new(o->j, false, &l), 0);
+	for (int i = 0; i < PIECES; i++)
+		assert_int_equal(journal_large_write(l, piece, PIECE), 0);
+	assert_in_range(crashsim_written_out(o->sim), PIECE * (PIECES - 16), PIECE * PIECES);
+	journal_large_abort(&l);
+	journal_close(&o->j);
+	owner_end(o);
+}
+
 static unsigned real_seen;
 
 static void
@@ -1112,6 +1132,7 @@ main(void)
 		cmocka_unit_test(test_compaction_bounds_disk),
 		cmocka_unit_test(test_kill_is_kept),
 		cmocka_unit_test(test_cut_is_remembered),
+		cmocka_unit_test(test_large_content_is_written_out),
 		cmocka_unit_test(test_real_files),
 	};
 

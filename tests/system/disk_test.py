@@ -141,13 +141,7 @@ def test_full_disk(_):
     try:
         accepted = ["before"]
         assert send(m, "before", 100) == 250
-        filler = os.path.join(home, "filler")
-        with open(filler, "wb") as f:
-            try:
-                while True:
-                    f.write(bytes(65536))
-            except OSError:
-                pass
+        filler = fill(home)
         codes = {}
         for n in range(300):
             code = send(m, f"full{n}", 200000 if n % 3 else 3000)
