@@ -193,7 +193,8 @@ write_sealed(void *arg, const void *p, size_t n, struct copy *c)
 
 /* All pieces, then the head. */
 static int
-write_new(struct admin *a, struct sealed_out *o, const struct secret *s, struct copy *c)
+write_new(struct admin *a, struct sealed_out *o, const struct secret *s,
+    const struct seal_head *old, struct copy *c)
 {
 	struct sink sink = { write_sealed, o };
 	struct seal_key key;
@@ -205,8 +206,10 @@ write_new(struct admin *a, struct sealed_out *o, const struct secret *s, struct 
 	if (secret_key(s, &o->head, &key, c) < 0)
 		return -1;
 	seal_begin(&o->seal, &o->head, &key);
-	if (snapshot_of_instance(a, &sink, c) == 0 && snapshot_end(&sink, c) == 0 &&
-	    flush_block(o, true, c) == 0) {
+	if (vault_begin(o->v, o->head.id, old) < 0)
+		copy_fail(c, "%s", o->v->error);
+	else if (snapshot_of_instance(a, &sink, c) == 0 && snapshot_end(&sink, c) == 0 &&
+		 flush_block(o, true, c) == 0) {
 		seal_head_write(&o->head, &key, head);
 		r = vault_put(o->v, VAULT_HEAD, head, sizeof(head));
 		if (r < 0)
@@ -224,16 +227,12 @@ take_back(struct sealed_out *o, const struct secret *s)
 	struct copy nobody = { 0 };
 	struct seal_head h;
 	struct seal_key key;
-	char name[VAULT_NAME_MAX];
 	enum vault_result r = head_read(o->v, s, &h, &key, &nobody);
 
 	seal_key_wipe(&key);
 	if (r == VAULT_FAILED || (r == VAULT_OK && memcmp(h.id, o->head.id, SEAL_ID_SIZE) == 0))
 		return;
-	for (uint32_t i = 1; i <= o->head.pieces + 1; i++) {
-		vault_piece_name(o->head.id, i, name);
-		vault_remove(o->v, name);
-	}
+	vault_remove_pieces(o->v, o->head.id, o->head.pieces + 1);
 }
 
 static int
@@ -251,8 +250,8 @@ backup_into(struct admin *a, struct vault *v, const struct secret *s, struct cop
 	o = xcalloc(1, sizeof(*o));
 	o->piece = xmalloc(VAULT_PIECE);
 	o->v = v;
-	if ((r = write_new(a, o, s, c)) == 0)
-		vault_clean(v, o->head.id, had == VAULT_OK ? &old : NULL);
+	if ((r = write_new(a, o, s, had == VAULT_OK ? &old : NULL, c)) == 0)
+		vault_clean(v, o->head.id, o->head.pieces);
 	else
 		take_back(o, s);
 	free(o->piece);

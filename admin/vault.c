@@ -221,8 +221,9 @@ vault_put(struct vault *v, const char *name, const uint8_t *p, size_t n)
 	return compare(v, name, p, n);
 }
 
-void
-vault_remove(struct vault *v, const char *name)
+/* When it can be; nobody hears of it when not. */
+static void
+remove_one(struct vault *v, const char *name)
 {
 	struct http_ask ask = { .method = HTTP_DELETE };
 	char error[sizeof(v->error)];
@@ -235,18 +236,95 @@ vault_remove(struct vault *v, const char *name)
 	memcpy(v->error, error, sizeof(error));
 }
 
+/* --- what lies on a server ---------------------------------------------------------------------------- */
+
+static void
+add_id(struct vault *v, const uint8_t id[SEAL_ID_SIZE])
+{
+	for (size_t i = 0; i < v->nids; i++)
+		if (memcmp(v->ids[i], id, SEAL_ID_SIZE) == 0)
+			return;
+	if (v->nids == VAULT_IDS_MAX)
+		memmove(v->ids[0], v->ids[1], (size_t)--v->nids * SEAL_ID_SIZE);
+	memcpy(v->ids[v->nids++], id, SEAL_ID_SIZE);
+}
+
+int
+vault_begin(struct vault *v, const uint8_t id[SEAL_ID_SIZE], const struct seal_head *old)
+{
+	struct buf noted;
+	enum vault_result r;
+
+	if (v->folder >= 0)
+		return 0;
+	buf_init(&noted, sizeof(v->ids));
+	r = vault_get(v, UNFINISHED, sizeof(v->ids), &noted);
+	for (size_t at = 0; r == VAULT_OK && at + SEAL_ID_SIZE <= buf_len(&noted);
+	     at += SEAL_ID_SIZE)
+		add_id(v, buf_data(&noted) + at);
+	buf_free(&noted);
+	if (r == VAULT_FAILED)
+		return -1;
+	if (old != NULL) {
+		v->old = *old;
+		add_id(v, old->id);
+	}
+	add_id(v, id);
+	return vault_put(v, UNFINISHED, v->ids[0], v->nids * SEAL_ID_SIZE);
+}
+
+/* From the first on as many as there are. A server that never says that there is none must not be asked for
+ * ever. */
+static uint32_t
+count_pieces(struct vault *v, const uint8_t id[SEAL_ID_SIZE], uint32_t most)
+{
+	char name[VAULT_NAME_MAX];
+	uint32_t n;
+
+	for (n = 0; n < most; n++) {
+		struct http_ask first_byte = { .method = HTTP_GET, .length = 1, .most = 1 };
+
+		vault_piece_name(id, n + 1, name);
+		if (ask_server(v, &first_byte, name, NULL) != VAULT_OK)
+			break;
+	}
+	v->error[0] = '\0';
+	return n;
+}
+
 void
-vault_clean(struct vault *v, const uint8_t id[SEAL_ID_SIZE], const struct seal_head *old)
+vault_remove_pieces(struct vault *v, const uint8_t id[SEAL_ID_SIZE], uint32_t n)
+{
+	char name[VAULT_NAME_MAX];
+
+	/* The last one first: whatever ends it, those that stay are counted from the first on again. */
+	for (; n > 0; n--) {
+		vault_piece_name(id, n, name);
+		remove_one(v, name);
+	}
+}
+
+static void
+clean_server(struct vault *v, const uint8_t id[SEAL_ID_SIZE], uint32_t most)
+{
+	for (size_t k = 0; k < v->nids; k++) {
+		bool old = memcmp(v->ids[k], v->old.id, SEAL_ID_SIZE) == 0;
+
+		if (memcmp(v->ids[k], id, SEAL_ID_SIZE) != 0)
+			vault_remove_pieces(
+			    v, v->ids[k], old ? v->old.pieces : count_pieces(v, v->ids[k], most));
+	}
+	remove_one(v, UNFINISHED);
+}
+
+void
+vault_clean(struct vault *v, const uint8_t id[SEAL_ID_SIZE], uint32_t pieces)
 {
 	char name[VAULT_NAME_MAX];
 
 	vault_piece_name(id, 0, name);
-	if (v->folder >= 0) {
+	if (v->folder >= 0)
 		clean_folder(v, name);
-		return;
-	}
-	for (uint32_t i = 1; old != NULL && i <= old->pieces; i++) {
-		vault_piece_name(old->id, i, name);
-		vault_remove(v, name);
-	}
+	else
+		clean_server(v, id, pieces * 2 + 100);
 }

@@ -323,7 +323,8 @@ def test_server(m):
         # Each was read again, the head at the end of all.
         puts = [asked[1] for asked in server.asked if asked[0] == "PUT"]
         gets = [asked[1] for asked in server.asked if asked[0] == "GET"]
-        assert set(puts) == names == set(gets) and puts[-1] == "/dav/postern/postern.backup"
+        note = "/dav/postern/postern.unfinished"
+        assert set(puts) == names | {note} == set(gets) and puts[0] == note and puts[-1] == "/dav/postern/postern.backup"
         assert MARK.encode() not in b"".join(server.files.values())
         same(restore(m, url, *more, check=True)[0], state)
         assert "certificate is not good" in restore(m, url, "--ca", other.ca, "--login", login)[1].stderr
@@ -371,14 +372,16 @@ def test_server_troubles(m):
         def redirects(handler):
             handler.answer(307, Location="https://127.0.0.1:1/")
             return True
+        head = len(good) + 1
         for n, answer, reason in ((1, redirects, "at another address"), (2, full, "has no room"),
-                                  (len(good), full, "has no room"), (2, breaks_off, "broke off"),
-                                  (2, lies, "something else"), (1, forgets, "something else"),
-                                  (len(good), forgets, "something else")):
+                                  (head, full, "has no room"), (3, breaks_off, "broke off"),
+                                  (3, lies, "something else"), (2, forgets, "something else"),
+                                  (head, forgets, "something else")):
             server.asked.clear()
             server.before = nth_put(n, answer)
             done = backup(m, url, *more)
             assert done.returncode == 1 and reason in done.stderr, (n, reason, done.stderr)
+            server.files.pop("/b/postern.unfinished", None)  # what may lie there, for the next backup
             assert server.files == good, (n, reason)
         # Busy for a moment: asked again.
         server.asked.clear()
@@ -387,6 +390,35 @@ def test_server_troubles(m):
         same(restore(m, url, *more, check=True)[0], state)
         backup(m, url, *more, check=True)
         same(restore(m, url, *more, check=True)[0], quiet_state(m))
+
+
+def test_server_after_a_kill(m):
+    """What a killed backup left on a server is removed by the next one, before the head as behind it."""
+    with https.Server(m.home) as server:
+        url, more = server.url + "/b", ("--ca", server.ca)
+        fill(m)
+        backup(m, url, *more, check=True)
+        count, process = len(server.files), []
+
+        def at(method, n):
+            def before(handler):
+                if handler.command == method and server.count(method) == n:
+                    process[0].kill()
+                    process[0].wait()
+                return False
+            return before
+        for method, n in (("PUT", 3), ("PUT", count), ("DELETE", 1), ("PUT", 4)):
+            server.asked.clear()
+            server.before = at(method, n)
+            process[:] = [subprocess.Popen([os.path.join(OUT, "bin", "postern"), "--dir", m.folder, "backup", url,
+                                            "--key", key_of(m), *more], stdout=subprocess.DEVNULL)]
+            assert process[0].wait(120 * SLOW) == -9
+            assert len(server.files) > count
+        state = quiet_state(m)
+        server.before = lambda handler: False
+        backup(m, url, *more, check=True)
+        assert len(server.files) == count and "/b/postern.unfinished" not in server.files, sorted(server.files)
+        same(restore(m, url, *more, check=True)[0], state)
 
 
 def test_plain_restore_of_a_sealed_one(m):
