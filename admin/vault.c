@@ -84,11 +84,18 @@ write_file(struct vault *v, const uint8_t *p, size_t n)
 	return r;
 }
 
+/* Some file systems that lie on another machine know of no such thing. */
+static int
+sync_folder(struct vault *v)
+{
+	return fsync(v->folder) < 0 && errno != EINVAL ? -1 : 0;
+}
+
 static int
 put_file(struct vault *v, const char *name, const uint8_t *p, size_t n)
 {
 	if (write_file(v, p, n) == 0 && renameat(v->folder, UNFINISHED, v->folder, name) == 0 &&
-	    fsync(v->folder) == 0)
+	    sync_folder(v) == 0)
 		return 0;
 	fail(v, "%s/%s: %s.", v->target, name, strerror(errno));
 	unlinkat(v->folder, UNFINISHED, 0);
@@ -147,7 +154,7 @@ clean_folder(struct vault *v, const char *ours)
 		free(list[i]);
 	}
 	free(n >= 0 ? list : NULL);
-	fsync(v->folder);
+	(void)sync_folder(v);
 }
 
 /* --- a server ----------------------------------------------------------------------------------------- */

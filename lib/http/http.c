@@ -9,6 +9,7 @@
 #include <event2/http.h>
 #include <netdb.h>
 #include <poll.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -47,6 +48,7 @@ http_client_new(const char *ca_file, const struct http_limits *limits, const cha
 	static const struct http_limits usual = { HTTP_IDLE_MS, HTTP_WHOLE_MS, HTTP_BYTES_PER_S };
 	struct http_client *c = xcalloc(1, sizeof(*c));
 
+	signal(SIGPIPE, SIG_IGN); /* of a server that goes away */
 	c->limits = limits != NULL ? *limits : usual;
 	c->tls = tls_client_new(ca_file, why);
 	if ((c->base = event_base_new()) == NULL)

@@ -61,7 +61,7 @@ struct http_answer {
 
 struct http_client;
 
-/* ca_file: as of tls_client_new. limits: NULL for those above. Ends the process when the library fails. */
+/* ca_file: as of tls_client_new. limits: NULL for those above. Ignores SIGPIPE. Ends the process when the library fails. */
 struct http_client *http_client_new(
     const char *ca_file, const struct http_limits *limits, const char **why);
 void http_client_free(struct http_client **c);
