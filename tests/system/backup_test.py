@@ -276,6 +276,11 @@ def test_full_disk(m):
         run("umount", target)
 
 
+def begin_backup(m, target, *more):
+    return subprocess.Popen([os.path.join(OUT, "bin", "postern"), "--dir", m.folder, "backup", target, "--key",
+                             key_of(m), *more], stdout=subprocess.DEVNULL)
+
+
 def test_killed(m):
     """kill -9 after each piece: the old backup or the new one, never less."""
     target = stick(m)
@@ -286,8 +291,7 @@ def test_killed(m):
         send(m, 1)
         states.append(quiet_state(m))
         had = set(pieces(target))
-        process = subprocess.Popen([os.path.join(OUT, "bin", "postern"), "--dir", m.folder, "backup", target,
-                                    "--key", key_of(m)], stdout=subprocess.DEVNULL)
+        process = begin_backup(m, target)
         wait_until(f"{n + 1} new pieces or its end", 60 * SLOW, lambda: process.poll() is not None or
                    len(set(pieces(target)) - had) > n, pause=0.0005)
         process.kill()
@@ -324,7 +328,8 @@ def test_server(m):
         puts = [asked[1] for asked in server.asked if asked[0] == "PUT"]
         gets = [asked[1] for asked in server.asked if asked[0] == "GET"]
         note = "/dav/postern/postern.unfinished"
-        assert set(puts) == names | {note} == set(gets) and puts[0] == note and puts[-1] == "/dav/postern/postern.backup"
+        assert set(puts) == names | {note} == set(gets)
+        assert (puts[0], puts[-1]) == (note, "/dav/postern/postern.backup")
         assert MARK.encode() not in b"".join(server.files.values())
         same(restore(m, url, *more, check=True)[0], state)
         assert "certificate is not good" in restore(m, url, "--ca", other.ca, "--login", login)[1].stderr
@@ -410,8 +415,7 @@ def test_server_after_a_kill(m):
         for method, n in (("PUT", 3), ("PUT", count), ("DELETE", 1), ("PUT", 4)):
             server.asked.clear()
             server.before = at(method, n)
-            process[:] = [subprocess.Popen([os.path.join(OUT, "bin", "postern"), "--dir", m.folder, "backup", url,
-                                            "--key", key_of(m), *more], stdout=subprocess.DEVNULL)]
+            process[:] = [begin_backup(m, url, *more)]
             assert process[0].wait(120 * SLOW) == -9
             assert len(server.files) > count
         state = quiet_state(m)
