@@ -19,6 +19,14 @@ def date_text(seconds, day):
     return time.strftime(day + " %H:%M:%S +0000", time.gmtime(seconds))
 
 
+def envelope(header):
+    """rfc3501:7.4.2, of the headers that World.header makes."""
+    fields = dict(line.split(": ", 1) for line in header.split("\r\n"))
+    sender = [["NIL", "NIL", *fields["From"].split("@")]]
+    return [fields.get("Date", "NIL"), fields["Subject"], sender, sender, sender, "NIL", "NIL", "NIL",
+            fields.get("In-Reply-To", "NIL"), fields.get("Message-ID", "NIL")]
+
+
 class World:
     def __init__(self, address, cafile, user, password, rng, clients=4, long=False):
         """long: bodies that are worth compressing, and some that get a file of their own"""
@@ -153,8 +161,8 @@ class World:
             items.append("BODY[TEXT]")
         elif self.rng.random() < .2:
             items.append("BODY.PEEK[HEADER.FIELDS (SUBJECT)]")
-        if self.rng.random() < .2:
-            items += self.some(("BODY.PEEK[]", "BINARY.PEEK[1]", "BINARY.SIZE[1]", self.part()), 2)
+        if self.rng.random() < .3:
+            items += self.some(("BODY.PEEK[]", "BINARY.PEEK[1]", "BINARY.SIZE[1]", "ENVELOPE", "BODY", self.part()), 2)
         text = f"{'UID ' * by_uid}FETCH {text} ({' '.join(items)})"
         took, since = {"asked": True}, None
         if conditional:
@@ -203,6 +211,13 @@ class World:
         for item, value in (("BODY[]", text), ("BODY[TEXT]", body), ("BINARY[1]", body),
                             ("BINARY.SIZE[1]", str(len(body)))):
             want(values.get(item, value) == value, item, "of", message.uid, values.get(item), "want", value)
+        if "ENVELOPE" in values:
+            expected = envelope(text.partition("\r\n\r\n")[0])
+            want(values["ENVELOPE"] == expected, "ENVELOPE of", message.uid, values["ENVELOPE"], "want", expected)
+        if "BODY" in values:  # rfc2045:5.2: without Content-Type it is plain text
+            expected = ["TEXT", "PLAIN", ["CHARSET", "US-ASCII"], "NIL", "NIL", "7BIT", str(len(body)),
+                        str(body.count("\n"))]
+            want(values["BODY"] == expected, "BODY of", message.uid, values["BODY"], "want", expected)
         for item in items:
             if m := re.fullmatch(r"BODY\.PEEK\[TEXT\]<(\d+)\.(\d+)>", item):
                 at, n = int(m.group(1)), int(m.group(2))

@@ -10,7 +10,7 @@ from harness import *
 OPTIONS = {}
 COMMANDS = 1000000 if LONG else 5000 if SAN else 20000
 # A world begins anew now and then, so that folders do not only grow old.
-ROUND = 20000 if LONG else COMMANDS // 2
+ROUND = 10000 if LONG else COMMANDS // 2
 # Begins what is compressed.
 FRAME = b"\x28\xb5\x2f\xfd"
 
