@@ -17,7 +17,9 @@ HEALTHY = WORLD_TEXT + ALIVE + f"""
 20.113.0.203.{ZEN}. A 127.0.0.2
 21.113.0.203.{ZEN}. A 127.0.0.10
 22.113.0.203.{ZEN}. A 127.0.0.3
-*.error.test. A 127.255.255.254
+*.error252.test. A 127.255.255.252
+*.error254.test. A 127.255.255.254
+*.error255.test. A 127.255.255.255
 *.everything.test. A 127.0.0.2
 nothing.test. TXT "no list any more"
 *.sold.test. A 192.0.2.80
@@ -125,10 +127,11 @@ def sick(m, zone, trouble):
     assert len(re.findall("event=blocklist-bypassed", m.log(start))) == 1, m.log(start)
 
 
-@expects("event=blocklist-bypassed list=error.test trouble=error-code")
+@expects(r"event=blocklist-bypassed list=error25\d.test trouble=error-code")
 def test_error_codes_are_no_listings(m):
-    """An open resolver, too many questions: zen then answers 127.255.255.x to everything."""
-    sick(m, "error.test", "error-code")
+    """A name with a mistake, an open resolver, too many questions: zen then answers 127.255.255.x to everything."""
+    for last in (252, 254, 255):
+        sick(m, f"error{last}.test", "error-code")
 
 
 @expects("event=blocklist-bypassed list=everything.test trouble=lists-everything")

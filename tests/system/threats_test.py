@@ -249,4 +249,5 @@ def test_resolver_killed_under_load(m):
         c.expect("NOOP", 250)
         c.close()
     m.wait_log("died program=resolver", start)
+    assert "dns-given-up" not in m.log(start), "they waited to the end of their time"
     wait_until("mail is taken", 30 * SLOW, lambda: give(m, b"From: a@example.net\r\n\r\nx") == 250)
