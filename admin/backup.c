@@ -199,15 +199,30 @@ write_direct(void *arg, const void *p, size_t n, struct copy *c)
 	return copy_fail(c, "%s", d->unpacked.error);
 }
 
+static int
+check_copy(const char *path, struct copy *c)
+{
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+
+	if (dir < 0)
+		return copy_error(c, path);
+	if (faccessat(dir, VAULT_HEAD, F_OK, 0) == 0)
+		r = copy_fail(c, "%s is sealed; say --key FILE or --passphrase", path);
+	else if (faccessat(dir, "postern.conf", F_OK, 0) < 0)
+		r = copy_fail(c, "there is no backup in %s", path);
+	close(dir);
+	return r;
+}
+
 /* The running instance into an empty directory, or (restore) such a copy into an instance to be. */
 static int
 copy_directly(struct admin *a, const char *from, const char *to, bool restore, struct copy *c)
 {
-	int fd = backup_open_empty(to, c), r = -1;
 	struct direct d = { 0 };
 	struct sink sink = { write_direct, &d };
+	int fd, r;
 
-	if (fd < 0)
+	if ((restore && check_copy(from, c) < 0) || (fd = backup_open_empty(to, c)) < 0)
 		return -1;
 	d.u = unpack_new(fd);
 	r = restore ? snapshot_of_copy(from, &sink, c) : snapshot_of_instance(a, &sink, c);

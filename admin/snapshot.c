@@ -390,9 +390,7 @@ snapshot_of_copy(const char *path, const struct sink *o, struct copy *c)
 	raise_descriptors();
 	if (dir < 0)
 		return copy_error(c, path);
-	if (faccessat(dir, "postern.conf", F_OK, 0) < 0)
-		copy_error(c, path);
-	else if (put_single(dir, o, "postern.conf", c) == 0)
+	if (put_single(dir, o, "postern.conf", c) == 0)
 		r = put_single(dir, o, "ca.pem", c);
 	for (size_t i = 0; r == 0 && i < sizeof(folders) / sizeof(folders[0]); i++)
 		r = put_folder(dir, o, folders[i], folders[i], c);

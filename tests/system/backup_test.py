@@ -426,6 +426,9 @@ def test_server_after_a_kill(m):
 
 
 def test_plain_restore_of_a_sealed_one(m):
-    """Without a key it is not taken for a directory that is a backup."""
+    """Without a key it is not taken for a directory that is a backup, nor is any other directory."""
     done = postern("restore", stick(m), folder=os.path.join(m.home, "plain"))
-    assert done.returncode == 1 and os.listdir(os.path.join(m.home, "plain")) == [], done
+    assert done.returncode == 1 and "is sealed; say --key" in done.stderr, done
+    done = postern("restore", m.home, folder=os.path.join(m.home, "plain"))
+    assert done.returncode == 1 and "there is no backup in" in done.stderr, done
+    assert not os.path.exists(os.path.join(m.home, "plain"))
