@@ -59,13 +59,13 @@ seal_head_write(const struct seal_head *h, const struct seal_key *key, uint8_t o
 static bool
 numbers_can_be(const struct seal_head *h)
 {
-	bool passphrase = h->kind == SEAL_PASSPHRASE;
+	bool key_can_be = h->kind == SEAL_KEY_FILE && h->passes == 0 && h->memory == 0;
 
-	return (passphrase || h->kind == SEAL_KEY_FILE) &&
-	       (!passphrase ||
-		   (h->passes >= crypto_pwhash_OPSLIMIT_MIN && h->passes <= SEAL_PASSES_MAX &&
-		       h->memory >= crypto_pwhash_MEMLIMIT_MIN && h->memory <= SEAL_MEMORY_MAX)) &&
-	       h->pieces > 0 && h->pieces <= SEAL_PIECES_MAX && h->piece_size > 0 &&
+	if (h->kind == SEAL_PASSPHRASE)
+		key_can_be =
+		    h->passes >= crypto_pwhash_OPSLIMIT_MIN && h->passes <= SEAL_PASSES_MAX &&
+		    h->memory >= crypto_pwhash_MEMLIMIT_MIN && h->memory <= SEAL_MEMORY_MAX;
+	return key_can_be && h->pieces > 0 && h->pieces <= SEAL_PIECES_MAX && h->piece_size > 0 &&
 	       h->piece_size <= SEAL_PIECE_MAX &&
 	       h->bytes > (uint64_t)(h->pieces - 1) * h->piece_size &&
 	       h->bytes <= (uint64_t)h->pieces * h->piece_size;

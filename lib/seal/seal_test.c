@@ -196,6 +196,8 @@ test_head(void **state)
 	assert_string_equal(why, "its head is damaged");
 	assert_int_equal(seal_head_read(raw, 0, &h, &why), -1);
 	assert_string_equal(why, "it is no backup");
+	raw[32] = 1; /* a key file has no use for passes */
+	assert_int_equal(seal_head_read(raw, sizeof(raw), &h, &why), -1);
 	raw[8] = 2;
 	assert_int_equal(seal_head_read(raw, sizeof(raw), &h, &why), -1);
 	assert_non_null(strstr(why, "newer"));
