@@ -208,6 +208,9 @@ CALL_ERRNO(sysinfo, EPERM)   /* qsort() asks how much memory there is */
 CALL_ERRNO(madvise, EPERM)   /* malloc and OpenSSL, where it is not allowed: only advice */
 CALL_ERRNO(rseq, ENOSYS)     /* libc */
 CALL_ERRNO(prlimit64, EPERM) /* sysconf() */
+/* libevent compares its clock with the wall's, which nobody asks it for. It is a call only where the vDSO has
+ * no clock to read, as in some virtual machines. */
+CALL_ERRNO(gettimeofday, EPERM)
 
 /* ---- nobody honest --------------------------------------------------------------------------- */
 CALL_KILL(execve)
