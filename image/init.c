@@ -71,7 +71,10 @@ give_up(const char *format, ...)
 static void
 must_mount(const char *what, const char *where, const char *type, unsigned long flags)
 {
-	if (mount(what, where, type, flags, NULL) < 0)
+	/* Without a mode everybody may write a tmpfs; other types take none. */
+	const char *options = type && strcmp(type, "tmpfs") == 0 ? "mode=0755" : NULL;
+
+	if (mount(what, where, type, flags, options) < 0)
 		give_up("mount %s: %s", where, strerror(errno));
 }
 
