@@ -1,20 +1,15 @@
 # SPDX-License-Identifier: ISC
 """Updates of a machine that runs: good ones, bad ones, and those that the power cut."""
 import os
-import random
 import shutil
 import subprocess
 import tempfile
 
-from machine import BUILT, MIB, TOP, Machine
+from machine import BUILT, MIB, TOP, Machine, image_path, release
 
 KEY = os.path.join(BUILT, "developer-key.pem")
+SLOT_FILE = image_path()[:-len("img")] + "slot"
 SLOT_A, SLOT_MIB = 37 * MIB, 32
-
-
-def release():
-    with open(os.path.join(BUILT, "release")) as f:
-        return dict(line.strip().split("=", 1) for line in f)
 
 
 class Stick:
@@ -27,42 +22,39 @@ class Stick:
             f.truncate(200 * MIB)
         subprocess.run(["mkfs.vfat", self.path], check=True, stdout=subprocess.DEVNULL)
 
-    def add(self, name, version, later, change=None, key=KEY):
-        """A slot file of another version, LATER seconds after the one that runs."""
+    def changed(self, change):
+        """The root that was built, with a change."""
         root = os.path.join(self.home, "root")
-        shutil.rmtree(root, ignore_errors=True)
         subprocess.run(["cp", "-a", os.path.join(BUILT, "root"), root], check=True)
-        with open(os.path.join(root, "etc", "postern", "release"), "a") as f:
-            f.write(f"update={version}\n")
-        if change:
-            change(root)
+        change(root)
+        return root
+
+    def add(self, name, version, later, change=None, key=KEY, spoilt=False):
+        """A slot file of another version, LATER seconds after the one that runs."""
+        root = self.changed(change) if change else SLOT_FILE
         out = os.path.join(self.home, name)
         serial = int(release()["serial"]) + later
         subprocess.run([os.path.join(TOP, "image", "slot"), root, out, "--version", version,
                         "--serial", str(serial), "--key", key], check=True)
+        if spoilt:
+            with open(out, "r+b") as f:
+                f.seek(1 << 20)
+                byte = f.read(1)[0]
+                f.seek(1 << 20)
+                f.write(bytes([byte ^ 1]))
         subprocess.run(["mcopy", "-i", self.path, out, "::" + name], check=True)
         return self
 
-    def destroy(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         shutil.rmtree(self.home, ignore_errors=True)
-
-
-def boot(machine):
-    """One start up to its confirmation; returns the slot that runs."""
-    machine.start()
-    return running(machine)
-
-
-def running(machine):
-    machine.wait_console("postern: system=kept ")
-    line = [x for x in machine.console().splitlines() if "postern: system=kept " in x][-1]
-    return line.split("slot=")[1][0]
 
 
 def at_console(machine):
     machine.log_in()
-    status, text = machine.shell("mkdir /run/usb && mount -r -t vfat /dev/vdb /run/usb")
-    assert status == 0, text
+    machine.must("mkdir /run/usb && mount -r -t vfat /dev/vdb /run/usb")
 
 
 def refused(machine, command, reason):
@@ -70,93 +62,124 @@ def refused(machine, command, reason):
     assert status != 0 and reason in " ".join(text.split()), (command, status, text)
 
 
-def restarted_into(machine, slot):
-    """The machine restarts by itself until a system serves; it is the one in that slot."""
-    machine.wait("the restart", lambda: machine.console().count("system=kept ") > 1)
-    assert running(machine) == slot, machine.console()[-3000:]
+def restart(machine):
+    """The machine restarts, by itself until a system serves; returns the slot it is in."""
+    before = machine.console().count("system=kept ")
+    machine.type("reboot")
+    machine.wait("the restart", lambda: machine.console().count("system=kept ") > before)
+    return machine.running()
 
 
 def test_update():
-    """What must not be is refused; a good one runs after the restart, with the same mail."""
-    stick = Stick()
-    other = os.path.join(stick.home, "other.pem")
-    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", other], check=True)
-    stick.add("older.slot", "0.0.1", -1000).add("other.slot", "9.9.9", 1000, key=other)
-    stick.add("good.slot", "9.0.0", 1000)
-    machine = Machine(extra=[stick.path])
-    try:
-        assert boot(machine) == "a"
-        machine.send("before")
+    """What must not be is refused; a good one runs after the restart, with the same mail, and stays."""
+    with Stick() as stick, Machine(extra=[stick.path]) as machine:
+        other = os.path.join(stick.home, "other.pem")
+        subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", other], check=True)
+        stick.add("older.slot", "0.0.1", -1000).add("other.slot", "9.9.9", 1000, key=other)
+        stick.add("good.slot", "9.0.0", 1000)
+        stick.add("spoilt.slot", "9.0.0", 1000, spoilt=True)
+        assert machine.use("before") == "a"
         at_console(machine)
         refused(machine, "other.slot", "nobody whom this machine trusts has signed it")
         refused(machine, "older.slot", "is older than the running")
-        status, text = machine.shell("postern update /run/usb/good.slot")
-        assert status == 0, text
-        machine.type("reboot")
-        restarted_into(machine, "b")
-        machine.wait("the old mail", lambda: "before" in machine.subjects())
+        refused(machine, "spoilt.slot", "its content is not what was signed")
+        machine.must("postern update /run/usb/good.slot")
+        assert restart(machine) == "b"
+        machine.wait_mail("before")
         machine.cut()
-        assert boot(machine) == "b"  # it was kept
-        machine.cut()
-        spoil(machine.disk, SLOT_A + SLOT_MIB * MIB)
-        assert boot(machine) == "a"  # restarted by dm-verity until b had no try left
-        machine.send("after")
-        machine.wait("all mail", lambda: {"before", "after"} <= set(machine.subjects()))
-    finally:
-        machine.destroy()
-        stick.destroy()
+        assert machine.boot() == "b"
+        at_console(machine)
+        assert "9.0.0 is running already" in machine.must("postern update /run/usb/good.slot")
+        refused(machine, "older.slot", "is older than the running")
+        machine.must("postern update /run/usb/older.slot --allow-downgrade")
+        assert restart(machine) == "a"
+        machine.wait_mail("before")
 
 
-def spoil(disk, at):
-    """Breaks the top of the hash tree of the slot that begins there."""
-    with open(disk, "r+b") as f:
-        f.seek(at + SLOT_MIB * MIB - 4096)
-        trailer = f.read(4096).decode("latin-1").splitlines()
-        data = int([x for x in trailer if x.startswith("data=")][0][5:])
-        f.seek(at + data)
-        block = f.read(4096)
-        f.seek(at + data)
-        f.write(bytes([block[0] ^ 1]) + block[1:])
+class Slot:
+    """Where things are in a slot of a machine's disk."""
+
+    def __init__(self, machine, letter):
+        self.disk, self.at = machine.disk, SLOT_A + (letter == "b") * SLOT_MIB * MIB
+        with open(self.disk, "rb") as f:
+            f.seek(self.at + SLOT_MIB * MIB - 4096)
+            lines = f.read(4096).decode("latin-1").splitlines()
+        self.data = int([x for x in lines if x.startswith("data=")][0][5:])
+
+    def place(self, what):
+        """An offset in the slot: the top of the hash tree, the trailer, or some bytes of a file that stands there
+        as it is (kernel and initrd do)."""
+        if what == "tree":
+            return self.data
+        if what == "trailer":
+            return SLOT_MIB * MIB - 4096
+        with open(os.path.join(BUILT, "root", "boot", what), "rb") as f:
+            f.seek(200000)
+            wanted = f.read(64)
+        with open(self.disk, "rb") as f:
+            f.seek(self.at)
+            return f.read(self.data).index(wanted)
+
+    def spoil(self, what):
+        with open(self.disk, "r+b") as f:
+            at = self.at + self.place(what)
+            f.seek(at)
+            byte = f.read(1)[0]
+            f.seek(at)
+            f.write(bytes([byte ^ 1]))
+
+
+def test_slot_spoilt():
+    """Both slots hold a system. Whatever breaks in the one that runs, the other one starts, by itself."""
+    with Stick() as stick, Machine(extra=[stick.path]) as machine:
+        stick.add("good.slot", "9.0.0", 1000)
+        assert machine.boot() == "a"
+        at_console(machine)
+        machine.must("postern update /run/usb/good.slot")
+        assert restart(machine) == "b"
+        running = "b"
+        for what in ("vmlinuz", "initrd", "tree", "trailer"):
+            machine.send(what)
+            machine.cut()
+            Slot(machine, running).spoil(what)
+            other = "ab"["ba".index(running)]
+            assert machine.boot() == other, what
+            machine.wait_mail(what)
+            Slot(machine, running).spoil(what)  # whole again
+            running = other
 
 
 def test_update_bad():
     """A system whose services do not come up is tried three times; then the old one is back."""
-    stick = Stick().add("bad.slot", "9.0.0", 1000, lambda root: os.unlink(
-        os.path.join(root, "usr", "libexec", "postern", "smtpd")))
-    machine = Machine(extra=[stick.path])
-    try:
-        assert boot(machine) == "a"
+    with Stick() as stick, Machine(extra=[stick.path]) as machine:
+        stick.add("bad.slot", "9.0.0", 1000, lambda root: os.unlink(
+            os.path.join(root, "usr", "libexec", "postern", "smtpd")))
+        assert machine.boot() == "a"
         at_console(machine)
-        status, text = machine.shell("postern update /run/usb/bad.slot")
-        assert status == 0, text
-        machine.type("reboot")
-        restarted_into(machine, "a")
+        machine.must("postern update /run/usb/bad.slot")
+        assert restart(machine) == "a"
         assert machine.console().count("service=failed") == 3, machine.console()[-3000:]
         machine.send("still")
-        machine.wait("mail", lambda: "still" in machine.subjects())
-    finally:
-        machine.destroy()
-        stick.destroy()
+        machine.wait_mail("still")
 
 
 def test_update_cut():
-    """The power goes off at five moments of an update: something that serves starts each time."""
-    stick = Stick().add("one.slot", "9.0.0", 1000).add("two.slot", "9.0.1", 2000)
-    machine = Machine(extra=[stick.path])
-    try:
-        boot(machine)
-        for i in range(5):
+    """The power goes off at five moments of an update. Before its end the old system starts, with the other
+    slot empty; then it is taken after all."""
+    with Stick() as stick, Machine(extra=[stick.path]) as machine:
+        stick.add("good.slot", "9.0.0", 1000)
+        assert machine.boot() == "a"
+        for i, part in enumerate((0.01, 0.25, 0.5, 0.75, 0.95)):
             at_console(machine)
-            file = ("one", "two")[i % 2] + ".slot"
-            machine.begin(f"postern update /run/usb/{file} --allow-downgrade")
-            written = random.randrange(1, os.path.getsize(os.path.join(stick.home, file)))
+            wanted = part * os.path.getsize(SLOT_FILE)
             before = machine.written()
-            machine.wait("a part of the slot", lambda: machine.ended() or
-                         machine.written() - before >= written)
+            machine.begin("postern update /run/usb/good.slot")
+            machine.wait("a part of the slot", lambda: machine.written() - before >= wanted, pause=0.01)
+            assert not machine.ended()
             machine.cut()
-            assert boot(machine) in "ab"
+            assert machine.boot() == "a"
             machine.send(f"cut-{i}")
-        machine.wait("all mail", lambda: {f"cut-{i}" for i in range(5)} <= set(machine.subjects()))
-    finally:
-        machine.destroy()
-        stick.destroy()
+        at_console(machine)
+        machine.must("postern update /run/usb/good.slot")
+        assert restart(machine) == "b"
+        machine.wait_mail(*(f"cut-{i}" for i in range(5)))

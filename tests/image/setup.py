@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: ISC
+"""Set-up of the appliance: at the console, from the firmware of a virtual machine; answers that are no good."""
+import os
+
+from machine import ADMIN, ANSWERS, DOMAIN, PASSWORD, Machine
+
+NOT_SET_UP = "This machine has not been set up."
+QUESTIONS = (  # what the console asks for, and what is typed
+    ("Language (en, de) [en]: ", ""),
+    ("Mail domain", DOMAIN),
+    ("Name of this machine", "mail." + DOMAIN),
+    ("Network: dhcp, ", ""),
+    ("Your own address", ADMIN.split("@", maxsplit=1)[0]),
+    ("Its password: ", PASSWORD),
+    ("Once more: ", PASSWORD),
+    ("Time zone", ""),
+    ("Time servers", ""),
+)
+
+
+def test_wizard():
+    """Questions on the console; then what to publish, and a login that wants the password."""
+    with Machine(answers=None) as machine:
+        machine.start()
+        machine.wait_console("Press Enter")
+        assert not machine.banner(25).startswith("220 ")
+        machine.type("")
+        for question, answer in QUESTIONS:
+            machine.wait_console(question)
+            machine.type(answer)
+        machine.wait_console("postern: setup=done ")
+        assert machine.running() == "a"
+        machine.wait_console(" login: ")
+        said = machine.console()
+        for text in (f"_imaps._tcp.{DOMAIN}.", "v=spf1 mx -all", f"mail.{DOMAIN} port 993", "For telephones:"):
+            assert text in said, said[-4000:]
+        assert PASSWORD not in said
+        machine.send("first")
+        machine.wait_mail("first")
+        machine.type("admin")
+        machine.wait_console("Password: ")
+        machine.type("not the password")
+        machine.wait_console("Login incorrect")
+        machine.cut()
+        assert machine.boot() == "a"  # nothing is asked, nothing is told a second time
+        machine.wait_console(" login: ")
+        assert "For telephones:" not in machine.console() and NOT_SET_UP not in machine.console()
+        machine.wait_mail("first")
+
+
+def test_firmware():
+    """Answers in fw_cfg, with the line ends of another system."""
+    with Machine(answers=None) as machine:
+        path = os.path.join(machine.home, "answers")
+        with open(path, "w", newline="") as f:
+            f.write(ANSWERS.replace("\n", "\r\n"))
+        machine.words = ["-fw_cfg", "name=opt/postern/setup,file=" + path]
+        machine.use()
+
+
+def test_bad_answers():
+    """They are refused with the reason, and stay; nothing is set up and nothing serves."""
+    bad = ANSWERS.replace("hostname=mail." + DOMAIN, "hostname=mail_1")
+    with Machine(answers=bad) as machine:
+        machine.start()
+        machine.wait_console("postern: setup=refused ")
+        machine.wait_console(NOT_SET_UP)
+        assert "line 2: Please give a full name" in machine.console(), machine.console()
+        assert not machine.banner(25).startswith("220 ")
+        machine.cut()
+        assert "password" in machine.answers_on_disk()
+        machine.give_answers(ANSWERS)
+        machine.use()
