@@ -32,7 +32,7 @@ deps:
 
 check:
 	$(NEED) build run check
-	@$(MAKE) -s --no-print-directory $(PARALLEL) progs unit-build fuzz-build test-build
+	@$(MAKE) -s --no-print-directory $(PARALLEL) progs unit-build fuzz-build test-build quick-image
 	@$(RUN) --only '$(or $(ONLY),*)' --unit $(UNITTESTS) --fuzz $(FUZZERS) --system
 
 check-unit:
@@ -42,12 +42,12 @@ check-unit:
 
 check-system:
 	$(NEED) build run check
-	@$(MAKE) -s --no-print-directory $(PARALLEL) progs test-build
+	@$(MAKE) -s --no-print-directory $(PARALLEL) progs test-build quick-image
 	@$(RUN) --only '$(or $(ONLY),*)' --system
 
 check-long:
 	$(NEED) build run check long
-	@$(MAKE) -s --no-print-directory $(PARALLEL) progs unit-build fuzz-build test-build
+	@$(MAKE) -s --no-print-directory $(PARALLEL) progs unit-build fuzz-build test-build quick-image
 	@$(RUN) --long --only '$(or $(ONLY),*)' --unit $(UNITTESTS) --fuzz $(FUZZERS) --system
 	$(if $(ONLY),,@$(MAKE) -s --no-print-directory fuzz-long)
 	@tests/chroot-check
