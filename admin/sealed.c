@@ -260,25 +260,6 @@ backup_into(struct admin *a, struct vault *v, const struct secret *s, struct cop
 	return r;
 }
 
-int
-sealed_backup(struct admin *a, const struct command_line *line)
-{
-	struct copy c = { 0 };
-	struct secret s = { 0 };
-	struct vault v;
-	int r = -1;
-
-	if (sodium_init() < 0)
-		return EXIT_FATAL;
-	if (vault_open(&v, line->args[0], line, true) < 0)
-		copy_fail(&c, "%s", v.error);
-	else if (secret_read(&s, line, true, &c) == 0)
-		r = backup_into(a, &v, &s, &c);
-	vault_close(&v);
-	buf_free_secret(&s.text);
-	return backup_finish(a, &c, r, "Backup");
-}
-
 /* --- restore ------------------------------------------------------------------------------------------ */
 
 struct sealed_in {
@@ -372,8 +353,14 @@ restore_into(struct admin *a, struct vault *v, const struct secret *s, struct co
 	return r;
 }
 
-int
-sealed_restore(struct admin *a, const struct command_line *line)
+/* --- the commands ------------------------------------------------------------------------------------- */
+
+typedef int sealed_fn(struct admin *a, struct vault *v, const struct secret *s, struct copy *c);
+
+/* Opens what both need, and gives it to fn. writes: the target may be new. */
+static int
+sealed_run(
+    struct admin *a, const struct command_line *line, bool writes, sealed_fn *fn, const char *what)
 {
 	struct copy c = { 0 };
 	struct secret s = { 0 };
@@ -382,13 +369,25 @@ sealed_restore(struct admin *a, const struct command_line *line)
 
 	if (sodium_init() < 0)
 		return EXIT_FATAL;
-	if (vault_open(&v, line->args[0], line, false) < 0)
+	if (vault_open(&v, line->args[0], line, writes) < 0)
 		copy_fail(&c, "%s", v.error);
-	else if (secret_read(&s, line, false, &c) == 0)
-		r = restore_into(a, &v, &s, &c);
+	else if (secret_read(&s, line, writes, &c) == 0)
+		r = fn(a, &v, &s, &c);
 	vault_close(&v);
 	buf_free_secret(&s.text);
-	return backup_finish(a, &c, r, "Restore");
+	return backup_finish(a, &c, r, what);
+}
+
+int
+sealed_backup(struct admin *a, const struct command_line *line)
+{
+	return sealed_run(a, line, true, backup_into, "Backup");
+}
+
+int
+sealed_restore(struct admin *a, const struct command_line *line)
+{
+	return sealed_run(a, line, false, restore_into, "Restore");
 }
 
 /* --- keys --------------------------------------------------------------------------------------------- */

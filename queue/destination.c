@@ -9,13 +9,9 @@
  *	busy      it has as many jobs as its window allows; the end of one makes it runnable
  *	away      it could not be reached; at again_ms it is runnable, with a window of one
  *
- * The window begins with one and grows by one with each job that succeeds. Jobs of FAILED
- * destinations take at most half of all, NEW and FAILED together three quarters, so that the rest
- * is always there for those that answer. A delivery that failed for now waits in its destination's
- * heap; destinations that wait for a time, in one heap. No event looks at more than it is about.
- *
- * A slot is free again when the job has ended and its results are on stable storage: a crash repeats
- * what was in flight, and that is at most jobs_max transactions.
+ * The window begins with one and grows by one with each job that succeeds. A delivery that failed
+ * for now waits in its destination's heap; destinations that wait for a time, in one heap. No event
+ * looks at more than it is about. How the classes share the jobs: transfer.c.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -129,7 +125,6 @@ remote_destination_done(struct remote *o, struct destination *to)
 		destination_forget(o, to);
 }
 
-/* Where the delivery waits. */
 struct destination *
 delivery_place(const struct remote *o, const struct delivery *d)
 {
@@ -201,7 +196,6 @@ next_time(const struct destination *to, uint64_t now)
 	return t;
 }
 
-/* Puts it where it belongs after anything changed. hot: its turn is next, for a connection is open. */
 void
 destination_place(struct remote *o, struct destination *to, bool hot)
 {

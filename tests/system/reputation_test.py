@@ -177,6 +177,16 @@ def test_twenty_short_connections_a_minute_pass(m):
     assert rcpt(m, "203.0.113.5") == 250
 
 
+def all_is_logged(m, client):
+    """The log comes a little later than the replies. Behind the end of one more session nothing of it is missing."""
+    start = m.log_size()
+    with m.raw(source=client, to="2001:db8::25" if ":" in client else "127.0.0.1") as c:
+        c.expect(None, 220)
+        c.expect("EHLO last.example.net", 250)
+        c.expect("QUIT", 221)
+    m.wait_log(r"event=closed client=\S+ .*helo=\"last\.example\.net\"", start)
+
+
 @expects("turned-away")
 def test_sessions_of_a_network_are_limited(m):
     def one_more():
@@ -188,6 +198,7 @@ def test_sessions_of_a_network_are_limited(m):
     assert one_more() == 220
     setting(m, "smtpd.max-connections-per-network", "1", lambda: one_more() == 421)
     setting(m, "smtpd.max-connections-per-network", "200", lambda: one_more() == 220)
+    all_is_logged(m, "203.0.114.21")
 
 
 @expects("turned-away")
@@ -203,6 +214,7 @@ def test_sessions_of_a_minute_are_limited(m):
     m.cli("config", "set", "smtpd.connections-per-minute", "0")
     m.cli("reload")
     wait_until("not limited", 60 * SLOW, lambda: greeted("2001:db8:7::1") == 220)
+    all_is_logged(m, "2001:db8:7::1")
 
 
 # --- early talkers
