@@ -26,7 +26,7 @@ enum {
 	/* Content asked for that is on its way from queue, all jobs together: half of what a channel
 	 * may have waiting before its peer counts as dead. */
 	DELIVERY_IN_FLIGHT_MAX = 8 * 1024 * 1024,
-	/* Questions to resolver at one time: it takes 256 of one client. */
+	/* Questions to resolver at one time: it takes 512 of one client. */
 	DELIVERY_QUESTIONS_MAX = 200,
 	/* Of an answer so much is looked at: 800 mail servers are no honest domain's. */
 	DELIVERY_ANSWER_MAX = 16 * 1024,

@@ -6,9 +6,9 @@
 #include "ipc/ipc.h"
 #include "resolver/resolve.h"
 
-/* Questions of one client that wait; further ones fail for now. A worker with 1000 sessions asks
- * two or three questions for each new one; what a taken-over worker can do to others is bounded. */
-enum { CLIENT_WAITING_MAX = 256 };
+/* Questions of one client that wait; further ones fail for now, so what a taken-over worker can do to others is
+ * bounded. An honest one has fewer out and lets the others wait at home. */
+enum { CLIENT_WAITING_MAX = 512 };
 
 struct client;
 

@@ -8,11 +8,11 @@
 #include "base/xalloc.h"
 #include "smtpd/session.h"
 
-/* One question that is out. */
+/* One question without an answer. */
 struct lookup {
-	struct lookups *of;
-	struct lookup *next;
-	uint64_t id;
+	STAILQ_ENTRY(lookup) link; /* of the session's */
+	struct lookups *of;        /* NULL: nobody waits for it, but resolver is still at it */
+	uint64_t id;               /* 0: resolver does not have it yet */
 	struct dns_question question;
 };
 
@@ -79,28 +79,45 @@ stop_waiting(struct lookups *l)
 	io_timer_free(&l->timer);
 }
 
+/* A question less of l's. */
 static void
 unlink_lookup(struct lookup *one)
 {
-	struct lookup **at = &one->of->first;
+	struct lookups *l = one->of;
 
-	while (*at != one)
-		at = &(*at)->next;
-	*at = one->next;
-	one->of->out--;
-	map_del(one->of->d->questions, one->id);
+	STAILQ_REMOVE(&l->open, one, lookup, link);
+	l->out--;
+	if (one->id != 0)
+		l->at_resolver--;
+	one->of = NULL;
 }
 
-/* What is out gets no answer any more. */
+/* Gets no answer any more. What resolver has counts until its answer comes. */
+static void
+drop(struct lookup *one)
+{
+	unlink_lookup(one);
+	if (one->id == 0)
+		free(one);
+}
+
+static void
+leave_turns(struct lookups *l)
+{
+	if (l->in_turns)
+		TAILQ_REMOVE(&l->d->turns, l, turn);
+	l->in_turns = false;
+}
+
 static void
 give_up(struct lookups *l)
 {
 	struct lookup *one;
 
-	while ((one = l->first) != NULL) {
-		unlink_lookup(one);
+	leave_turns(l);
+	while ((one = STAILQ_FIRST(&l->open)) != NULL) {
 		no_answer(l, &one->question);
-		free(one);
+		drop(one);
 	}
 }
 
@@ -126,6 +143,59 @@ lookups_wait(struct lookups *l)
 	io_timer_set(l->timer, l->waited_ms < longest(l) ? longest(l) - l->waited_ms : 1);
 }
 
+/* --- turns -------------------------------------------------------------------------------------
+ *
+ * Resolver takes so many questions and fails what is beyond: those wait here, and the sessions take turns, so
+ * that neither a burst of mail nor sessions whose servers do not answer make the DNS fail for the others.
+ */
+
+static struct lookup *
+next_waiting(const struct lookups *l)
+{
+	struct lookup *one = NULL;
+
+	if (l->at_resolver < LOOKUPS_AT_ONCE)
+		STAILQ_FOREACH(one, &l->open, link)
+			if (one->id == 0)
+				break;
+	return one;
+}
+
+static void
+join_turns(struct lookups *l)
+{
+	if (l->in_turns || next_waiting(l) == NULL)
+		return;
+	TAILQ_INSERT_TAIL(&l->d->turns, l, turn);
+	l->in_turns = true;
+}
+
+static void
+send_question(struct smtpd *d, struct lookup *one)
+{
+	char text[DNS_TEXT_MAX];
+
+	one->id = ++d->last_id;
+	one->of->at_resolver++;
+	map_put(d->questions, one->id, one);
+	ipc_send_dns_query(d->resolver, one->id,
+	    &(struct ipc_dns_query){ .type = one->question.type,
+		.name = str_of(dns_name_text(&one->question.name, text)) });
+}
+
+static void
+take_turns(struct smtpd *d)
+{
+	struct lookups *l;
+
+	while (d->resolver != NULL && map_count(d->questions) < LOOKUPS_OUT_MAX &&
+	       (l = TAILQ_FIRST(&d->turns)) != NULL) {
+		leave_turns(l);
+		send_question(d, next_waiting(l));
+		join_turns(l);
+	}
+}
+
 /* --- questions --------------------------------------------------------------------------------- */
 
 void
@@ -133,6 +203,7 @@ lookups_init(struct lookups *l, struct smtpd *d, void *owner)
 {
 	l->d = d;
 	l->owner = owner;
+	STAILQ_INIT(&l->open);
 }
 
 void
@@ -141,10 +212,9 @@ lookups_clear(struct lookups *l)
 	struct lookup *one;
 
 	stop_waiting(l);
-	while ((one = l->first) != NULL) {
-		unlink_lookup(one);
-		free(one);
-	}
+	leave_turns(l);
+	while ((one = STAILQ_FIRST(&l->open)) != NULL)
+		drop(one);
 	for (size_t i = 0; i < l->count; i++)
 		free((char *)(uintptr_t)l->fact[i].records.p);
 	free(l->fact);
@@ -173,7 +243,9 @@ lookups_message(struct lookups *l)
 static bool
 is_out(const struct lookups *l, const struct dns_question *q)
 {
-	for (const struct lookup *one = l->first; one != NULL; one = one->next)
+	const struct lookup *one;
+
+	STAILQ_FOREACH(one, &l->open, link)
 		if (one->question.type == q->type && dns_name_eq(&one->question.name, &q->name))
 			return true;
 	return false;
@@ -183,7 +255,6 @@ static void
 ask(struct lookups *l, const struct dns_question *q)
 {
 	struct lookup *one;
-	char text[DNS_TEXT_MAX];
 
 	if (l->d->resolver == NULL || l->asked >= most(l) || l->waited_ms >= longest(l)) {
 		no_answer(l, q);
@@ -192,15 +263,11 @@ ask(struct lookups *l, const struct dns_question *q)
 	one = xcalloc(1, sizeof(*one));
 	one->of = l;
 	one->question = *q;
-	one->id = ++l->d->last_id;
-	one->next = l->first;
-	l->first = one;
+	STAILQ_INSERT_TAIL(&l->open, one, link);
 	l->out++;
 	l->asked++;
-	map_put(l->d->questions, one->id, one);
-	ipc_send_dns_query(l->d->resolver, one->id,
-	    &(struct ipc_dns_query){
-		.type = q->type, .name = str_of(dns_name_text(&q->name, text)) });
+	join_turns(l);
+	take_turns(l->d);
 }
 
 bool
@@ -253,7 +320,12 @@ on_dns_answer(
 	(void)fd;
 	if (one == NULL)
 		return;
-	l = one->of;
+	map_del(d->questions, id);
+	if ((l = one->of) == NULL) {
+		free(one);
+		take_turns(d);
+		return;
+	}
 	fact.asked = one->question;
 	fact.state = state_of(m);
 	if (!dns_name_parse(m->canonical, &fact.name))
@@ -263,24 +335,43 @@ on_dns_answer(
 	unlink_lookup(one);
 	free(one);
 	add_fact(l, &fact);
+	join_turns(l);
+	take_turns(d);
 	if (l->out > 0)
 		return;
 	stop_waiting(l);
 	session_facts_came(l->owner);
 }
 
+/* Nobody has any question any more; those who waited for one are in turns. */
+static void
+take_back(struct smtpd *d)
+{
+	struct lookup *one;
+	size_t it;
+
+	while (it = 0, (one = map_next(d->questions, &it, NULL)) != NULL) {
+		map_del(d->questions, one->id);
+		one->id = 0;
+		if (one->of == NULL) {
+			free(one);
+		} else {
+			one->of->at_resolver--;
+			join_turns(one->of);
+		}
+	}
+}
+
 static void
 on_close(void *arg, struct ipc_channel *ch)
 {
 	struct smtpd *d = arg;
-	struct lookup *one;
-	size_t it;
+	struct lookups *l;
 
 	(void)ch;
 	ipc_channel_free(&d->resolver);
-	while (it = 0, (one = map_next(d->questions, &it, NULL)) != NULL) {
-		struct lookups *l = one->of;
-
+	take_back(d);
+	while ((l = TAILQ_FIRST(&d->turns)) != NULL) {
 		stop_waiting(l);
 		give_up(l);
 		session_facts_came(l->owner);

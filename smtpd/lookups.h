@@ -7,6 +7,8 @@
 #ifndef POSTERN_SMTPD_LOOKUPS_H
 #define POSTERN_SMTPD_LOOKUPS_H
 
+#include <sys/queue.h>
+
 #include "dns/facts.h"
 #include "ipc/ipc.h"
 
@@ -26,6 +28,10 @@ enum {
 	LOOKUPS_MESSAGE_MAX = 110,
 	LOOKUPS_MESSAGE_BYTES_MAX = 128 << 10,
 	LOOKUPS_MESSAGE_WAIT_MS = 5000,
+	/* Questions that resolver has at one time, all sessions together: it takes 512 of one client. */
+	LOOKUPS_OUT_MAX = 500,
+	/* The same of one session: so many need one round trip, and slow ones leave room for others. */
+	LOOKUPS_AT_ONCE = 16,
 };
 
 /* A session's. Zero, then lookups_init. */
@@ -34,13 +40,16 @@ struct lookups {
 	void *owner; /* who is told */
 	struct dns_fact *fact;
 	size_t count, room;
-	size_t asked, bytes;    /* questions so far, bytes of answers */
-	unsigned out;           /* questions without an answer */
-	bool trouble;           /* some facts are that there is no good answer */
-	bool message;           /* it is coming: its own part may be used */
-	uint64_t waited_ms;     /* in which a client waited for answers */
-	uint64_t waiting_since; /* 0: nobody waits */
-	struct lookup *first;
+	size_t asked, bytes;        /* questions so far, bytes of answers */
+	unsigned out;               /* questions without an answer */
+	unsigned at_resolver;       /* of these; the others wait their turn */
+	bool trouble;               /* some facts are that there is no good answer */
+	bool message;               /* it is coming: its own part may be used */
+	uint64_t waited_ms;         /* in which a client waited for answers */
+	uint64_t waiting_since;     /* 0: nobody waits */
+	STAILQ_HEAD(, lookup) open; /* the questions without an answer, the oldest first */
+	TAILQ_ENTRY(lookups) turn;  /* smtpd.turns */
+	bool in_turns;              /* a question of this one may go out next */
 	struct io_timer *timer;
 };
 

@@ -45,6 +45,7 @@ smtpd_new(struct io_loop *loop, const struct settings *settings, unsigned instan
 	d->reputation = reputation_new(loop);
 	d->lookups = map_new();
 	d->questions = map_new();
+	TAILQ_INIT(&d->turns);
 	smtpd_reload(d, settings);
 	return d;
 }
@@ -59,7 +60,7 @@ smtpd_free(struct smtpd **dp)
 	smtp_host_free(&d->host);
 	smtp_link_free(&d->queue);
 	ipc_channel_free(&d->accounts);
-	ipc_channel_free(&d->resolver);
+	smtpd_resolver_ops.on_close(d, d->resolver); /* what no session waits for */
 	reputation_free(&d->reputation);
 	address_cache_free(&d->known);
 	map_free(&d->lookups);

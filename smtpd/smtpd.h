@@ -6,6 +6,8 @@
 #ifndef POSTERN_SMTPD_SMTPD_H
 #define POSTERN_SMTPD_SMTPD_H
 
+#include <sys/queue.h>
+
 #include "reputation_client/reputation_client.h"
 #include "smtp_host/smtp_host.h"
 #include "smtpd/blocklists.h"
@@ -16,6 +18,8 @@ enum {
 
 struct address_cache;
 
+struct lookups;
+
 struct smtpd {
 	struct smtp_host host;
 	struct smtp_link queue;
@@ -24,10 +28,11 @@ struct smtpd {
 	const struct settings *settings;
 	struct address_cache *known; /* answers of accounts */
 	struct blocklists blocklists;
-	struct map *lookups;   /* request to accounts -> session */
-	struct map *questions; /* question to resolver -> struct lookup */
-	uint64_t last_id;      /* of the two above: never used twice in a process */
-	char seconds[12];      /* of the refusal that is being printed */
+	struct map *lookups;         /* request to accounts -> session */
+	struct map *questions;       /* question that resolver has -> struct lookup */
+	TAILQ_HEAD(, lookups) turns; /* whose next question may go out; see lookups.c */
+	uint64_t last_id;            /* of the two above: never used twice in a process */
+	char seconds[12];            /* of the refusal that is being printed */
 };
 
 /* settings are borrowed until smtpd_reload gives others. instance: number of this worker. */
