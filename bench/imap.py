@@ -403,6 +403,8 @@ def heard(server, n, rounds):
     idle, writer, took = Client(server.port, box(n)), Client(server.port, box(n)), []
     for c in (idle, writer):
         c.run("SELECT INBOX")
+    writer.run("STORE 1:* -FLAGS.SILENT (\\Flagged)")  # else the first +FLAGS of some would change nothing
+    idle.run("NOOP")
     idle.send("IDLE")
     idle.until(b"+ ")
     for i in range(rounds):
