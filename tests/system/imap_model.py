@@ -203,7 +203,10 @@ class World:
         want(not gone & set(c.folder.messages) and not gone & view, "VANISHED (EARLIER)", gone)
 
     def part(self):
+        """Mostly inside of the shortest bodies, sometimes behind their end."""
         at, most = (200000, 100000) if self.long and self.rng.random() < .1 else (3000, 2000)
+        if self.rng.random() < .6:
+            at, most = 60, 40
         return f"BODY.PEEK[TEXT]<{self.rng.randint(0, at)}.{self.rng.randint(1, most)}>"
 
     def content(self, message, items, values):
