@@ -72,7 +72,7 @@ fuzz-long-run:
 
 # Programs that only the system tests and measurements use, and the peers' packages.
 .PHONY: test-build
-test-build: $(OBJ)/bench/login_rate $(OBJ)/bench/fill_queue $(OBJ)/bench/old_memory $(OBJ)/bench/spf_time $(OBJ)/bench/dkim_tool $(if $(filter release,$(MODE)),$(OUT)/probe $(OUT)/faults.so)
+test-build: $(OBJ)/bench/login_rate $(OBJ)/bench/fill_queue $(OBJ)/bench/old_memory $(OBJ)/bench/spf_time $(OBJ)/bench/dkim_tool $(OBJ)/test/spf_test $(if $(filter release,$(MODE)),$(OUT)/probe $(OUT)/faults.so)
 	@bench/peers get
 
 $(OBJ)/bench/login_rate: bench/login_rate.c Makefile
