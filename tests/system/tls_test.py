@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: ISC
 """openssl s_client on every TLS port, old versions, and what comes too early or half."""
+import contextlib
+
+import tls_flood
 from harness import *
 
 OPTIONS = {}
@@ -58,6 +61,81 @@ def test_rubbish_instead_of_a_handshake(m):
                 pass
             assert c.closed(), data[:10]
     s_client(m, m.imaps_port)
+
+
+CPU_MAX_S = 1  # that one connection may cost
+
+
+class Cheap:
+    """What runs inside costs smtpd little, and another client is served at once behind it."""
+
+    def __init__(self, m):
+        self.m, (self.pid,) = m, m.daemons()["smtpd"]
+
+    def __enter__(self):
+        self.before = servers.cpu_seconds(self.pid)
+
+    def __exit__(self, kind, *_):
+        if kind is None:
+            cost = servers.cpu_seconds(self.pid) - self.before
+            assert cost <= CPU_MAX_S * SLOW, cost
+            with self.m.raw() as c:
+                c.expect(None, 220)
+
+
+def at_starttls(m):
+    c = m.raw()
+    c.expect(None, 220)
+    c.expect("EHLO client.example.net", 250)
+    c.expect("STARTTLS", 220)
+    return c
+
+
+def inside(m, version):
+    c = at_starttls(m)
+    c.socket.settimeout(None)
+    return tls_flood.Flood(c.socket, version)
+
+
+def test_flood_of_new_keys_is_cut(m):
+    """A few in a row are nothing, content between them makes them more; a flood ends the connection."""
+    with contextlib.closing(inside(m, tls_flood.TLS1_3)) as c, Cheap(m):
+        for _ in range(5):
+            for _ in range(10):
+                assert c.update_key()
+            assert c.write(b"NOOP\r\n") and c.read().startswith(b"250")
+        start = m.log_size()
+        with contextlib.suppress(ConnectionError):
+            c.send_updates(60000)
+        m.wait_log("event=closed .*reason=too many handshake messages", start)
+        assert not c.read(), "the session goes on"
+
+
+def test_renegotiation_is_refused(m):
+    with contextlib.closing(inside(m, tls_flood.TLS1_2)) as c, Cheap(m):
+        assert c.write(b"NOOP\r\n") and c.read().startswith(b"250")
+        assert not c.renegotiate()
+
+
+def records(data, size):
+    """Of the kind of a handshake."""
+    parts = [data[n:n + size] for n in range(0, len(data), size)]
+    return b"".join(b"\x16\x03\x01" + len(part).to_bytes(2, "big") + part for part in parts)
+
+
+def test_flood_of_records_without_content_is_cut(m):
+    """In place of a handshake: warnings, empty records, a hello in single bytes, one of 120 KiB."""
+    hello = b"\x01\0\x01\xf0\x03\x03" + b"r" * 494
+    long = b"\x01\x01\xe0\0\x03\x03" + b"r" * 122878
+    floods = {"warnings": b"\x15\x03\x03\0\x02\x01\x5a" * 1000000, "empty": b"\x16\x03\x03\0\0" * 1000000,
+              "single bytes": records(hello, 1), "long": records(long, 16384)}
+    for what, data in floods.items():
+        with at_starttls(m) as c, Cheap(m):
+            try:
+                c.send(data)
+            except ConnectionError:
+                pass
+            assert c.closed(), what
 
 
 def test_half_a_record_is_cut(m):
