@@ -6,9 +6,9 @@ enum { ASK = LOOKUPS_AT_ONCE + 4, CROWD = LOOKUPS_OUT_MAX / LOOKUPS_AT_ONCE + 2 
 
 static struct lookups crowd[CROWD];
 
-/* Different ones each time. */
+/* Different ones each time; taken: each of them, or none. */
 static void
-ask_dns(struct lookups *l, unsigned n)
+ask_new(struct lookups *l, unsigned n, bool taken)
 {
 	static unsigned last;
 	struct dns_question q = { .type = DNS_A };
@@ -17,8 +17,14 @@ ask_dns(struct lookups *l, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		snprintf(name, sizeof(name), "n%u.test", ++last);
 		assert_true(dns_name_parse(str_of(name), &q.name));
-		assert_true(lookups_ask(l, &q, 1));
+		assert_int_equal(lookups_ask(l, &q, 1), taken);
 	}
+}
+
+static void
+ask_dns(struct lookups *l, unsigned n)
+{
+	ask_new(l, n, true);
 }
 
 static void
@@ -107,12 +113,42 @@ test_left_behind(void **state)
 	lookups_clear(&later);
 }
 
+/* However much a client and a message bring up: so many questions, the last part for the message alone. */
+static void
+test_cap(void **state)
+{
+	enum { BEFORE = LOOKUPS_MAX - LOOKUPS_MESSAGE_MAX, BEYOND = 20 };
+	struct lookups l = { 0 };
+
+	(void)state;
+	client_connect();
+	assert_int_equal(reply_code(), 220);
+	t.questions = 0;
+	lookups_init(&l, t.d, session());
+	ask_dns(&l, BEFORE);
+	ask_new(&l, BEYOND, false);
+	run(50);
+	assert_int_equal(t.questions, BEFORE);
+	assert_int_equal(count_answers(&l, DNS_FACT_NONE), BEFORE);
+	assert_int_equal(count_answers(&l, DNS_FACT_TEMP), BEYOND);
+	lookups_message(&l);
+	ask_dns(&l, LOOKUPS_MESSAGE_MAX);
+	ask_new(&l, BEYOND, false);
+	run(50);
+	assert_int_equal(t.questions, 360); /* as docs/limits.md says */
+	assert_int_equal(count_answers(&l, DNS_FACT_TEMP), 2 * BEYOND);
+	lookups_renew(&l); /* the next message has a share of its own */
+	ask_new(&l, 1, true);
+	lookups_clear(&l);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_turns),
 		T(test_left_behind),
+		T(test_cap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
