@@ -7,6 +7,7 @@ import struct
 import threading
 
 import records
+from dnssec import SignedZone, zone_of
 from records import TYPES, Answer, BadZone, Query, parent, type_name
 from space import free_socket, listen
 
@@ -39,8 +40,9 @@ class Table:
     """Answers to questions, without a network."""
 
     def __init__(self, text):
-        self.behaviours, self.bogus, self.reverse = [], [], []
-        read = records.Records(text, {"$WHEN": self.when, "$HOST": self.host, "$BOGUS": self.bogus_zone})
+        self.behaviours, self.bogus, self.reverse, self.signed = [], [], [], {}
+        read = records.Records(text, {"$WHEN": self.when, "$HOST": self.host, "$BOGUS": self.bogus_zone,
+                                      "$SIGNED": self.signed_zone})
         for name, address in self.reverse:
             kind = "AAAA" if ":" in address else "A"
             read.record([kind, address], name)
@@ -63,6 +65,11 @@ class Table:
 
     def bogus_zone(self, words):
         self.bogus += [w.rstrip(".").lower() for w in words]
+
+    def signed_zone(self, words):
+        name, *times = words
+        name = name.rstrip(".").lower()
+        self.signed[name] = SignedZone(name, *(int(t) for t in times))
 
     def behaviour(self, name, kind):
         for b in self.behaviours:
@@ -94,6 +101,12 @@ class Table:
                    self.records.get((zone, TYPES["SOA"]), SOA))
 
     def answer(self, query):
+        answer, zone = self.plain_answer(query), zone_of(self.signed, query.name)
+        if zone is not None and query.secure:
+            zone.complete(answer, query, {kind for name, kind in self.records if name == query.name})
+        return answer
+
+    def plain_answer(self, query):
         answer, name = Answer(), query.name
         for _ in range(CHAIN_MAX):
             source = self.source(name)
@@ -137,8 +150,9 @@ class Names:
             return sum(n == name and rdtype in (None, t) for n, t, _ in self.asked)
 
     def anchors(self):
-        """The trust anchors under which the $BOGUS zones are bogus, as text of a file."""
-        return "".join(ANCHOR.format(zone) + "\n" for zone in self.table.bogus)
+        """The trust anchors of $SIGNED zones, and those under which $BOGUS zones are bogus, as text of a file."""
+        return ("".join(ANCHOR.format(zone) + "\n" for zone in self.table.bogus) +
+                "".join(zone.anchor() for zone in self.table.signed.values()))
 
     def servers(self):
         return ",".join(f"{address}@{self.port}" for address in self.addresses)

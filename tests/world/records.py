@@ -202,6 +202,7 @@ class Query:
         self.question = wire[12:at + 4]
         # OPT stands first in what resolvers send: root name, type, payload
         self.edns = extra > 0 and wire[at + 4:at + 7] == b"\0\0\x29"
+        self.secure = self.edns and wire[at + 11] & 0x80 != 0  # DO: signatures are wanted
         self.payload = max(512, struct.unpack_from("!H", wire, at + 7)[0]) if self.edns else 512
 
 
@@ -221,4 +222,5 @@ class Answer:
         for name, kind, ttl, data in answer + authority:
             owner = b"\xc0\x0c" if name == query.name else pack_name(name)
             out += owner + struct.pack("!HHIH", kind, 1, ttl, len(data)) + data
-        return out + (b"\0" + struct.pack("!HHIH", 41, 4096, 0, 0) if query.edns else b"")
+        secure = 0x8000 if query.secure else 0
+        return out + (b"\0" + struct.pack("!HHIH", 41, 4096, secure, 0) if query.edns else b"")

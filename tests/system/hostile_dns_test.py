@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: ISC
+"""Answers that are made to cost time, that are forged or signed for another time, or that say more than was asked:
+nobody waits long, nobody else waits at all, and nothing is believed that should not be."""
+import concurrent.futures
+import hashlib
+import struct
+
+import dnssec
+import names
+import records
+from harness import *
+from records import TYPES
+from world import World
+
+YEAR = 365 * 86400
+CPU_MAX_S, LONGEST_S = 5, 20  # that one question may cost the resolver; that a client may wait
+FORGED = 1200000 if LONG else 70000  # more than 65,536: each wrong id at least once
+GOOD = "203.0.113.5"
+WORLD = World(f"""
+$TTL 60
+$HOST mail.example.org {GOOD} 203.0.113.6
+example.org. MX 10 mail.example.org.
+other.example.org. MX 10 mail.example.org.
+$SIGNED good.example.net
+good.example.net. MX 10 mail.example.org.
+$SIGNED in1970.example.net {56 * YEAR} {57 * YEAR}
+in1970.example.net. MX 10 mail.example.org.
+$SIGNED in2100.example.net -{75 * YEAR} -{74 * YEAR}
+in2100.example.net. MX 10 mail.example.org.
+$SIGNED late.example.net -{2 * YEAR} -{30 * 86400}
+late.example.net. MX 10 mail.example.org.
+$SIGNED keys.example.net
+keys.example.net. MX 10 mail.example.org.
+$SIGNED signatures.example.net
+signatures.example.net. MX 10 mail.example.org.
+$SIGNED hashes.example.net
+$GENERATE 1-2500 huge.example.org. MX 10 mx$.huge.example.org.
+$WHEN victim.example.org MX slow 1.5
+lure.example.org. MX 10 mail.example.org.
+zero.example.org. 0 MX 10 mail.example.org.
+endless.example.org. 4294967295 MX 10 mail.example.org.
+""")
+OPTIONS = dict(settings=[*WORLD.settings(), ("smtpd.connections-per-minute", "0"), ("smtpd.penalties", "no"),
+                         ("smtpd.greylist", "off"), ("smtpd.spf", "no"), ("resolver.timeout", "15")])
+BOGUS = r"dns=bogus"
+
+
+def sender(m, domain, source=GOOD):
+    """The answer to a recipient when the sender is of this domain, and the seconds it took."""
+    with m.raw(source=source) as c:
+        c.expect(None, 220)
+        c.expect("EHLO mail.example.org", 250)
+        c.expect(f"MAIL FROM:<a@{domain}>", 250)
+        began = time.monotonic()
+        code, _ = c.command(f"RCPT TO:<{USER}>")
+        return code, time.monotonic() - began
+
+
+# --- zones made to cost time
+
+def colliding(key, count):
+    """Other keys with this key's tag (KeyTrap): the last two bytes are chosen for it."""
+    want, made = dnssec.key_tag(key), set()
+    while len(made) < count:
+        head = key[:4] + os.urandom(30)
+        last = (want - dnssec.key_tag(head + b"\0\0")) % 0xffff
+        one = head + struct.pack("!H", last)
+        if dnssec.key_tag(one) == want:
+            made.add(one)
+    return list(made)
+
+
+class ManyKeys(dnssec.SignedZone):
+    """Five hundred keys that any of two hundred signatures might be of; only the set of keys is signed right."""
+    others = None
+
+    def complete(self, answer, query, found):
+        self.others = self.others or colliding(self.key, 500)
+        if query.type == TYPES["DNSKEY"]:
+            answer.rcode, answer.authority = 0, []
+            rows = [60, self.key, *self.others]
+            answer.add(answer.answer, self.name, TYPES["DNSKEY"], rows)
+            answer.add(answer.answer, self.name, TYPES["RRSIG"], [60, self.signature(self.name, TYPES["DNSKEY"], rows)])
+        else:
+            super().complete(answer, query, found)
+            self.spoil(answer, 200)
+
+    def spoil(self, answer, count):
+        for section in (answer.answer, answer.authority):
+            for name, kind, ttl, data in list(section):
+                if kind == TYPES["RRSIG"]:
+                    section.remove((name, kind, ttl, data))
+                    section += [(name, kind, ttl, data[:-64] + os.urandom(64)) for _ in range(count)]
+
+
+class ManySignatures(ManyKeys):
+    """Five hundred signatures, all of them wrong."""
+
+    def complete(self, answer, query, found):
+        dnssec.SignedZone.complete(self, answer, query, found)
+        if query.type != TYPES["DNSKEY"]:
+            self.spoil(answer, 500)
+
+
+class ManyHashes(dnssec.SignedZone):
+    """NSEC3 (rfc5155) with as many rounds of its hash as can be asked for."""
+    ROUNDS, NSEC3 = 65535, 50
+
+    def hashed(self, name):
+        digest = hashlib.sha1(records.pack_name(name)).digest()
+        for _ in range(self.ROUNDS):
+            digest = hashlib.sha1(digest).digest()
+        return digest
+
+    def absence(self, name, found):
+        own = self.hashed(name)
+        following = (int.from_bytes(own, "big") + 1).to_bytes(20, "big")
+        self.owner = self.base32(own) + "." + self.name
+        return [60, struct.pack("!BBHBB", 1, 0, self.ROUNDS, 0, 20) + following + b"\0\1\x40"]
+
+    @staticmethod
+    def base32(data):
+        number, digits = int.from_bytes(data, "big"), "0123456789abcdefghijklmnopqrstuv"
+        return "".join(digits[number >> at & 31] for at in range(155, -1, -5))
+
+    def complete(self, answer, query, found):
+        if query.type == TYPES["DNSKEY"]:
+            super().complete(answer, query, found)
+            return
+        answer.rcode, answer.authority = 0, []
+        soa = [60, records.pack_name(self.name) * 2 + struct.pack("!5I", 1, 60, 60, 600, 60)]
+        proof = self.absence(query.name, found)
+        for owner, kind, rows in ((self.name, TYPES["SOA"], soa), (self.owner, self.NSEC3, proof)):
+            answer.add(answer.authority, owner, kind, rows)
+            answer.add(answer.authority, owner, TYPES["RRSIG"], [60, self.signature(owner, kind, rows)])
+
+
+def become(name, kind):
+    """The zone of this name, with its key, as one of another kind."""
+    WORLD.names.table.signed[name].__class__ = kind
+
+
+@expects(BOGUS)
+def test_zones_made_to_cost_time(m):
+    become("keys.example.net", ManyKeys)
+    become("signatures.example.net", ManySignatures)
+    become("hashes.example.net", ManyHashes)
+    resolver, = m.daemons()["resolver"]
+    for domain, codes in (("keys.example.net", {451}), ("signatures.example.net", {451}),
+                          ("huge.example.org", {250, 451}),
+                          ("a.b.c.d.e.f.g.h.i.j.k.l.m.hashes.example.net", {451, 550})):
+        before = servers.cpu_seconds(resolver)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(sender, m, domain)
+            code, took = sender(m, "other.example.org", "203.0.113.6")
+            assert code == 250 and took < LONGEST_S * SLOW, (domain, code, took)
+            code, took = asked.result()
+        cost = servers.cpu_seconds(resolver) - before
+        assert code in codes and took < LONGEST_S * SLOW, (domain, code, took)
+        assert cost < CPU_MAX_S * SLOW, (domain, cost)
+        assert WORLD.names.count(domain, "MX") > 0, domain
+    assert m.daemons()["resolver"] == [resolver]
+
+
+# --- the wrong time
+
+@expects(BOGUS)
+def test_signatures_of_another_time(m):
+    """A clock at 1970 or 2100, and one who forgot to sign again: it is trouble, not truth."""
+    start = m.log_size()
+    assert sender(m, "good.example.net")[0] == 250
+    assert "dns=bogus" not in m.log(start)
+    for domain in ("in1970.example.net", "in2100.example.net", "late.example.net"):
+        start = m.log_size()
+        assert sender(m, domain)[0] == 451, domain
+        m.wait_log(f'dns=bogus why="[^"]*{domain}', start)
+
+
+# --- forged answers
+
+def forged(query, host="mail.example.org", **changed):
+    """An answer to a question on the wire, with something changed: number, name, kind."""
+    asked = records.Query(query)
+    name, kind = changed.get("name", asked.name), changed.get("kind", asked.type)
+    question = records.pack_name(name) + struct.pack("!HH", kind, 1)
+    data = struct.pack("!H", 10) + records.pack_name(host)
+    return (struct.pack("!6H", changed.get("number", asked.id), 0x8580, 1, 1, 0, 0) + question +
+            b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, 60, len(data)) + data)
+
+
+def ports():
+    """Those at which the resolver waits for an answer."""
+    with open("/proc/net/udp") as f:
+        rows = [line.split() for line in f.readlines()[1:]]
+    return {int(row[1].split(":")[1], 16) for row in rows if row[2] == "3500007F:0035"}
+
+
+def flood(query, port):
+    """From the address and port that are asked, but for the last ones."""
+    asked, right = records.Query(query), WORLD.names.sockets[0]
+    good = struct.unpack_from("!H", query)[0]
+    sent = 0
+    plain = bytearray(forged(query))
+    while sent < FORGED:
+        for number in range(65536):
+            if number != good:
+                struct.pack_into("!H", plain, 0, number)
+                names.quietly(right.sendto, bytes(plain), ("127.0.0.1", port))
+                sent += 1
+    for changed in (dict(name="x" + asked.name), dict(kind=TYPES["A"]), dict(name="example.org")):
+        names.quietly(right.sendto, forged(query, **changed), ("127.0.0.1", port))
+    for source in (("127.0.0.53", 0), ("127.0.0.54", 53)):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wrong:
+            wrong.bind(source)
+            names.quietly(wrong.sendto, forged(query), ("127.0.0.1", port))
+
+
+def test_forged_answers(m):
+    """Whoever guesses all but one of what makes an answer the one that was asked for; the domain is not there."""
+    resolver, = m.daemons()["resolver"]
+    wires, answer = [], WORLD.names.answer
+
+    def seen(wire, transport, send):
+        if b"victim" in wire:
+            wires.append(wire)
+        answer(wire, transport, send)
+    WORLD.names.answer = seen
+    try:
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(sender, m, "victim.example.org")
+            wait_until("it is asked", 20 * SLOW, lambda: wires)
+            open_ports = ports()
+            assert open_ports
+            for port in open_ports:
+                flood(wires[0], port)
+            assert asked.result()[0] == 550, "a forged answer was believed"
+    finally:
+        WORLD.names.answer = answer
+    assert sender(m, "other.example.org")[0] == 250
+    assert m.daemons()["resolver"] == [resolver], "the resolver died of it"
+
+
+# --- more than was asked
+
+def test_what_was_not_asked_is_not_remembered(m):
+    """An answer may bring records of other names, in each of its parts: they are asked for all the same."""
+    table = WORLD.names.table
+    plain, found = table.answer, [60, struct.pack("!H", 10) + records.pack_name("mail.example.org")]
+
+    def more(query):
+        answer = plain(query)
+        if query.name == "lure.example.org":
+            for section, owner in ((answer.answer, "first.hidden.example.org"),
+                                   (answer.authority, "second.hidden.example.org")):
+                answer.add(section, owner, TYPES["MX"], found)
+                answer.add(section, owner, TYPES["A"], [60, bytes([203, 0, 113, 5])])
+        return answer
+    table.answer = more
+    try:
+        assert sender(m, "lure.example.org")[0] in (250, 451)
+        assert WORLD.names.count("lure.example.org", "MX") > 0
+    finally:
+        table.answer = plain
+    for name in ("first", "second"):
+        assert sender(m, f"{name}.hidden.example.org")[0] == 550, name
+        assert WORLD.names.count(f"{name}.hidden.example.org", "MX") > 0, name
+
+
+def test_times_to_live(m):
+    """What lives no second is asked for again; what has the largest number is an answer like any other."""
+    for n in (1, 2, 3):
+        assert sender(m, "zero.example.org")[0] == 250
+        assert WORLD.names.count("zero.example.org", "MX") == n
+    for _ in range(2):
+        assert sender(m, "endless.example.org")[0] == 250
