@@ -84,6 +84,7 @@ class Instance(servers.Postern):
         self.init()
         for name, value in (*world.settings(), ("general.listen", "127.0.0.1," + CLIENT),
                             ("smtpd.connections-per-minute", "0"), ("log.size", "1024M"),
+                            ("smtpd.same-message-per-hour", "0"),
                             ("log.file-size", "512M")):
             self.cli("config", "set", name, value)
         self.start()

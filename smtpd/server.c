@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "smtpd/address_cache.h"
+#include "smtpd/repeats.h"
 #include "smtpd/session.h"
 
 void
@@ -42,6 +43,7 @@ smtpd_new(struct io_loop *loop, const struct settings *settings, unsigned instan
 	smtp_link_init(&d->queue, &d->host);
 	d->host.policy.strict_data = true;
 	d->known = address_cache_new();
+	d->repeats = repeats_new();
 	d->reputation = reputation_new(loop);
 	d->lookups = map_new();
 	d->questions = map_new();
@@ -63,6 +65,7 @@ smtpd_free(struct smtpd **dp)
 	smtpd_resolver_ops.on_close(d, d->resolver); /* what no session waits for */
 	reputation_free(&d->reputation);
 	address_cache_free(&d->known);
+	repeats_free(&d->repeats);
 	map_free(&d->lookups);
 	map_free(&d->questions);
 	free(d);

@@ -212,6 +212,8 @@ void signatures_end(struct session *s);
 /* The next round of questions. True: there is nothing left to ask or wait for. */
 bool signatures_known(struct session *s);
 void signatures_judge(const struct session *s, struct verdict *v);
+/* One signed message that comes again and again; each call counts it. */
+void signatures_judge_repeated(const struct session *s, struct verdict *v);
 /* A good signature is by this domain or by one above it. */
 bool signatures_vouch(const struct session *s, struct str domain);
 void signatures_log(const struct session *s);

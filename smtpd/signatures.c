@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "smtpd/repeats.h"
 #include "smtpd/session.h"
 
 void
@@ -226,8 +227,29 @@ signatures_judge(const struct session *s, struct verdict *v)
 		verdict_refuse(v, "dmarc", SMTP_DMARC_UNCERTAIN);
 	else if (g->disposition != DMARC_P_NONE)
 		verdict_junk(v, "dmarc");
-	else if (g->dmarc == DMARC_PERMERROR && g->author.state == DMARC_AUTHOR_DOUBTFUL)
+	else if ((g->dmarc == DMARC_PERMERROR && g->author.state == DMARC_AUTHOR_DOUBTFUL) ||
+		 g->author.state == DMARC_AUTHOR_SEVERAL_DOMAINS || /* DMARC has nothing to say */
+		 g->author.state == DMARC_AUTHOR_UNREADABLE)
 		verdict_junk(v, "from-field");
+}
+
+void
+signatures_judge_repeated(const struct session *s, struct verdict *v)
+{
+	const struct signatures *g = s->signatures;
+	uint64_t most = settings_u64(s->d->settings, SET_smtpd_same_message_per_hour);
+	const struct dkim_signature *one = NULL;
+
+	if (g == NULL || most == 0 || v->zone == ZONE_REFUSE)
+		return;
+	for (size_t i = 0; i < g->dkim.count && one == NULL; i++)
+		if (g->dkim.signatures[i].code == DKIM_PASS)
+			one = &g->dkim.signatures[i];
+	if (one == NULL || repeats_note(s->d->repeats, str_of(one->domain), str_of(one->shown),
+			       (uint64_t)g->now) <= most)
+		return;
+	v->args.domain = one->domain;
+	verdict_refuse(v, "repeated", SMTP_REPEATED);
 }
 
 static bool

@@ -17,6 +17,7 @@ enum {
 };
 
 struct address_cache;
+struct repeats;
 
 struct lookups;
 
@@ -27,6 +28,7 @@ struct smtpd {
 	struct reputation *reputation;           /* its process may be away */
 	const struct settings *settings;
 	struct address_cache *known; /* answers of accounts */
+	struct repeats *repeats;     /* signed messages that came lately */
 	struct blocklists blocklists;
 	struct map *lookups;         /* request to accounts -> session */
 	struct map *questions;       /* question that resolver has -> struct lookup */

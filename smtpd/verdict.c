@@ -8,6 +8,7 @@
 
 static void (*const judges[])(const struct session *s, struct verdict *v) = {
 	signatures_judge,
+	signatures_judge_repeated, /* the last: what is refused already is not counted */
 };
 
 void

@@ -222,6 +222,11 @@ REFUSAL(OTHER_POLICY, 413, 452, "4.5.3", WAIT,
     "Dieser Empfaenger hat andere Regeln fuer Mail als die davor, bitte die Nachricht an ihn einzeln senden",
     "Mail servers send the message to this recipient again by themselves. Nothing is to be done.",
     "Mailserver senden die Nachricht an diesen Empfänger von selbst noch einmal. Es ist nichts zu tun.")
+REFUSAL(REPEATED, 414, 451, "4.7.1", WAIT,
+    "This very message, signed by {domain}, has come very often within an hour, please try again later",
+    "Genau diese Nachricht, signiert von {domain}, kam in einer Stunde sehr oft, bitte spaeter erneut versuchen",
+    "Mail servers try again by themselves, and then the message is taken. A message to very many recipients here: give more of them with each transaction, or a copy of its own to each. If you did not send so many somebody else repeats a message that you have signed. Limit: smtpd.same-message-per-hour.",
+    "Mailserver versuchen es von selbst erneut, dann wird die Nachricht angenommen. Eine Nachricht an sehr viele hiesige Empfänger: mehr von ihnen je Transaktion nennen, oder jedem eine eigene Fassung senden. Wer selbst nicht so viele gesendet hat: jemand anders wiederholt eine von Ihnen signierte Nachricht. Grenze: smtpd.same-message-per-hour.")
 REFUSAL(NULL_SENDER_SEVERAL, 513, 550, "5.5.3", PROGRAM,
     "A message without a sender may have one recipient only",
     "Eine Nachricht ohne Absender darf nur einen Empfaenger haben",

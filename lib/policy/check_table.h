@@ -67,11 +67,14 @@ CHECK(dkim, smtp, "smtpd.dkim", "no",
     "Signatures of messages from outside (DKIM) and of those who passed them on (ARC) are verified and told in the header; for them alone nothing is refused.",
     "Signaturen von Nachrichten von außen (DKIM) und von denen, die sie weitergaben (ARC), werden geprüft und im Kopf vermerkt; ihretwegen allein wird nichts abgelehnt.")
 CHECK(dmarc, smtp, "smtpd.dmarc smtpd.spf smtpd.dkim", "no",
-    "A message that neither SPF nor DKIM prove to be from the domain in From goes into the folder Junk when the owner of that domain wants it quarantined or rejected (DMARC).",
-    "Eine Nachricht, von der weder SPF noch DKIM belegen, dass sie von der Domain in From kommt, geht in den Ordner Junk, wenn der Inhaber der Domain sie in Quarantäne oder abgelehnt haben will (DMARC).")
+    "A message that neither SPF nor DKIM prove to be from the domain in From goes into the folder Junk when the owner of that domain wants it quarantined or rejected (DMARC). So does one whose From field names several domains, or none that can be read.",
+    "Eine Nachricht, von der weder SPF noch DKIM belegen, dass sie von der Domain in From kommt, geht in den Ordner Junk, wenn der Inhaber der Domain sie in Quarantäne oder abgelehnt haben will (DMARC). Ebenso eine, deren From mehrere Domains nennt, oder keine lesbare.")
 CHECK(dmarc_reject, smtp, "smtpd.refuse-dmarc-reject smtpd.dmarc smtpd.spf smtpd.dkim", "no",
     "If he wants it rejected it is refused; it is put off when DNS does not let us know.",
     "Will er sie abgelehnt haben, wird sie abgelehnt; lässt das DNS es nicht erkennen, wird sie aufgeschoben.")
+CHECK(repeated, smtp, "smtpd.same-message-per-hour smtpd.dkim", "0",
+    "One and the same signed message is taken {smtpd.same-message-per-hour} times within an hour; further copies must come again later.",
+    "Ein und dieselbe signierte Nachricht wird in einer Stunde {smtpd.same-message-per-hour}-mal angenommen; weitere müssen später noch einmal kommen.")
 CHECK(spared, smtp, "", "",
     "Mail to postmaster and abuse is refused for no list and no content; what others would not get goes into the folder Junk. Recipients of such different rules get a message each by itself.",
     "Mail an postmaster und abuse wird wegen keiner Liste und keines Inhalts abgelehnt; was andere nicht bekämen, geht in den Ordner Junk. Empfänger mit so verschiedenen Regeln bekommen die Nachricht einzeln.")

@@ -90,6 +90,8 @@ SETTING(smtpd_refuse_spf_error, smtpd, refuse-spf-error, BOOL, NONE, 0, 0, 1, SP
     "Refuse messages of senders whose domain has an SPF policy with a mistake (SPF permerror). Such policies are not rare, and their owners seldom know.")
 SETTING(smtpd_dkim, smtpd, dkim, BOOL, NONE, 1, 0, 1, SP_SMTPD, RELOAD,
     "Look whether messages from outside are signed (DKIM), and whether those who passed them on say so (ARC), and tell it in the header.")
+SETTING(smtpd_same_message_per_hour, smtpd, same-message-per-hour, U64, COUNT, 200, 0, 1000000, SP_SMTPD, RELOAD,
+    "How often one and the same signed message (DKIM) is taken from outside within an hour; further copies get 451: a message that a good domain has signed once may be sent again by anybody. Each process counts for itself. Needs smtpd.dkim. 0: any number.")
 SETTING(smtpd_dmarc, smtpd, dmarc, BOOL, NONE, 1, 0, 1, SP_SMTPD, RELOAD,
     "Look whether a message comes from the domain its From field shows, and what the owner of that domain wants done if not (DMARC). Needs smtpd.spf and smtpd.dkim. What he wants quarantined goes into the folder Junk.")
 SETTING(smtpd_refuse_dmarc_reject, smtpd, refuse-dmarc-reject, BOOL, NONE, 1, 0, 1, SP_SMTPD,

@@ -12,9 +12,10 @@ import select
 import memory
 from harness import *
 from sender import *
+from signer import Key, Signer
 from world import World
 
-WORLD = World("""
+ZONES = """
 $HOST client.example.net 203.0.113.5
 example.net. MX 10 mx.example.net.
 $HOST 203-0-113-6.dyn.example.net 203.0.113.6
@@ -31,7 +32,8 @@ $WHEN away._domainkey.strict.example.net TXT servfail
 2.0.0.127.zen.spamhaus.org. A 127.0.0.2
 20.113.0.203.zen.spamhaus.org. A 127.0.0.4
 21.113.0.203.zen.spamhaus.org. A 127.0.0.11
-""")
+"""
+WORLD = World(ZONES)
 OPTIONS = dict(users=(USER, BOB), settings=[*WORLD.settings(), ("smtpd.blocklists", "zen.spamhaus.org")])
 EHLO, MAIL, RCPT = "EHLO client.example.net", "MAIL FROM:<sender@example.net>", f"RCPT TO:<{USER}>"
 OURS = f"MAIL FROM:<{USER}>"
@@ -487,6 +489,24 @@ from_author("DMARC_REJECT", b"boss@strict.example.net")
 from_author("DMARC_UNCERTAIN", b"boss@strict.example.net",
             b"DKIM-Signature: v=1; a=rsa-sha256; d=strict.example.net; s=away; h=from; bh="
             + base64.b64encode(hashlib.sha256(b"body\r\n").digest()) + b"; b=AAAA")
+
+
+KEY = Key("ed25519")
+SIGNER = Signer({"s": KEY})
+
+
+@provokes("REPEATED")
+def repeated(m):
+    WORLD.names.load(ZONES + KEY.zone("s._domainkey.example.net"))
+    text = SIGNER.sign(b"From: sender@example.net\r\nSubject: again\r\n\r\nbody\r\n", "s", "example.net")
+
+    def say():
+        with m.raw(source="203.0.113.5") as c:
+            assert talk(c, EHLO, MAIL, RCPT, "DATA")[-1].startswith(b"354")
+            c.send(text + b".\r\n")
+            return reply(c)
+    with setting(m, "smtpd.same-message-per-hour", 1, 200):
+        return until(b"451", say)
 
 
 # --- the tests --------------------------------------------------------------------------------------

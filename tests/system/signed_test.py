@@ -10,6 +10,7 @@ import tempfile
 import opendkim
 from harness import *
 from signer import Key, Signer
+from told import Box, Told, letter
 from world import World
 
 KEYS = {"large": Key(), "small": Key(bits=1024), "huge": Key(bits=4096), "curve": Key("ed25519"), "tiny": Key(bits=768)}
@@ -38,58 +39,8 @@ WORLD = World(ZONES)
 OPTIONS = dict(settings=[*WORLD.settings(), ("smtpd.blocklists", ""), ("resolver.timeout", "2")])
 
 
-def letter(author="boss@bank.example.com", body=b"Hello.\r\n", subject=b"signed", more=b""):
-    return (b"From: " + author.encode() + b"\r\nTo: " + USER.encode() + b"\r\nSubject: " + subject +
-            b"\r\nDate: Sat, 28 Nov 2026 12:00:00 +0000\r\nMessage-ID: <1@bank.example.com>\r\n" + more +
-            b"\r\n" + body)
-
-
 def signed(message, selector="large", domain="bank.example.com", **how):
     return SIGNER.sign(message, selector, domain, **how)
-
-
-class Told:
-    """What became of a message: the reply, the log, and the header our user sees."""
-
-    def __init__(self, m, message, sender="someone@example.net", source="203.0.113.5", to=USER):
-        start = m.log_size()
-        with m.raw(source=source) as c:
-            c.expect(None, 220)
-            c.expect("EHLO client.example.net", 250)
-            c.expect(f"MAIL FROM:<{sender}>", 250)
-            c.expect(f"RCPT TO:<{to}>", 250)
-            c.expect("DATA", 354)
-            c.send(message.replace(b"\r\n.", b"\r\n..") + b".\r\n")
-            self.reply = [c.line()]
-            while self.reply[-1][3:4] == b"-":
-                self.reply.append(c.line())
-        self.code = int(self.reply[0][:3])
-        line = m.wait_log(r"event=authenticated (.*)", start).group(1)
-        self.log = {key: quoted or word for key, quoted, word in
-                    re.findall(r'([a-z-]+)=(?:"([^"]*)"|(\S*))', line)}
-        self.log_text = line
-
-
-class Box:
-    """Our user's folders, over one login."""
-    client = None
-
-    def __init__(self, m, folder):
-        self.folder = folder
-        Box.client = Box.client or m.imap(USER)
-
-    def count(self):
-        return int(re.search(rb"MESSAGES (\d+)", Box.client.status(self.folder, "(MESSAGES)")[1][0]).group(1))
-
-    def newest(self):
-        """Our own results in the last message, in one line."""
-        number = str(int(Box.client.select(self.folder, readonly=True)[1][0]))
-        header = Box.client.fetch(number, "(BODY.PEEK[HEADER])")[1][0][1]
-        Box.client.close()
-        found = re.findall(rb"(?im)^Authentication-Results:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", header)
-        ours = [one for one in found if one.startswith(f" mail.{DOMAIN};".encode())]
-        assert len(ours) == 1 and found[0] == ours[0], header
-        return " ".join(ours[0].decode().split())
 
 
 def accepted(m, message, *, folder="INBOX", **where):
@@ -300,6 +251,26 @@ def test_a_thousand_signatures(m):
     assert log["signatures"] == "901" and log["dkim"] == "permerror", log
     asked = [name for name, _, _ in WORLD.names.asked[before:] if "._domainkey.example.org" in name]
     assert len(set(asked)) == 8, asked
+
+
+def test_one_signed_message_again_and_again(m):
+    """To whomever and from wherever it comes: so many copies, the rest has to wait; other messages do not."""
+    m.cli("config", "set", "smtpd.same-message-per-hour", "3")
+    m.cli("reload")
+    try:
+        often = signed(letter(subject=b"often"))
+
+        def waits():
+            return Told(m, often, sender="other@example.org", source="203.0.113.6").reply[-1].startswith(b"451 4.7.1")
+        for _ in range(3):
+            Told(m, often)
+        wait_until("the setting works, and it is refused", 30 * SLOW, waits)
+        accepted(m, signed(letter(subject=b"another")))
+        assert waits()
+    finally:
+        m.cli("config", "set", "smtpd.same-message-per-hour", "200")
+        m.cli("reload")
+        wait_until("it is taken", 30 * SLOW, lambda: Told(m, often).code == 250)
 
 
 def test_weak_key(m):
