@@ -264,7 +264,7 @@ class Exim(Server):
     """Debian's Exim as a server that keeps what it gets in one Maildir. It looks its own user up by
     name: in a mount namespace of its own that user is there."""
 
-    def __init__(self, folder, address, port, routers="", transports=""):
+    def __init__(self, folder, address, port, routers="", transports="", options=""):
         super().__init__(folder)
         self.address, self.smtp_port = address, port
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -297,6 +297,7 @@ acl_smtp_rcpt = acl_rcpt
 acl_smtp_data = acl_data
 keep_environment =
 message_size_limit = 100M
+{options}
 begin acl
 acl_rcpt:
   deny local_parts = nobody

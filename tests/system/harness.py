@@ -252,9 +252,9 @@ class Raw:
         self.expect("DATA", 354)
 
 
-def run(*words, check=True, stdin=None, env=None, timeout=60):
+def run(*words, check=True, stdin=None, env=None, timeout=60, preexec=None):
     done = subprocess.run(words, input=stdin, capture_output=True, text=True, env=env,
-                          timeout=timeout * SLOW)
+                          timeout=timeout * SLOW, preexec_fn=preexec)
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(words)}: status {done.returncode}\n"
                              f"{done.stdout[-3000:]}{done.stderr[-3000:]}")

@@ -173,6 +173,23 @@ def test_chunks(m):
     assert b"\r\n.\r\n..dots\r\n" in arrived(m, "chunked")
 
 
+def test_a_million_single_bytes_as_chunks(m):
+    """The chunks of a message are counted; whoever sends more is turned away, and costs no memory until then."""
+    daemon, = m.daemons()["submission"]
+    with Secure(m).login() as c:
+        c.expect(f"MAIL FROM:<{USER}>", 250)
+        c.expect(f"RCPT TO:<{BOB}>", 250)
+        before, codes = servers.private_kib(daemon), [250]
+        while codes[-1] == 250 and len(codes) < 1000000:
+            c.send(b"BDAT 1\r\nx" * 1000)
+            for _ in range(1000):
+                codes.append(c.reply()[0])
+                if codes[-1] != 250:
+                    break
+    assert 1000 < len(codes) <= 10002 and codes[-1] == 421, (len(codes), codes[-1])
+    assert servers.private_kib(daemon) - before < 4096
+
+
 # --- logins -----------------------------------------------------------------------------------------
 
 def by_scram(c, mechanism, password, **more):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """What attackers and broken machines send to port 25 and no other suite has: docs/reception.md lists them all."""
 import select
+import statistics
 
 from harness import *
 from world import World
@@ -140,6 +141,29 @@ def test_forms_of_relaying(m):
     line = rf'event=accepted .*from="{sender}"'
     m.wait_log(line)
     assert len(re.findall(line, m.log())) == 1
+
+
+# --- guessing
+
+def test_recipients_that_are_not_there_all_look_the_same(m):
+    """One that never was, one that is suspended, one like another's name: the same words, after the same time."""
+    gone = "gone@" + DOMAIN
+    m.add_user(gone)
+    m.cli("user", "suspend", gone)
+    guesses = {"never": lambda n: f"never{n}@{DOMAIN}", "gone": lambda _: gone, "like": lambda n: f"x{n}{USER}"}
+    times, texts = {kind: [] for kind in guesses}, set()
+    for n in range(10):
+        with begin(m) as c:
+            for k in range(30):
+                for kind in random.sample(sorted(guesses), len(guesses)):
+                    began = time.monotonic()
+                    c.send(f"RCPT TO:<{guesses[kind](100 * n + k)}>\r\n".encode())
+                    lines = [c.line() for _ in range(3)]
+                    times[kind].append(time.monotonic() - began)
+                    texts.update(re.sub(rb"s[0-9a-f]+-[0-9a-f]+|time \S+", b"", line) for line in lines)
+    assert len(texts) == 3, texts
+    medians = {kind: statistics.median(taken) for kind, taken in times.items()}
+    assert max(medians.values()) - min(medians.values()) < 0.001 * SLOW, medians
 
 
 # --- content
