@@ -118,8 +118,8 @@ def plain_session(port):
 
 
 class Others:
-    """Debian's Postfix and Exim, which take mail for the same recipient: strict about the end of a message, patient with
-    what stands behind it."""
+    """Debian's Postfix and Exim, which take mail for the same recipient: strict about the end of a message, patient
+    with what stands behind it."""
     POSTFIX, EXIM = 31225, 31226
 
     def __init__(self, m):

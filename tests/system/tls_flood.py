@@ -3,7 +3,6 @@
 that carry nothing."""
 import ctypes
 import ctypes.util
-import socket
 
 TLS1_2, TLS1_3 = 0x303, 0x304
 SET_MIN, SET_MAX = 123, 124  # SSL_CTX_ctrl
@@ -17,8 +16,8 @@ class Flood:
     def __init__(self, plain, version):
         self.lib = lib = ctypes.CDLL(ctypes.util.find_library("ssl"))
         self.crypto = ctypes.CDLL(ctypes.util.find_library("crypto"))
-        for where, name in ((lib, "TLS_client_method"), (lib, "SSL_CTX_new"), (lib, "SSL_new"), (self.crypto, "BIO_s_mem"),
-                            (self.crypto, "BIO_new")):
+        for where, name in ((lib, "TLS_client_method"), (lib, "SSL_CTX_new"), (lib, "SSL_new"),
+                            (self.crypto, "BIO_s_mem"), (self.crypto, "BIO_new")):
             getattr(where, name).restype = ctypes.c_void_p
         self.socket = plain
         self.ctx = ctypes.c_void_p(lib.SSL_CTX_new(ctypes.c_void_p(lib.TLS_client_method())))
