@@ -201,7 +201,8 @@ answer_wanted(const struct answers *a, enum answer_id id)
 void
 answer_set(struct answers *a, enum answer_id id, struct str value)
 {
-	memcpy(a->value[id], value.p, value.n);
+	if (value.n > 0) /* nothing may stand at no address */
+		memcpy(a->value[id], value.p, value.n);
 	a->value[id][value.n] = '\0';
 	a->given[id] = true;
 }
