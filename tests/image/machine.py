@@ -2,7 +2,8 @@
 """A machine that runs the appliance: QEMU without KVM, its disk a copy of what `make image` built.
 
 Nothing here waits for a fixed time; the limits only end a hang. The forwarded ports answer before the
-guest listens, so a machine is up when a banner has been read. The guest reaches nothing outside."""
+guest listens, so a machine is up when a banner has been read. The guest reaches nothing outside but, when a
+test wants it, one server of that test."""
 import contextlib
 import imaplib
 import os
@@ -16,7 +17,8 @@ import tempfile
 import threading
 import time
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
 BUILT = os.environ.get("POSTERN_IMAGE") or os.path.join(TOP, "build", "image")
 DOMAIN, ADMIN, PASSWORD = "example.test", "admin@example.test", "six green horses 12"
 ANSWERS = f"""language=en
@@ -30,6 +32,7 @@ timezone=UTC
 PORTS = (25, 143, 465, 587, 993)
 MIB = 1 << 20
 LIMIT = 900  # seconds for a start on a machine that does much else
+WEB = "10.0.2.100"  # a machine's name for an HTTPS server of the tests
 OVMF = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 DISKS = {
     "none": [],
@@ -64,7 +67,7 @@ def release():
 
 class Machine:
     def __init__(self, size=1024, answers=ANSWERS, memory=256, disk="virtio", net="virtio-net-pci",
-                 uefi=False, clock=None, extra=(), words=()):
+                 uefi=False, clock=None, extra=(), words=(), web=None):
         self.home = tempfile.mkdtemp(prefix="postern-image-")
         self.disk = os.path.join(self.home, "disk")
         self.serial = os.path.join(self.home, "serial")
@@ -72,7 +75,7 @@ class Machine:
         self.ports = {port: free_port() for port in PORTS}
         self.proc, self.line, self.said, self.extra = None, None, 0, list(extra)
         self.heard = bytearray()
-        self.words = list(words)
+        self.words, self.web = list(words), web
         subprocess.run(["cp", "--sparse=always", image_path(), self.disk], check=True)
         os.truncate(self.disk, size * MIB)
         if answers:
@@ -98,6 +101,8 @@ class Machine:
     def command(self):
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{host}-:{guest}"
                            for guest, host in self.ports.items())
+        if self.web:
+            forwards += f",guestfwd=tcp:{WEB}:443-cmd:{HERE}/pipe.py {self.web}"
         words = ["qemu-system-x86_64", "-accel", "tcg", "-m", str(self.memory), "-display", "none",
                  "-monitor", "none", "-serial", "chardev:console", "-chardev",
                  f"socket,id=console,path={self.home}/console,server=on,wait=on",

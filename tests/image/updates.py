@@ -3,9 +3,13 @@
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 
-from machine import BUILT, MIB, TOP, Machine, image_path, release
+from machine import BUILT, MIB, TOP, WEB, Machine, image_path, release
+
+sys.path.insert(0, os.path.join(TOP, "tests", "system"))
+import https  # noqa: E402
 
 KEY = os.path.join(BUILT, "developer-key.pem")
 SLOT_FILE = image_path()[:-len("img")] + "slot"
@@ -62,10 +66,10 @@ def refused(machine, command, reason):
     assert status != 0 and reason in " ".join(text.split()), (command, status, text)
 
 
-def restart(machine):
+def restart(machine, command="reboot"):
     """The machine restarts, by itself until a system serves; returns the slot it is in."""
     before = machine.console().count("system=kept ")
-    machine.type("reboot")
+    machine.type(command)
     machine.wait("the restart", lambda: machine.console().count("system=kept ") > before)
     return machine.running()
 
@@ -93,6 +97,29 @@ def test_update():
         refused(machine, "older.slot", "is older than the running")
         machine.must("postern update /run/usb/older.slot --allow-downgrade")
         assert restart(machine) == "a"
+        machine.wait_mail("before")
+
+
+def test_update_url():
+    """From an HTTPS server, whose certificate is checked. Of what nobody signed only the trailer is fetched."""
+    with Stick() as stick, https.Server(stick.home, "IP:" + WEB) as server, \
+            Machine(extra=[stick.path], web=server.port) as machine:
+        other = os.path.join(stick.home, "other.pem")
+        subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", other], check=True)
+        stick.add("good.slot", "9.0.0", 1000).add("other.slot", "9.9.9", 1000, key=other)
+        for name in ("good.slot", "other.slot"):
+            with open(os.path.join(stick.home, name), "rb") as f:
+                server.files["/" + name] = f.read()
+        subprocess.run(["mcopy", "-i", stick.path, server.ca, "::ca.pem"], check=True)
+        assert machine.use("before") == "a"
+        at_console(machine)
+        url = f"postern update https://{WEB}/"
+        for command, reason in ((url + "good.slot", "certificate"),
+                                (url + "other.slot --ca /run/usb/ca.pem", "nobody whom this machine trusts")):
+            status, text = machine.shell(command)
+            assert status != 0 and reason in " ".join(text.split()), (status, text)
+        assert [asked[2] for asked in server.asked] == ["bytes=-4096"], server.asked
+        assert restart(machine, url + "good.slot --ca /run/usb/ca.pem --reboot") == "b"
         machine.wait_mail("before")
 
 

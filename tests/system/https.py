@@ -27,7 +27,8 @@ class Server:
         # The handshake is the handler's thread's business.
         self.http.socket = context.wrap_socket(self.http.socket, server_side=True,
                                                do_handshake_on_connect=False)
-        self.url = f"https://127.0.0.1:{self.http.server_address[1]}"
+        self.port = self.http.server_address[1]
+        self.url = f"https://127.0.0.1:{self.port}"
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
 
     def __enter__(self):
