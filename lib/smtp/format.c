@@ -121,8 +121,12 @@ smtp_format_content(struct smtp_format *f, struct str run)
 enum smtp_reply_id
 smtp_format_end(struct smtp_format *f)
 {
-	if (!f->body && f->start_n > 0)
+	if (!f->body && f->start_n == 1 && f->start[0] == '\r') {
+		if (f->rules.required) /* no empty line: its LF never came */
+			refuse(f, SMTP_HEADER_BAD);
+	} else if (!f->body && f->start_n > 0) {
 		header_line(f);
+	}
 	if (f->nul)
 		refuse(f, SMTP_NUL);
 	if (f->overlong)
