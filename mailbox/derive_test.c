@@ -249,6 +249,44 @@ test_same_turn(void **state)
 	assert_int_equal(known(), 1);
 }
 
+/* Nothing is made from a message before its answer is on the way; what is asked about, gone, killed or written to
+ * the index meanwhile is right all the same. */
+static void
+test_waiting(void **state)
+{
+	(void)state;
+	fill(0, 10);
+	tidy();
+	for (unsigned i = 0; i < 5; i++)
+		arrive(100 + i);
+	assert_int_equal(store_sync(s), 0);
+	assert_int_equal(s->derive.nwaits, 5);
+	assert_int_equal(index_pending(s->derive.index), 0);
+	expunge(11, 12);
+	assert_int_equal(s->derive.nwaits, 3);
+	store_turn_late(s);
+	assert_int_equal(s->derive.nwaits, 0);
+	assert_true(index_pending(s->derive.index) > 0);
+	assert_int_equal(known(), 13);
+	assert_int_equal(index_count(s->derive.index), 13);
+	arrive(200);
+	assert_int_equal(store_sync(s), 0);
+	kill_and_open();
+	tidy();
+	assert_non_null(strstr(said, "what=index-filled messages=1"));
+	assert_int_equal(known(), 14);
+	/* more than may wait */
+	for (unsigned i = 0; i < DERIVE_WAIT_MESSAGES + 3; i++)
+		arrive(300 + i % 5);
+	assert_int_equal(s->derive.nwaits, 3);
+	assert_int_equal(store_sync(s), 0);
+	store_close(&s);
+	box_open();
+	assert_int_equal(known(), 14 + DERIVE_WAIT_MESSAGES + 3);
+	tidy();
+	assert_string_equal(said, "");
+}
+
 /* What waited in memory is read again after a kill. */
 static void
 test_kill(void **state)
@@ -535,6 +573,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_filled_at_arrival),
 		CASE(test_same_turn),
+		CASE(test_waiting),
 		CASE(test_kill),
 		CASE(test_deleted),
 		CASE(test_older),

@@ -75,11 +75,15 @@ stopped(struct host *h)
 		io_timer_set(h->stop_timer, HOST_STOP_MS);
 }
 
-/* Runs, commits, then tells: in this order, so that nobody hears of what is not safe. */
+/*
+ * Runs, commits, then tells: in this order, so that nobody hears of what is not safe. The streams write after
+ * this, and the loop comes back in the same turn when they have: what nobody waits for is done then.
+ */
 static void
 after_turn(void *arg)
 {
 	struct host *h = arg;
+	bool sent = false;
 
 	/* Closed in this turn. */
 	if (h->store == NULL)
@@ -93,13 +97,14 @@ after_turn(void *arg)
 		}
 		search_index_stable(h->index);
 		if (ran)
-			sessions_send(h);
+			sent |= sessions_send(h);
 		if (TAILQ_EMPTY(&h->runnable))
 			break;
 	}
 	tell_usage(h, false);
 	ipc_flush_all();
-	store_turn_late(h->store);
+	if (!sent)
+		store_turn_late(h->store);
 	sessions_again(h);
 	if (!TAILQ_EMPTY(&h->runnable))
 		io_timer_set(h->again_timer, 0);

@@ -46,8 +46,8 @@ void host_busy(struct host *h);
 void session_attach(struct host *h, int fd);
 /* Runs those that have something to do; true: there were any. */
 bool sessions_run(struct host *h);
-/* Hands finished output to the streams: only when the store is safe. */
-void sessions_send(struct host *h);
+/* Hands finished output to the streams: only when the store is safe. True: there was some. */
+bool sessions_send(struct host *h);
 /* Those that have more to do go on in the next turn, when others had theirs. */
 void sessions_again(struct host *h);
 /* "* BYE" to all; session_free for what is left. */

@@ -116,7 +116,7 @@ sessions_run(struct host *h)
 	return any;
 }
 
-/* false: the session is gone. */
+/* True: something is on its way. The session may be gone. */
 static bool
 send_one(struct session *ss)
 {
@@ -138,9 +138,8 @@ send_one(struct session *ss)
 	if (buf_len(out) == 0 && ss->closing) {
 		io_stream_finish(&ss->stream);
 		session_free(ss);
-		return false;
 	}
-	return true;
+	return n > 0;
 }
 
 void
@@ -155,16 +154,18 @@ sessions_again(struct host *h)
 	}
 }
 
-void
+bool
 sessions_send(struct host *h)
 {
 	struct session *ss, *next;
+	bool sent = false;
 
 	for (ss = TAILQ_FIRST(&h->sessions); ss != NULL; ss = next) {
 		next = TAILQ_NEXT(ss, link);
 		if (ss->imap != NULL)
-			send_one(ss);
+			sent |= send_one(ss);
 	}
+	return sent;
 }
 
 /* --- the stream --------------------------------------------------------------------------------

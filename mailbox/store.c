@@ -98,8 +98,8 @@ store_release_held(struct store *s)
 	}
 }
 
-static void
-hold(struct store *s, void *p)
+void
+store_hold(struct store *s, void *p)
 {
 	if (s->nheld == s->held_cap) {
 		s->held_cap = s->held_cap * 2 + 16;
@@ -146,8 +146,6 @@ store_emit_content(struct store *s, unsigned type, const struct iovec *v,
 	r = journal_append(s->j, &w, &ref);
 	if (r != 0)
 		return store_error(s, r);
-	if (v != NULL)
-		hold(s, v->iov_base);
 	s->records++;
 	r = model_apply(s->m, type, str_from(w.meta, w.meta_len), ref, size, large_id);
 	assert(r == 0);
@@ -373,9 +371,9 @@ emit_small(struct store *s, struct store_arrival *a, struct rec_arrival *r)
 		free(v.iov_base);
 	if (e != 0)
 		return e;
-	derive_added(s, r->email, str_from(a->bytes, a->size));
 	if (r->packed)
-		free(a->bytes);
+		store_hold(s, v.iov_base);
+	derive_added(s, r->email, a->bytes, a->size);
 	a->bytes = NULL;
 	return 0;
 }
@@ -399,7 +397,7 @@ emit_large(struct store *s, struct store_arrival *a, struct rec_arrival *r)
 		e = store_emit_content(s, REC_ARRIVAL, NULL, file, journal_large_size(file));
 	if (e != 0)
 		return e;
-	derive_added(s, r->email, str_from(NULL, 0));
+	derive_added(s, r->email, NULL, 0);
 	store_large_taken(&a->large);
 	return 0;
 }

@@ -113,7 +113,7 @@ int store_sync(struct store *s);
 /* Housekeeping when there is time: compaction, saying state again, checkpoint; a few milliseconds.
  * true: there is more to do. */
 bool store_tidy(struct store *s);
-/* At the end of a turn, when its answers are on their way: writes to the index. */
+/* When nobody waits for the answers of this turn any more: what is derived from its messages. */
 void store_turn_late(struct store *s);
 /* Nothing has happened for a while: closes what can be opened again. */
 void store_rest(struct store *s);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "mailbox/store_derive.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "imap/facts.h"
 #include "imap/structure.h"
 #include "mailbox/index.h"
@@ -46,11 +49,13 @@ ready(struct store *s)
 	return true;
 }
 
+/* The stamp says that no record is missing: what waits comes first. */
 static void
 flush(struct store *s)
 {
 	struct derive *d = &s->derive;
 
+	derive_waiting(s);
 	if (ready(s))
 		index_flush(d->index, d->gap || d->filling ? index_complete(d->index) : d->stable);
 }
@@ -58,6 +63,7 @@ flush(struct store *s)
 void
 derive_close(struct store *s)
 {
+	derive_waiting(s);
 	if (s->derive.index != NULL && index_pending(s->derive.index) > 0)
 		flush(s);
 	index_free(&s->derive.index);
@@ -66,6 +72,9 @@ derive_close(struct store *s)
 void
 derive_abandon(struct store *s)
 {
+	for (size_t i = 0; i < s->derive.nwaits; i++)
+		free(s->derive.waits[i].bytes);
+	s->derive.nwaits = 0;
 	index_abandon(&s->derive.index);
 }
 
@@ -89,26 +98,74 @@ index_message(struct store *s, uint64_t email, struct str bytes)
 	arena_free(&a);
 }
 
+/* The bytes of a message are not needed here any more; the batch may still borrow them. */
+static void
+release(struct store *s, uint8_t *bytes)
+{
+	if (journal_batch_bytes(s->j) > 0)
+		store_hold(s, bytes);
+	else
+		free(bytes);
+}
+
 void
-derive_added(struct store *s, uint64_t email, struct str bytes)
+derive_waiting(struct store *s)
 {
 	struct derive *d = &s->derive;
 
-	if (d->index == NULL)
-		return;
-	if (bytes.p == NULL) {
-		d->gap = true; /* read again when there is time */
+	for (size_t i = 0; i < d->nwaits; i++) {
+		struct derive_wait *w = &d->waits[i];
+
+		index_message(s, w->email, str_from(w->bytes, w->n));
+		release(s, w->bytes);
+	}
+	d->nwaits = d->wait_bytes = 0;
+}
+
+void
+derive_added(struct store *s, uint64_t email, uint8_t *bytes, size_t n)
+{
+	struct derive *d = &s->derive;
+
+	if (bytes == NULL) {
+		d->gap |= d->index != NULL; /* read again when there is time */
 		return;
 	}
-	index_message(s, email, bytes);
+	if (d->index == NULL) {
+		store_hold(s, bytes);
+		return;
+	}
+	d->waits[d->nwaits++] = (struct derive_wait){ email, bytes, n };
+	d->wait_bytes += n;
+	if (d->nwaits == DERIVE_WAIT_MESSAGES || d->wait_bytes > DERIVE_WAIT_BYTES)
+		derive_waiting(s);
 	if (index_pending(d->index) > INDEX_PENDING_MAX)
 		flush(s);
+}
+
+/* True: the message waited, and does not any more. */
+static bool
+forget_waiting(struct store *s, uint64_t email)
+{
+	struct derive *d = &s->derive;
+
+	for (size_t i = 0; i < d->nwaits; i++) {
+		struct derive_wait *w = &d->waits[i];
+
+		if (w->email != email)
+			continue;
+		release(s, w->bytes);
+		d->wait_bytes -= w->n;
+		memmove(w, w + 1, (--d->nwaits - i) * sizeof(*w));
+		return true;
+	}
+	return false;
 }
 
 void
 derive_gone(struct store *s, uint64_t email)
 {
-	if (s->derive.index != NULL && !s->opening)
+	if (s->derive.index != NULL && !s->opening && !forget_waiting(s, email))
 		index_drop(s->derive.index, email);
 }
 
@@ -121,6 +178,7 @@ derive_synced(struct store *s)
 void
 derive_turn(struct store *s)
 {
+	derive_waiting(s);
 	if (s->derive.index != NULL && index_pending(s->derive.index) > INDEX_PENDING_MAX / 4)
 		flush(s);
 }
@@ -210,6 +268,7 @@ derive_tidy(struct store *s)
 {
 	struct derive *d = &s->derive;
 
+	derive_waiting(s);
 	if (d->index == NULL ||
 	    (index_pending(d->index) == 0 && !d->gap && !d->filling && d->known))
 		return false;
@@ -236,6 +295,7 @@ derive_clear(struct store *s)
 {
 	if (s->derive.index == NULL)
 		return;
+	derive_waiting(s);
 	index_clear(s->derive.index);
 	ready(s);
 }

@@ -202,6 +202,7 @@ store_facts(struct store *s, const struct folder *f, uint32_t uid, struct buf *o
 {
 	const struct message *g = model_message(f, uid);
 
+	derive_waiting(s);
 	if (g == NULL || s->derive.index == NULL ||
 	    !index_get(s->derive.index, s->m->contents[g->content].email, out))
 		return STORE_NONE;

@@ -69,7 +69,8 @@ int store_format(struct store *s, uint32_t version);
 /* Compressed into *out, if that is wanted and worth it. */
 bool store_compress(struct store *s, const uint8_t *bytes, size_t n, struct buf *out);
 int store_error(struct store *s, int journal_result);
-/* Writes s->record as a record and applies it; content as in journal_write. urgent: see there. */
+/* Writes s->record as a record and applies it; content as in journal_write, which the caller lets the batch
+ * borrow (store_hold). urgent: see there. */
 int store_emit(struct store *s, unsigned type, bool urgent);
 int store_emit_content(struct store *s, unsigned type, const struct iovec *v,
     struct journal_large *large, uint64_t size);
@@ -78,6 +79,8 @@ uint64_t store_modseq(struct store *s);
 void store_report(struct store *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void store_note(struct store *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 struct buf *store_record(struct store *s);
+/* Takes over p, which the batch may borrow until it is written. */
+void store_hold(struct store *s, void *p);
 /* The content the batch borrowed is not needed any more. */
 void store_release_held(struct store *s);
 /* MODSEQs up to this may be used, once it is stable. */
