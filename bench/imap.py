@@ -8,12 +8,14 @@ import resource
 import selectors
 import shutil
 import socket
+import subprocess
 import time
 
 import servers
 from servers import DOMAIN, PASSWORD, TOP, wait_until
 
 WORK = os.path.join(TOP, "build", "bench")
+IMAP_RATE = os.path.join(TOP, "build", "obj-release", "bench", "imap_rate")
 POSTERN_BASE, DOVECOT_PORTS = 34000, {"mdbox": (34243, 34943), "Maildir": (34244, 34944)}
 NEEDLE, NEEDLE_EVERY = "quartzphlox", 2500
 SMALL, LARGE = 10000, 100000
@@ -21,7 +23,7 @@ IDLE_MANY, IDLE_USERS, IDLE_ONE_USER = 10000, 500, 1000
 HEARD_ROUNDS = 1000
 # Dovecot's login processes hold the TLS of one connection each, 100 at most.
 IDLE_PROBE = 50
-DURABLE_SECONDS, DURABLE_SLICE = 2, 0.1
+DURABLE_SECONDS = 2
 BOMB_ROUNDS, BOMB_SECONDS = 3, 4
 TLS = servers.tls_context()
 
@@ -241,31 +243,24 @@ def flags(server, n):
             f"STORE 1:*, {n} messages (ms)": median(every) * 1000}
 
 
-def rate(c, text, most=1 << 30):
-    """(How often a second, one after the other, the same as part of the raw rate, how often); text(i).
-    Slices of both take turns, since a disk that others use is not the same for two seconds."""
-    n = raw_n = 0
-    seconds = raw_seconds = 0.0
-    with RawAppends() as raw:
-        while n < most and seconds < DURABLE_SECONDS:
-            began = time.monotonic()
-            while n < most and time.monotonic() - began < DURABLE_SLICE:
-                c.run(text(n))
-                n += 1
-            seconds += time.monotonic() - began
-            count, took = raw.some(DURABLE_SLICE)
-            raw_n, raw_seconds = raw_n + count, raw_seconds + took
-    return n / seconds, n / seconds / (raw_n / raw_seconds), n
+def rate(server, n, folder, command, most=1 << 30, literal=None):
+    """(How often a second, one after the other, the same as part of the raw rate, how often); imap_rate.c."""
+    words = [IMAP_RATE, str(server.port), box(n), PASSWORD, folder, WORK + "/raw", str(DURABLE_SECONDS), str(most),
+             command]
+    if literal is not None:
+        words.append(WORK + "/literal")
+        with open(words[-1], "wb") as f:
+            f.write(literal)
+    done = subprocess.run(words, check=True, capture_output=True, text=True)
+    count, seconds, raw, raw_seconds = (float(x) for x in done.stdout.split()[1::2])
+    return count / seconds, count / seconds / (raw / raw_seconds), int(count)
 
 
 def durable(server, n):
+    figures = {"COPY single": rate(server, n, "INBOX", "COPY % Work", n),
+               "APPEND 4 KiB": rate(server, n, "INBOX", "APPEND Work", literal=message(0, random.Random(7), 4096))}
+    figures["MOVE single"] = rate(server, n, "Work", "MOVE 1 Done", figures["COPY single"][2])
     c = Client(server.port, box(n))
-    c.run("SELECT INBOX")
-    data = message(0, random.Random(7), 4096)
-    figures = {"COPY single": rate(c, lambda i: f"COPY {i % n + 1} Work"),
-               "APPEND 4 KiB": rate(c, lambda i: append_text("Work", data))}
-    c.run("SELECT Work")
-    figures["MOVE single"] = rate(c, lambda i: "MOVE 1 Done", figures["COPY single"][2])
     for folder in ("Work", "Done"):
         c.run(f"SELECT {folder}")
         c.run("STORE 1:* +FLAGS.SILENT (\\Deleted)")

@@ -72,10 +72,10 @@ fuzz-long-run:
 
 # Programs that only the system tests and measurements use, and the peers' packages.
 .PHONY: test-build
-test-build: $(OBJ)/bench/login_rate $(OBJ)/bench/fill_queue $(OBJ)/bench/old_memory $(OBJ)/bench/spf_time $(OBJ)/bench/dkim_tool $(OBJ)/test/spf_test $(if $(filter release,$(MODE)),$(OUT)/probe $(OUT)/faults.so)
+test-build: $(OBJ)/bench/login_rate $(OBJ)/bench/imap_rate $(OBJ)/bench/fill_queue $(OBJ)/bench/old_memory $(OBJ)/bench/spf_time $(OBJ)/bench/dkim_tool $(OBJ)/test/spf_test $(if $(filter release,$(MODE)),$(OUT)/probe $(OUT)/faults.so)
 	@bench/peers get
 
-$(OBJ)/bench/login_rate: bench/login_rate.c Makefile
+$(OBJ)/bench/login_rate $(OBJ)/bench/imap_rate: $(OBJ)/bench/%: bench/%.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lssl -lcrypto
