@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What accounts does for others: look-ups of smtpd, verifiers and the login doors of auth, targets
- * and rights of senders for queue, the administrator's commands. Everything that changes or asks master goes through here; the host
- * (main.c, tests) brings descriptors and carries requests to master.
+ * and rights of senders for queue, the administrator's commands. Everything that changes or asks master goes
+ * through here; the host (main.c, tests) brings descriptors and carries requests to master.
  */
 #ifndef POSTERN_ACCOUNTS_SERVICE_H
 #define POSTERN_ACCOUNTS_SERVICE_H

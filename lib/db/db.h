@@ -78,8 +78,9 @@ int db_put(struct db_txn *txn, struct str key, struct str value);
 int db_del(struct db_txn *txn, struct str key);
 int db_set_format(struct db_txn *txn, uint32_t format);
 /*
- * On stable storage when this returns 0 (an index: in the hands of the system). Otherwise DBE_BROKEN or DBE_CORRUPT: whether it was kept is
- * known after the store was closed and opened again. Ends the transaction in any case.
+ * On stable storage when this returns 0 (an index: in the hands of the system). Otherwise DBE_BROKEN or
+ * DBE_CORRUPT: whether it was kept is known after the store was closed and opened again. Ends the transaction
+ * in any case.
  */
 int db_commit(struct db_txn **txn);
 /* 0, or DBE_BROKEN: it could not be undone. */

@@ -9,7 +9,8 @@ enum { IDN_SIZE = 256 }; /* a domain of 255 octets (rfc5321:4.5.3.1.2) and its N
 
 /*
  * The domain with U-labels turned to A-labels, NUL-terminated; the length, or -1: it is too long,
- * has a NUL, or what is not ASCII in it makes no A-label, or a sign that no name has ("/" of its wide form). ASCII is copied as it is, its case too.
+ * has a NUL, or what is not ASCII in it makes no A-label, or a sign that no name has ("/" of its wide form).
+ * ASCII is copied as it is, its case too.
  */
 int idn_to_ascii(struct str domain, char out[IDN_SIZE]);
 

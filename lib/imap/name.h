@@ -12,8 +12,9 @@
 enum { IMAP_DELIMITER = '/' };
 
 /*
- * The name a client sent (modified UTF-7; UTF-8 as it is when utf8 is set, or when it is no ASCII) as the store knows it: UTF-8 in the arena, "INBOX" and
- * the first level of "inbox/x" in capitals. NULL, or why not (a text for the client): empty levels,
+ * The name a client sent (modified UTF-7; UTF-8 as it is when utf8 is set, or when it is no ASCII) as the store
+ * knows it: UTF-8 in the arena, "INBOX" and the first level of "inbox/x" in capitals. NULL, or why not (a text
+ * for the client): empty levels,
  * control characters, more than IMAP_NAME_MAX bytes or IMAP_LEVELS_MAX levels, "*" or "%", not
  * UTF-7. One delimiter at the end is taken off.
  */

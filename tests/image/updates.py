@@ -141,11 +141,11 @@ class Slot:
         if what == "trailer":
             return SLOT_MIB * MIB - 4096
         with open(os.path.join(BUILT, "root", "boot", what), "rb") as f:
-            f.seek(200000)
+            f.seek(200001)
             wanted = f.read(64)
         with open(self.disk, "rb") as f:
             f.seek(self.at)
-            return f.read(self.data).index(wanted)
+            return f.read(self.data).index(wanted) - 1  # the byte before, so that it is found when spoilt, too
 
     def spoil(self, what):
         with open(self.disk, "r+b") as f:
