@@ -66,11 +66,11 @@ def refused(machine, command, reason):
     assert status != 0 and reason in " ".join(text.split()), (command, status, text)
 
 
-def restart(machine, command="reboot"):
+def restart(machine, command="reboot", starts=1):
     """The machine restarts, by itself until a system serves; returns the slot it is in."""
     before = machine.console().count("system=kept ")
     machine.type(command)
-    machine.wait("the restart", lambda: machine.console().count("system=kept ") > before)
+    machine.wait("the restart", lambda: machine.console().count("system=kept ") > before, limit=starts * LIMIT)
     return machine.running()
 
 
@@ -184,7 +184,7 @@ def test_update_bad():
         assert machine.boot() == "a"
         at_console(machine)
         machine.must("postern update /run/usb/bad.slot")
-        assert restart(machine) == "a"
+        assert restart(machine, starts=4) == "a"
         assert machine.console().count("service=failed") == 3, machine.console()[-3000:]
         machine.send("still")
         machine.wait_mail("still")
