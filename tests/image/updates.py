@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 
-from machine import BUILT, MIB, TOP, WEB, Machine, image_path, release
+from machine import BUILT, LIMIT, MIB, TOP, WEB, Machine, image_path, release
 
 sys.path.insert(0, os.path.join(TOP, "tests", "system"))
 import https  # noqa: E402
