@@ -152,7 +152,7 @@ Machine: {processor}, {cores} cores, {memory_gib} GiB, Linux {kernel}, {file_sys
   to the answer 20. The rest is its way to the client and that of the next command: client, TLS in `imapd`, two changes
   of process in each direction. NOOP is that way alone: 42 µs at best, 55 to 80 then. A commit is one write and one
   sync; a raw append has no other process to wait for. So the part of the raw rate depends on how busy the processors
-  are: 0.7 to 0.8 for COPY, 0.6 to 0.8 for MOVE, 0.55 to 0.7 for APPEND with little else to do, about half of that
+  are: 0.7 to 0.8 for COPY, 0.45 to 0.8 for MOVE, 0.55 to 0.7 for APPEND with little else to do, about half of that
   beside a load of four to eight. Writing past the page cache (O_DIRECT) was seen to save 15 µs of a commit; then each
   new message would be read from the disk again.
 - Start: from exec to `ready` (Postern) or until both peers have sent their greeting.
