@@ -287,6 +287,31 @@ test_waiting(void **state)
 	assert_string_equal(said, "");
 }
 
+/* The index is written although a message waits that is on stable storage already: the stamp must not say of it that
+ * it has its record when it has none. */
+static void
+test_written_while_waiting(void **state)
+{
+	static const char left_behind[1000];
+	uint64_t stable;
+
+	(void)state;
+	fill(0, 10);
+	tidy();
+	arrive(100);
+	assert_int_equal(store_sync(s), 0);
+	for (uint64_t email = 1000; index_pending(s->derive.index) <= INDEX_PENDING_MAX; email++)
+		index_put(s->derive.index, email, str_from(left_behind, sizeof(left_behind)));
+	assert_int_equal(s->derive.nwaits, 1);
+	stable = s->m->last_email;
+	arrive(101);
+	assert_int_equal(index_pending(s->derive.index), 0);
+	assert_int_equal(index_complete(s->derive.index), stable);
+	kill_and_open();
+	tidy();
+	assert_int_equal(known(), 11);
+}
+
 /* What waited in memory is read again after a kill. */
 static void
 test_kill(void **state)
@@ -574,6 +599,7 @@ main(void)
 		CASE(test_filled_at_arrival),
 		CASE(test_same_turn),
 		CASE(test_waiting),
+		CASE(test_written_while_waiting),
 		CASE(test_kill),
 		CASE(test_deleted),
 		CASE(test_older),

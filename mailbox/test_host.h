@@ -158,8 +158,9 @@ start(struct world *w)
 	w->control = sv[0];
 }
 
+/* Its directory, and nothing else. */
 static inline void
-world_new(struct world *w)
+world_dir(struct world *w)
 {
 	memset(w, 0, sizeof(*w));
 	strcpy(w->path, "/tmp/mailbox-host-XXXXXX");
@@ -167,6 +168,12 @@ world_new(struct world *w)
 	snprintf(w->index, sizeof(w->index), "%s/index", w->path);
 	w->dirfd = open(w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	w->next_id = 1;
+}
+
+static inline void
+world_new(struct world *w)
+{
+	world_dir(w);
 	start(w);
 }
 
@@ -358,13 +365,10 @@ command(struct client *c, const char *line, const char *reply)
 /* What the next login's account has of its own. */
 static const char *hidden = "";
 
-static inline struct client *
-login(struct world *w, const char *unread)
+static inline void
+send_handover(int fd, const char *unread)
 {
-	struct client *c = calloc(1, sizeof(*c));
-
-	c->fd = attach(w, 0);
-	send_message(c->fd, IPC_session_handover, 1,
+	send_message(fd, IPC_session_handover, 1,
 	    &(struct ipc_session_handover){ .protocol = STR("imap"),
 		.login = STR("alice@example.test"),
 		.tag = STR("a0"),
@@ -373,6 +377,15 @@ login(struct world *w, const char *unread)
 		.tls = STR("TLSv1.3"),
 		.hidden_capabilities = str_of(hidden),
 		.unread = str_of(unread) });
+}
+
+static inline struct client *
+login(struct world *w, const char *unread)
+{
+	struct client *c = calloc(1, sizeof(*c));
+
+	c->fd = attach(w, 0);
+	send_handover(c->fd, unread);
 	return c;
 }
 
