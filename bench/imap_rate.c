@@ -7,20 +7,17 @@
  * use is not the same for two seconds. Prints "commands N seconds S raw N seconds S"; ends with status 1
  * when an answer is not OK.
  */
-#include <arpa/inet.h>
 #include <err.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "bench/loopback.h"
 
 enum { ANSWER_MAX = 65536, COMMAND_MAX = 65536, RAW_BYTES = 4096, TIMEOUT_S = 120 };
 static const double SLICE = 0.1;
@@ -43,21 +40,6 @@ now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static int
-connect_loopback(int port)
-{
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-	struct timeval tv = { .tv_sec = TIMEOUT_S };
-	int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
-	if (connect(fd, (struct sockaddr *)&sin, sizeof(sin)) != 0)
-		err(1, "connect");
-	return fd;
 }
 
 /* Reads to the end of the line that begins with `prefix`; ends the program when that is not OK. */
@@ -115,9 +97,12 @@ static void
 log_in(struct client *c, SSL_CTX *ctx, int port, const char *user, const char *password)
 {
 	char text[1024];
+	int fd = connect_loopback(port, TIMEOUT_S);
 
+	if (fd < 0)
+		err(1, "connect");
 	c->ssl = SSL_new(ctx);
-	SSL_set_fd(c->ssl, connect_loopback(port));
+	SSL_set_fd(c->ssl, fd);
 	if (SSL_connect(c->ssl) != 1)
 		errx(1, "no TLS");
 	expect(c, "* ");

@@ -5,9 +5,6 @@
  * LOGIN and its tagged OK, LOGOUT. CLIENTS threads share LOGINS logins. Prints the rate; any
  * refused login ends it with status 1.
  */
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
@@ -16,10 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "bench/loopback.h"
 
 enum { MAX_CLIENTS = 256, LINE_MAX_BYTES = 8192, TIMEOUT_S = 30 };
 
@@ -27,23 +24,6 @@ static SSL_CTX *ctx;
 static int port;
 static const char *user, *password;
 static atomic_int left, failures;
-
-static int
-connect_loopback(void)
-{
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-	struct timeval tv = { .tv_sec = TIMEOUT_S };
-	int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
-	if (connect(fd, (struct sockaddr *)&sin, sizeof(sin)) != 0) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
 
 /* Reads until a line that starts with prefix is complete; 0, or -1 at the end of the stream. */
 static int
@@ -74,7 +54,7 @@ static int
 login_once(void)
 {
 	char line[LINE_MAX_BYTES], command[1024];
-	int ok = -1, fd = connect_loopback();
+	int ok = -1, fd = connect_loopback(port, TIMEOUT_S);
 	SSL *ssl = NULL;
 
 	if (fd < 0)

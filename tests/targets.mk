@@ -75,7 +75,7 @@ fuzz-long-run:
 test-build: $(OBJ)/bench/login_rate $(OBJ)/bench/imap_rate $(OBJ)/bench/fill_queue $(OBJ)/bench/old_memory $(OBJ)/bench/spf_time $(OBJ)/bench/dkim_tool $(OBJ)/test/spf_test $(if $(filter release,$(MODE)),$(OUT)/probe $(OUT)/faults.so)
 	@bench/peers get
 
-$(OBJ)/bench/login_rate $(OBJ)/bench/imap_rate: $(OBJ)/bench/%: bench/%.c Makefile
+$(OBJ)/bench/login_rate $(OBJ)/bench/imap_rate: $(OBJ)/bench/%: bench/%.c bench/loopback.h Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lssl -lcrypto
