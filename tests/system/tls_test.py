@@ -64,13 +64,14 @@ def test_rubbish_instead_of_a_handshake(m):
 
 
 CPU_MAX_S = 1  # that one connection may cost
+CUT_MAX_S = 0.2  # that a flood of 60,000 messages may cost when no more than the first few are read
 
 
 class Cheap:
     """What runs inside costs smtpd little, and another client is served at once behind it."""
 
-    def __init__(self, m):
-        self.m, (self.pid,) = m, m.daemons()["smtpd"]
+    def __init__(self, m, most=CPU_MAX_S):
+        self.m, self.most, (self.pid,) = m, most, m.daemons()["smtpd"]
 
     def __enter__(self):
         self.before = servers.cpu_seconds(self.pid)
@@ -78,7 +79,7 @@ class Cheap:
     def __exit__(self, kind, *_):
         if kind is None:
             cost = servers.cpu_seconds(self.pid) - self.before
-            assert cost <= CPU_MAX_S * SLOW, cost
+            assert cost <= self.most * SLOW, cost
             with self.m.raw() as c:
                 c.expect(None, 220)
 
@@ -99,7 +100,7 @@ def inside(m, version):
 
 def test_flood_of_new_keys_is_cut(m):
     """A few in a row are nothing, content between them makes them more; a flood ends the connection."""
-    with contextlib.closing(inside(m, tls_flood.TLS1_3)) as c, Cheap(m):
+    with contextlib.closing(inside(m, tls_flood.TLS1_3)) as c, Cheap(m, CUT_MAX_S):
         for _ in range(5):
             for _ in range(10):
                 assert c.update_key()
