@@ -25,10 +25,16 @@ class Told:
             while self.reply[-1][3:4] == b"-":
                 self.reply.append(c.line())
         self.code = int(self.reply[0][:3])
-        line = m.wait_log(r"event=authenticated (.*)", start).group(1)
+        line = m.wait_log(rf" {self.session(m, start)} event=authenticated (.*)", start).group(1)
         self.log = {key: quoted or word for key, quoted, word in
                     re.findall(r'([a-z-]+)=(?:"([^"]*)"|(\S*))', line)}
         self.log_text = line
+
+    def session(self, m, start):
+        """Its id, from the reply: lines of the session before may come into the log a little later."""
+        said = b" ".join(self.reply).decode()
+        refused, stored = re.search(r" id (\S+)", said), re.search(r"Stored as (\w+)", said)
+        return (refused or m.wait_log(rf" (\S+) event=accepted queue={stored[1]} ", start)).group(1)
 
 
 class Box:
