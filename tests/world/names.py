@@ -12,6 +12,7 @@ from records import TYPES, Answer, BadZone, Query, parent, type_name
 from space import free_socket, listen
 
 CHAIN_MAX = 64  # CNAMEs that one answer follows
+LONGEST = 0xffff  # bytes of an answer
 RCODES = {"servfail": records.SERVFAIL, "refused": records.REFUSED, "formerr": records.FORMERR,
           "notimp": records.NOTIMP}
 KINDS = set(RCODES) | {"timeout", "truncate", "truncate-only", "garbage", "slow"}
@@ -125,11 +126,12 @@ class Table:
 
 
 class Names:
-    """A server for a zone text. asked: every question as (name, type, "udp" or "tcp")."""
+    """A server for a zone text. asked: every question as (name, type, "udp" or "tcp"); too_long: those whose answer
+    fits nowhere, and is not given."""
 
     def __init__(self, text="", addresses=("127.0.0.53",), port=53):
         self.table, self.asked, self.lock = Table(text), [], threading.Lock()
-        self.addresses, self.port, self.sockets = addresses, port, []
+        self.addresses, self.port, self.sockets, self.too_long = addresses, port, [], []
         for address in addresses:
             udp = free_socket(address, socket.SOCK_DGRAM)
             udp.bind((address, port))
@@ -184,6 +186,9 @@ class Names:
         if kind in RCODES:
             answer = Answer(RCODES[kind])
         wire = answer.pack(query)
+        if len(wire) > LONGEST:
+            self.too_long.append(query.name)
+            return
         if transport == "udp" and (kind.startswith("truncate") or len(wire) > query.payload):
             wire = answer.pack(query, truncated=True)
         if kind == "slow":
