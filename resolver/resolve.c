@@ -82,7 +82,8 @@ put_config(struct buf *b, const struct resolve_options *o)
 	    "do-not-query-localhost: no\nminimal-responses: yes\nqname-minimisation: yes\n"
 	    "harden-glue: yes\nharden-dnssec-stripped: yes\nharden-below-nxdomain: yes\n"
 	    "val-permissive-mode: no\nval-clean-additional: yes\n"
-	    "unwanted-reply-threshold: 1000000\n");
+	    /* Never: before 1.25.2 libunbound ends the process when it counts so many (CVE-2026-44621). */
+	    "unwanted-reply-threshold: 0\n");
 	if (o->nservers > 0)
 		put_special_zones(b, o);
 }
