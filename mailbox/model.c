@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bisect.h"
 #include "base/xalloc.h"
 #include "mailbox/model_priv.h"
 
@@ -49,17 +50,10 @@ model_free(struct model **mp)
 static uint32_t
 delivery_place(const struct model *m, uint64_t number)
 {
-	uint32_t lo = 0, hi = m->ndeliveries;
+	uint32_t at;
 
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (m->deliveries[mid].number < number)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	BISECT(at, m->ndeliveries, i, m->deliveries[i].number < number);
+	return at;
 }
 
 const struct model_delivery *

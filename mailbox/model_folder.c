@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bisect.h"
 #include "base/xalloc.h"
 #include "mailbox/model_priv.h"
 
@@ -22,17 +23,10 @@ folder_free(struct folder *f)
 static uint32_t
 folder_place(const struct model *m, uint32_t id)
 {
-	uint32_t lo = 0, hi = m->nfolders;
+	uint32_t at;
 
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (m->folders[mid]->id < id)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	BISECT(at, m->nfolders, i, m->folders[i]->id < id);
+	return at;
 }
 
 struct folder *

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bisect.h"
 #include "base/xalloc.h"
 #include "mailbox/model_priv.h"
 
@@ -211,17 +212,10 @@ model_content_state(
 uint32_t
 model_find(const struct folder *f, uint32_t uid)
 {
-	uint32_t lo = 0, hi = f->n;
+	uint32_t at;
 
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (f->messages[mid].uid < uid)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	BISECT(at, f->n, i, f->messages[i].uid < uid);
+	return at;
 }
 
 struct message *

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bisect.h"
 #include "base/xalloc.h"
 #include "mailbox/search_index_priv.h"
 
@@ -78,6 +79,15 @@ part_open(struct search_index *x, struct search_part *p)
 	}
 	p->map = map;
 	return 0;
+}
+
+size_t
+search_part_of(const struct search_index *x, uint64_t email)
+{
+	size_t at;
+
+	BISECT(at, x->n, i, x->parts[i].info.hi < email);
+	return at;
 }
 
 int

@@ -52,6 +52,8 @@ struct search_index {
 };
 
 void search_report(struct search_index *x, const char *what);
+/* The part that knows this message; x->n: it is newer than all parts. */
+size_t search_part_of(const struct search_index *x, uint64_t email);
 /* The part is mapped: 0, or it cannot be used: everything was discarded. */
 int search_part_map(struct search_index *x, struct search_part *p);
 void search_index_use(struct search_index *x);

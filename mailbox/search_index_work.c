@@ -209,22 +209,6 @@ row_find(struct search_index *x)
 	return false;
 }
 
-static size_t
-part_of(const struct search_index *x, uint64_t email)
-{
-	size_t lo = 0, hi = x->n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (x->parts[mid].info.hi < email)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
 /* A segment most of whose messages are gone. */
 static bool
 dead_find(struct search_index *x)
@@ -241,7 +225,7 @@ dead_find(struct search_index *x)
 	live = xcalloc(x->n + 1, sizeof(*live));
 	for (uint32_t i = 0; i < m->ncontents; i++)
 		if (m->contents[i].email != 0 && m->contents[i].email <= x->covered)
-			live[part_of(x, m->contents[i].email)]++;
+			live[search_part_of(x, m->contents[i].email)]++;
 	for (size_t i = 0; i < x->n && !found; i++) {
 		found = x->parts[i].info.ndocs > 2 * live[i];
 		x->merge_first = i;

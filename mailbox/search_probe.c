@@ -56,19 +56,11 @@ search_probe_free(struct search_index *x, struct search_probe **pp)
 static void
 part_find(struct search_index *x, struct search_probe *p, uint64_t email)
 {
-	size_t lo = 0, hi = x->n - 1;
-
 	if (email > x->parts[p->part].info.lo && email <= x->parts[p->part].info.hi)
 		return;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (x->parts[mid].info.hi < email)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	p->part = lo;
+	p->part = search_part_of(x, email);
+	if (p->part == x->n)
+		p->part--;
 	p->doc = 0;
 }
 

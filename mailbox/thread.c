@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 #include "mailbox/thread.h"
 
+#include "base/hash.h"
 #include "mail/header.h"
 
 uint64_t
 thread_hash(uint64_t seed, struct str s)
 {
-	uint64_t h = 0xcbf29ce484222325u ^ seed;
-
-	for (size_t i = 0; i < s.n; i++)
-		h = (h ^ (uint8_t)s.p[i]) * 0x100000001b3u;
-	h = (h ^ h >> 33) * 0xff51afd7ed558ccdu;
-	h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53u;
-	return h ^ h >> 33;
+	return hash_mix(hash_add(HASH_START ^ seed, s));
 }
 
 /* The first <...> in a field's value; n == 0: none. */

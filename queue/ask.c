@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/xalloc.h"
@@ -61,11 +62,7 @@ struct ask {
 static uint64_t
 hash(struct str s)
 {
-	uint64_t h = UINT64_C(14695981039346656037);
-
-	for (size_t i = 0; i < s.n; i++)
-		h = (h ^ (uint8_t)s.p[i]) * UINT64_C(1099511628211);
-	return h;
+	return hash_add(HASH_START, s);
 }
 
 static void
@@ -96,17 +93,6 @@ find_known(const struct ask *a, struct str key)
 	return k;
 }
 
-static struct str
-keep_bytes(char **at, struct str s)
-{
-	struct str kept = { *at, s.n };
-
-	if (s.n)
-		memcpy(*at, s.p, s.n);
-	*at += s.n;
-	return kept;
-}
-
 static void
 keep(struct ask *a, struct str key, const struct ipc_address_targets *m)
 {
@@ -124,9 +110,9 @@ keep(struct ask *a, struct str key, const struct ipc_address_targets *m)
 		return;
 	k = xmalloc(sizeof(*k) + n);
 	at = k->bytes;
-	k->key = keep_bytes(&at, key);
-	k->accounts = keep_bytes(&at, m->accounts);
-	k->remote = keep_bytes(&at, m->remote);
+	k->key = str_keep(&at, key);
+	k->accounts = str_keep(&at, m->accounts);
+	k->remote = str_keep(&at, m->remote);
 	k->result = m->result;
 	k->list = m->list;
 	k->full = m->full;

@@ -16,8 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/map.h"
 #include "base/xalloc.h"
+#include "mail/address.h"
 #include "queue/remote_priv.h"
 
 /* The clock is looked at again after this, whatever was computed. */
@@ -27,11 +29,7 @@ enum { LOOK_MS = 60000 };
 static uint64_t
 hash(struct str s)
 {
-	uint64_t h = UINT64_C(14695981039346656037);
-
-	for (size_t i = 0; i < s.n; i++)
-		h = (h ^ (uint8_t)s.p[i]) * UINT64_C(1099511628211);
-	return h;
+	return hash_add(HASH_START, s);
 }
 
 struct destination *
@@ -60,21 +58,10 @@ destination_get(struct remote *o, struct str domain)
 	return to;
 }
 
-/* What is behind the last '@'; the address is in normal form. */
-static struct str
-domain_of(struct str address)
-{
-	size_t at = address.n;
-
-	while (at > 0 && address.p[at - 1] != '@')
-		at--;
-	return str_from(address.p + at, address.n - at);
-}
-
 struct destination *
 remote_destination(struct remote *o, struct str address)
 {
-	struct destination *to = destination_get(o, domain_of(address));
+	struct destination *to = destination_get(o, address_text_domain(address));
 
 	to->refs++;
 	return to;

@@ -11,17 +11,6 @@
 
 enum { CHUNK = 65536 }; /* of job_content, ipc_table.h */
 
-static struct str
-copy(char **at, struct str s)
-{
-	struct str kept = { *at, s.n };
-
-	if (s.n)
-		memcpy(*at, s.p, s.n);
-	*at += s.n;
-	return kept;
-}
-
 struct job_answer *
 job_answer_new(const struct answer *a)
 {
@@ -29,9 +18,9 @@ job_answer_new(const struct answer *a)
 	char *at = j->bytes;
 
 	j->answer = *a;
-	j->answer.enhanced = copy(&at, a->enhanced);
-	j->answer.text = copy(&at, a->text);
-	j->answer.remote = copy(&at, a->remote);
+	j->answer.enhanced = str_keep(&at, a->enhanced);
+	j->answer.text = str_keep(&at, a->text);
+	j->answer.remote = str_keep(&at, a->remote);
 	return j;
 }
 

@@ -90,16 +90,6 @@ add_accounts(struct envelope_writer *w, uint32_t recipient, struct str accounts)
 	return 0;
 }
 
-static struct str
-domain_of(struct str address)
-{
-	size_t at = address.n;
-
-	while (at > 0 && address.p[at - 1] != '@')
-		at--;
-	return str_from(address.p + at, address.n - at);
-}
-
 /* What forwards for this recipient go out with; empty: as the message came. Answers to the rewritten
  * path come back to the recipient's domain; where none can be made, to the recipient. */
 static struct str
@@ -111,7 +101,7 @@ forward_path(const struct envelope_writer *w, struct str address, const struct e
 	if (!from->rewrite || path.n == 0)
 		return STR("");
 	if (from->key == NULL ||
-	    srs_make(from->key, srs_day(from->now_ms), path, domain_of(address), out) < 0)
+	    srs_make(from->key, srs_day(from->now_ms), path, address_text_domain(address), out) < 0)
 		return address;
 	return str_of(out);
 }

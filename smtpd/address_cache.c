@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/xalloc.h"
 
 struct place {
@@ -16,14 +17,12 @@ struct address_cache {
 	struct place places[ADDRESS_CACHE_PLACES];
 };
 
-/* FNV-1a: who finds collisions only makes us ask more often. */
+/* Who finds collisions only makes us ask more often. */
 static size_t
 place_of(struct str address)
 {
-	uint64_t h = 0xcbf29ce484222325ULL;
+	uint64_t h = hash_add(HASH_START, address);
 
-	for (size_t i = 0; i < address.n; i++)
-		h = (h ^ (uint8_t)address.p[i]) * 0x100000001b3ULL;
 	return (size_t)(h ^ h >> 32) % ADDRESS_CACHE_PLACES;
 }
 

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/xalloc.h"
 
 enum { PLACES_OF_ONE = 4 };
@@ -30,13 +31,11 @@ repeats_free(struct repeats **r)
 	*r = NULL;
 }
 
-/* FNV-1a: who finds collisions among signatures only makes his own messages count together. */
+/* Who finds collisions among signatures only makes his own messages count together. */
 static uint64_t
 hash(uint64_t h, struct str s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		h = (h ^ (uint8_t)s.p[i]) * 0x100000001b3ULL;
-	return (h ^ 0xff) * 0x100000001b3ULL; /* no byte of a name: where one part ends counts */
+	return hash_byte(hash_add(h, s), 0xff); /* no byte of a name: where one part ends counts */
 }
 
 static uint32_t
@@ -48,7 +47,7 @@ count_of(const struct place *p, uint64_t now)
 uint32_t
 repeats_note(struct repeats *r, struct str domain, struct str signature, uint64_t now)
 {
-	uint64_t what = hash(hash(0xcbf29ce484222325ULL, domain), signature);
+	uint64_t what = hash(hash(HASH_START, domain), signature);
 	struct place *first =
 	    &r->places[(what ^ what >> 32) % (REPEATS_PLACES - PLACES_OF_ONE + 1)];
 	struct place *rarest = first;

@@ -12,7 +12,9 @@
 #include <cmocka.h>
 
 #include "base/arena.h"
+#include "base/bisect.h"
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/heap.h"
 #include "base/map.h"
@@ -121,6 +123,53 @@ test_str(void **state)
 	assert_int_equal(str_find_nocase(STR("ab"), STR("")), 0);
 	assert_true(str_eq(str_trim(STR(" \t a b\t ")), STR("a b")));
 	assert_int_equal(str_trim(STR(" \t ")).n, 0);
+}
+
+static void
+test_str_keep(void **state)
+{
+	char block[8] = "", *to = block;
+	struct str a, none, b;
+
+	(void)state;
+	a = str_keep(&to, STR("one"));
+	none = str_keep(&to, (struct str){ NULL, 0 });
+	b = str_keep(&to, STR("two"));
+	assert_true(str_eq(a, STR("one")) && a.p == block);
+	assert_int_equal(none.n, 0);
+	assert_true(str_eq(b, STR("two")) && b.p == block + 3);
+	assert_ptr_equal(to, block + 6);
+}
+
+/* Each length, each key: on a thing, between two, before and behind all. */
+static void
+test_bisect(void **state)
+{
+	static const unsigned things[] = { 10, 20, 20, 20, 30, 40 };
+
+	(void)state;
+	for (size_t n = 0; n <= sizeof(things) / sizeof(things[0]); n++) {
+		for (unsigned key = 0; key <= 50; key += 5) {
+			size_t want = 0;
+			uint8_t at;
+
+			while (want < n && things[want] < key)
+				want++;
+			BISECT(at, n, i, things[i] < key);
+			assert_int_equal(at, want);
+		}
+	}
+}
+
+/* Numbers made of it stand on disk: they never change. */
+static void
+test_hash(void **state)
+{
+	(void)state;
+	assert_true(hash_add(HASH_START, STR("")) == 0xcbf29ce484222325);
+	assert_true(hash_add(HASH_START, STR("a")) == 0xaf63dc4c8601ec8c);
+	assert_true(hash_add(hash_add(HASH_START, STR("foo")), STR("bar")) == 0x85944171f73967e8);
+	assert_true(hash_mix(1) == 0xb456bcfc34c2cb2c);
 }
 
 static void
@@ -289,6 +338,9 @@ main(void)
 		cmocka_unit_test(test_buf_printf_up_to_the_limit),
 		cmocka_unit_test(test_str_u64),
 		cmocka_unit_test(test_str),
+		cmocka_unit_test(test_str_keep),
+		cmocka_unit_test(test_bisect),
+		cmocka_unit_test(test_hash),
 		cmocka_unit_test(test_arena_limit_and_reuse),
 		cmocka_unit_test(test_map_model),
 		cmocka_unit_test(test_heap_model),

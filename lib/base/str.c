@@ -76,6 +76,17 @@ str_trim(struct str s)
 	return s;
 }
 
+struct str
+str_keep(char **to, struct str s)
+{
+	struct str kept = { *to, s.n };
+
+	if (s.n > 0)
+		memcpy(*to, s.p, s.n);
+	*to += s.n;
+	return kept;
+}
+
 bool
 str_u64(struct str s, uint64_t max, uint64_t *out)
 {

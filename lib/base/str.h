@@ -39,6 +39,8 @@ bool str_starts_nocase(struct str s, struct str prefix);
 bool str_has_8bit(struct str s);
 /* First place of byte c, or -1. */
 ptrdiff_t str_chr(struct str s, int c);
+/* A copy of s at *to, which goes on to behind it: for several in one block that has room for them. */
+struct str str_keep(char **to, struct str s);
 /* Case-insensitive substring search in ASCII; -1: none. */
 ptrdiff_t str_find_nocase(struct str hay, struct str needle);
 /* Without spaces and tabs at both ends. */

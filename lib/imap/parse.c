@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/bisect.h"
 #include "imap/frame.h"
 #include "imap/limits.h"
 #include "mail/charset.h"
@@ -326,15 +327,8 @@ imap_set_resolve(struct imap_set *set, uint32_t max)
 bool
 imap_set_has(const struct imap_set *set, uint32_t n)
 {
-	size_t lo = 0, hi = set->n;
+	size_t at;
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (set->r[mid].hi < n)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < set->n && set->r[lo].lo <= n;
+	BISECT(at, set->n, i, set->r[i].hi < n);
+	return at < set->n && set->r[at].lo <= n;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bisect.h"
 #include "base/xalloc.h"
 
 static void
@@ -59,17 +60,10 @@ imap_uidset_add(struct imap_uidset *s, const uint32_t *uids, size_t n)
 size_t
 imap_uidset_below(const struct imap_uidset *s, uint32_t uid)
 {
-	size_t lo = s->head, hi = s->end;
+	size_t at;
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (s->uid[mid] < uid)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo - s->head;
+	BISECT(at, imap_uidset_count(s), i, imap_uidset_at(s, i) < uid);
+	return at;
 }
 
 bool

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bisect.h"
 #include "base/xalloc.h"
 
 void
@@ -75,17 +76,10 @@ read_all(struct journal *j, int fd, void *p, size_t n, uint64_t off, size_t *got
 static size_t
 segment_index(const struct journal *j, uint64_t number)
 {
-	size_t lo = 0, hi = j->count;
+	size_t at;
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (j->segments[mid]->number < number)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	BISECT(at, j->count, i, j->segments[i]->number < number);
+	return at;
 }
 
 struct segment *

@@ -79,6 +79,17 @@ address_domain(const struct address *a)
 	return str_from(a->domain, a->domain_n);
 }
 
+/* The same of an address as text, in normal form; all of it when it has none. */
+static inline struct str
+address_text_domain(struct str text)
+{
+	size_t at = text.n;
+
+	while (at > 0 && text.p[at - 1] != '@')
+		at--;
+	return str_from(text.p + at, text.n - at);
+}
+
 static inline bool
 address_is_null(const struct address *a)
 {
