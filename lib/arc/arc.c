@@ -159,48 +159,26 @@ check_structure(struct chain *c)
 
 /* The fact of a key, or its question. */
 static const struct dns_fact *
-ask(const struct dkim_parsed *p, const struct dns_facts *facts, struct arc_result *out, bool *many)
+ask(const struct dkim_parsed *p, const struct dns_facts *facts, struct arc_result *out)
 {
-	const struct dns_fact *fact;
-	struct dns_question q;
-
-	if (!dkim_key_question(p, &q))
-		return NULL;
-	if ((fact = dns_facts_find(facts, &q.name, q.type)) != NULL)
-		return fact;
-	for (size_t i = 0; i < out->question_count; i++)
-		if (dns_name_eq(&out->questions[i].name, &q.name))
-			return NULL;
-	if (out->question_count == ARC_KEYS_MAX)
-		*many = true;
-	else
-		out->questions[out->question_count++] = q;
-	return NULL;
+	return dkim_key_ask(p, facts, out->questions, &out->question_count, ARC_KEYS_MAX);
 }
 
 /* How many different keys the chain has, with or without facts. */
 static bool
 too_many_keys(const struct chain *c)
 {
+	enum { MOST = ARC_KEYS_MAX + 1 };
 	static const struct dns_facts nothing = { NULL, 0 };
-	struct arc_result *r = xcalloc(1, sizeof(*r));
-	bool many = false;
+	struct dns_question *keys = xcalloc(MOST, sizeof(*keys));
+	size_t n = 0;
 
 	for (unsigned i = 1; i <= c->n; i++) {
-		ask(&c->sets[i].ams, &nothing, r, &many);
-		ask(&c->sets[i].as, &nothing, r, &many);
+		dkim_key_ask(&c->sets[i].ams, &nothing, keys, &n, MOST);
+		dkim_key_ask(&c->sets[i].as, &nothing, keys, &n, MOST);
 	}
-	free(r);
-	return many;
-}
-
-static void
-check_key_name(struct dkim_parsed *p)
-{
-	struct dns_question q;
-
-	if (!p->decided && !dkim_key_question(p, &q))
-		dkim_decide(p, DKIM_PERMERROR, "s= and d= are too long for DNS");
+	free(keys);
+	return n == MOST;
 }
 
 static void
@@ -214,13 +192,11 @@ static void
 check_seals(struct chain *c, const struct dns_facts *facts, struct arc_result *out)
 {
 	struct dkim_hash all, one;
-	bool many = false;
-
 	dkim_hash_open(&all);
 	for (unsigned i = 1; i <= c->n; i++) {
 		struct set *s = &c->sets[i];
 		uint8_t digest[DKIM_DIGEST_SIZE];
-		const struct dns_fact *fact = ask(&s->as, facts, out, &many);
+		const struct dns_fact *fact = ask(&s->as, facts, out);
 
 		hash_whole(&all, s->results);
 		hash_whole(&all, s->message);
@@ -249,9 +225,7 @@ judge(struct chain *c, const struct dkim_message *m, const struct dns_facts *fac
 {
 	struct set *top = &c->sets[c->n];
 	const struct dkim_parsed *trouble = NULL;
-	bool many = false;
-
-	dkim_verify(m, &top->ams, ask(&top->ams, facts, out, &many));
+	dkim_verify(m, &top->ams, ask(&top->ams, facts, out));
 	if (top->ams.shown.code == DKIM_TEMPERROR) {
 		trouble = &top->ams;
 	} else if (top->ams.shown.code != DKIM_PASS) {
@@ -279,12 +253,11 @@ static void
 find_oldest(struct chain *c, const struct dkim_message *m, const struct dns_facts *facts,
     struct arc_result *out)
 {
-	bool many = false;
 
 	for (unsigned i = c->n - 1; i > 0; i--) {
 		struct dkim_parsed *ams = &c->sets[i].ams;
 
-		dkim_verify(m, ams, ask(ams, facts, out, &many));
+		dkim_verify(m, ams, ask(ams, facts, out));
 		if (ams->shown.code != DKIM_PASS) {
 			out->oldest_pass = i + 1;
 			return;
@@ -296,21 +269,20 @@ static int
 evaluate(struct chain *c, struct dkim_message *m, int64_t now, const struct dns_facts *facts,
     struct arc_result *out)
 {
-	bool many = false;
 
 	for (unsigned i = 1; i <= c->n; i++) {
 		dkim_times_check(&c->sets[i].ams, now);
 		dkim_times_check(&c->sets[i].as, now);
-		check_key_name(&c->sets[i].ams);
-		check_key_name(&c->sets[i].as);
+		dkim_key_name_check(&c->sets[i].ams);
+		dkim_key_name_check(&c->sets[i].as);
 	}
 	if (too_many_keys(c)) {
 		result(out, ARC_FAIL, 0, "too many different keys");
 		return ARC_DONE;
 	}
 	for (unsigned i = 1; i <= c->n; i++) {
-		ask(&c->sets[i].ams, facts, out, &many);
-		ask(&c->sets[i].as, facts, out, &many);
+		ask(&c->sets[i].ams, facts, out);
+		ask(&c->sets[i].as, facts, out);
 	}
 	if (out->question_count > 0 || !m->ended)
 		return ARC_NEED;

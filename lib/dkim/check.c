@@ -51,25 +51,6 @@ dkim_verify(const struct dkim_message *m, struct dkim_parsed *p, const struct dn
 	dkim_decide(p, DKIM_PASS, "");
 }
 
-/* The question of one signature, unless it has its fact or stands already. */
-static const struct dns_fact *
-ask(const struct dkim_parsed *p, const struct dns_facts *facts, struct dkim_result *out, bool *need)
-{
-	const struct dns_fact *fact;
-	struct dns_question q;
-
-	if (!dkim_key_question(p, &q))
-		return NULL;
-	if ((fact = dns_facts_find(facts, &q.name, q.type)) != NULL)
-		return fact;
-	*need = true;
-	for (size_t i = 0; i < out->question_count; i++)
-		if (dns_name_eq(&out->questions[i].name, &q.name))
-			return NULL;
-	out->questions[out->question_count++] = q;
-	return NULL;
-}
-
 /* From the best to the worst. */
 static enum dkim_code
 best(const struct dkim_result *r)
@@ -89,14 +70,16 @@ check_one(struct dkim_message *m, size_t number, int64_t now, const struct dns_f
     struct dkim_result *out)
 {
 	struct dkim_parsed p = m->signatures[number];
-	const struct dns_fact *fact;
-	struct dns_question q;
+	const struct dns_fact *fact = NULL;
 	bool need = false;
 
 	dkim_times_check(&p, now);
-	if (!p.decided && !dkim_key_question(&p, &q))
-		dkim_decide(&p, DKIM_PERMERROR, "s= and d= are too long for DNS");
-	fact = ask(&p, facts, out, &need);
+	dkim_key_name_check(&p);
+	if (!p.decided) {
+		fact = dkim_key_ask(
+		    &p, facts, out->questions, &out->question_count, DKIM_SIGNATURES_MAX);
+		need = fact == NULL;
+	}
 	dkim_message_covered(m, p.shown.fields, &p.shown.covered, &p.shown.oversigned);
 	if (!need && m->ended)
 		dkim_verify(m, &p, fact);

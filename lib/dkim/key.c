@@ -16,16 +16,33 @@ struct key {
 	uint8_t bytes[DKIM_RECORD_MAX];
 };
 
-bool
-dkim_key_question(const struct dkim_parsed *p, struct dns_question *q)
+static bool
+key_name(const struct dkim_parsed *p, struct dns_name *name)
 {
 	char text[2 * IDN_SIZE + 16];
 
-	if (p->decided)
-		return false;
 	snprintf(text, sizeof(text), "%s._domainkey.%s", p->shown.selector, p->shown.domain);
-	q->type = DNS_TXT;
-	return dns_name_parse(str_of(text), &q->name);
+	return dns_name_parse(str_of(text), name);
+}
+
+void
+dkim_key_name_check(struct dkim_parsed *p)
+{
+	struct dns_name name;
+
+	if (!p->decided && !key_name(p, &name))
+		dkim_decide(p, DKIM_PERMERROR, "s= and d= are too long for DNS");
+}
+
+const struct dns_fact *
+dkim_key_ask(const struct dkim_parsed *p, const struct dns_facts *facts, struct dns_question *list,
+    size_t *n, size_t most)
+{
+	struct dns_name name;
+
+	if (p->decided || !key_name(p, &name))
+		return NULL;
+	return dns_facts_ask(facts, &name, DNS_TXT, list, n, most);
 }
 
 /* --- the record ------------------------------------------------------------------------------- */

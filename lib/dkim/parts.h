@@ -67,8 +67,11 @@ void dkim_times_check(struct dkim_parsed *p, int64_t now);
 
 /* --- keys (key.c) ----------------------------------------------------------------------------- */
 
-/* The question for its key; false: it needs none. */
-bool dkim_key_question(const struct dkim_parsed *p, struct dns_question *q);
+/* Decides when its names are too long for a question. */
+void dkim_key_name_check(struct dkim_parsed *p);
+/* What is known of its key; NULL: it is decided, or the question stands in list (dns_facts_ask). */
+const struct dns_fact *dkim_key_ask(const struct dkim_parsed *p, const struct dns_facts *facts,
+    struct dns_question *list, size_t *n, size_t most);
 /* Checks the signature of a digest with what DNS says, and decides. */
 void dkim_key_check(
     struct dkim_parsed *p, const struct dns_fact *fact, const uint8_t digest[DKIM_DIGEST_SIZE]);

@@ -90,19 +90,10 @@ plan(struct walk *k)
 static const struct dns_fact *
 ask(struct work *w, const struct dns_name *name, uint16_t type)
 {
-	const struct dns_fact *f = dns_facts_find(w->facts, name, type);
 	struct dmarc_result *r = w->out;
 
-	if (f != NULL)
-		return f;
-	for (size_t i = 0; i < r->question_count; i++)
-		if (r->questions[i].type == type && dns_name_eq(&r->questions[i].name, name))
-			return NULL;
-	if (r->question_count < DMARC_QUESTIONS_MAX) {
-		r->questions[r->question_count].name = *name;
-		r->questions[r->question_count++].type = type;
-	}
-	return NULL;
+	return dns_facts_ask(
+	    w->facts, name, type, r->questions, &r->question_count, DMARC_QUESTIONS_MAX);
 }
 
 static bool

@@ -11,6 +11,22 @@ dns_facts_find(const struct dns_facts *facts, const struct dns_name *name, uint1
 	return NULL;
 }
 
+const struct dns_fact *
+dns_facts_ask(const struct dns_facts *facts, const struct dns_name *name, uint16_t type,
+    struct dns_question *list, size_t *n, size_t most)
+{
+	const struct dns_fact *f = dns_facts_find(facts, name, type);
+
+	if (f != NULL)
+		return f;
+	for (size_t i = 0; i < *n; i++)
+		if (list[i].type == type && dns_name_eq(&list[i].name, name))
+			return NULL;
+	if (*n < most)
+		list[(*n)++] = (struct dns_question){ .name = *name, .type = type };
+	return NULL;
+}
+
 bool
 dns_record_next(struct str records, size_t *at, struct str *record)
 {

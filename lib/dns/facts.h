@@ -40,6 +40,12 @@ struct dns_facts {
 /* The answer to a question, or NULL. */
 const struct dns_fact *dns_facts_find(
     const struct dns_facts *facts, const struct dns_name *name, uint16_t type);
+/*
+ * The same for an engine that collects its questions: where there is no answer yet, the question stands in list (once,
+ * and as long as it has room for most of them).
+ */
+const struct dns_fact *dns_facts_ask(const struct dns_facts *facts, const struct dns_name *name,
+    uint16_t type, struct dns_question *list, size_t *n, size_t most);
 /* The next record (start with *at = 0); false: no more, or the rest is malformed. */
 bool dns_record_next(struct str records, size_t *at, struct str *record);
 

@@ -3,6 +3,8 @@
 
 #include <arpa/inet.h>
 
+#include "base/hash.h"
+
 enum { NO_CUT = 65536 };
 
 /* What one call works on. */
@@ -43,18 +45,10 @@ done_loop(struct work *w)
 	return done(w, ROUTE_PERM, "5.4.6", "mail for the domain would come back to this server");
 }
 
-/* FNV-1a, then the mixing steps that spread a seed into all bits. */
 static uint64_t
 key_of(uint64_t seed, const void *p, size_t n)
 {
-	const uint8_t *b = p;
-	uint64_t h = 0xcbf29ce484222325U ^ seed;
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ b[i]) * 0x100000001b3U;
-	h = (h ^ h >> 33) * 0xff51afd7ed558ccdU;
-	h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53U;
-	return h ^ h >> 33;
+	return hash_mix(hash_add(HASH_START ^ seed, str_from(p, n)));
 }
 
 static bool
@@ -95,12 +89,10 @@ refused(const struct work *w, const struct route_address *a)
 static const struct dns_fact *
 ask(struct work *w, const struct dns_name *name, uint16_t type)
 {
-	const struct dns_fact *f = dns_facts_find(w->facts, name, type);
+	struct route_result *r = w->out;
 
-	if (f == NULL && w->out->question_count < ROUTE_QUESTIONS_MAX)
-		w->out->questions[w->out->question_count++] =
-		    (struct dns_question){ .name = *name, .type = type };
-	return f;
+	return dns_facts_ask(
+	    w->facts, name, type, r->questions, &r->question_count, ROUTE_QUESTIONS_MAX);
 }
 
 static bool

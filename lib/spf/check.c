@@ -11,20 +11,12 @@ static int run(struct spf_work *w, const struct dns_name *domain);
 const struct dns_fact *
 spf_ask(struct spf_work *w, const struct dns_name *name, uint16_t type)
 {
-	const struct dns_fact *f = dns_facts_find(w->facts, name, type);
 	struct spf_result *r = w->out;
+	const struct dns_fact *f = dns_facts_ask(
+	    w->facts, name, type, r->questions, &r->question_count, SPF_QUESTIONS_MAX);
 
-	if (f != NULL)
-		return f;
-	w->need = true;
-	for (size_t i = 0; i < r->question_count; i++)
-		if (r->questions[i].type == type && dns_name_eq(&r->questions[i].name, name))
-			return NULL;
-	if (r->question_count < SPF_QUESTIONS_MAX) {
-		r->questions[r->question_count].name = *name;
-		r->questions[r->question_count++].type = type;
-	}
-	return NULL;
+	w->need |= f == NULL;
+	return f;
 }
 
 static enum spf_eval
@@ -87,30 +79,35 @@ target(struct spf_work *w, const struct spf_term *t, const struct dns_name *doma
 	return spf_expand_name(w, t->argument, str_of(dns_name_text(domain, text)), out);
 }
 
+/* SPF_EVAL_MATCH: the name has such records, which *f gets. */
+static enum spf_eval
+look_up(struct spf_work *w, const struct dns_name *name, uint16_t type, const struct dns_fact **f)
+{
+	*f = spf_ask(w, name, type);
+	if (*f == NULL)
+		return SPF_EVAL_NEED;
+	if (is_trouble(*f))
+		return temporary(w, (*f)->state);
+	return (*f)->state == DNS_FACT_FOUND ? SPF_EVAL_MATCH : nothing(w);
+}
+
 static enum spf_eval
 eval_a(struct spf_work *w, const struct spf_term *t, const struct dns_name *name)
 {
-	const struct dns_fact *f = spf_ask(w, name, spf_address_type(w));
+	const struct dns_fact *f;
+	enum spf_eval e = look_up(w, name, spf_address_type(w), &f);
 
-	if (f == NULL)
-		return SPF_EVAL_NEED;
-	if (is_trouble(f))
-		return temporary(w, f->state);
-	if (f->state != DNS_FACT_FOUND)
-		return nothing(w);
+	if (e != SPF_EVAL_MATCH)
+		return e;
 	return spf_client_in_records(w, f, t) ? SPF_EVAL_MATCH : SPF_EVAL_NO;
 }
 
 static enum spf_eval
 eval_exists(struct spf_work *w, const struct dns_name *name)
 {
-	const struct dns_fact *f = spf_ask(w, name, DNS_A);
+	const struct dns_fact *f;
 
-	if (f == NULL)
-		return SPF_EVAL_NEED;
-	if (is_trouble(f))
-		return temporary(w, f->state);
-	return f->state == DNS_FACT_FOUND ? SPF_EVAL_MATCH : nothing(w);
+	return look_up(w, name, DNS_A, &f);
 }
 
 /* The addresses of the hosts of one MX answer. A match decides, whatever became of the others. */
@@ -145,16 +142,13 @@ eval_hosts(struct spf_work *w, const struct spf_term *t, struct str records)
 static enum spf_eval
 eval_mx(struct spf_work *w, const struct spf_term *t, const struct dns_name *name)
 {
-	const struct dns_fact *f = spf_ask(w, name, DNS_MX);
+	const struct dns_fact *f;
+	enum spf_eval e = look_up(w, name, DNS_MX, &f);
 	struct str record;
 	int hosts = 0;
 
-	if (f == NULL)
-		return SPF_EVAL_NEED;
-	if (is_trouble(f))
-		return temporary(w, f->state);
-	if (f->state != DNS_FACT_FOUND)
-		return nothing(w);
+	if (e != SPF_EVAL_MATCH)
+		return e;
 	for (size_t at = 0; dns_record_next(f->records, &at, &record);)
 		if (++hosts > SPF_NAMES_MAX)
 			return permanent(w, "mx of a domain with more than 10 hosts");
