@@ -237,32 +237,32 @@ copy_directly(struct admin *a, const char *from, const char *to, bool restore, s
 	return r;
 }
 
-int
-admin_backup(struct admin *a)
+/* Both ways: from this instance to a copy, and back. */
+static int
+copy_command(struct admin *a, bool restore)
 {
 	struct command_line line;
 	struct copy c = { 0 };
+	const char *copy;
 	int r;
 
 	if (command_parse(a->command, a->argc, (const char *const *)a->argv, &line) < 0)
 		return EXIT_FATAL;
 	if (sealed_wanted(&line))
-		return sealed_backup(a, &line);
-	r = copy_directly(a, a->dir, line.args[0], false, &c);
-	return backup_finish(a, &c, r, "Backup");
+		return restore ? sealed_restore(a, &line) : sealed_backup(a, &line);
+	copy = line.args[0];
+	r = copy_directly(a, restore ? copy : a->dir, restore ? a->dir : copy, restore, &c);
+	return backup_finish(a, &c, r, restore ? "Restore" : "Backup");
+}
+
+int
+admin_backup(struct admin *a)
+{
+	return copy_command(a, false);
 }
 
 int
 admin_restore(struct admin *a)
 {
-	struct command_line line;
-	struct copy c = { 0 };
-	int r;
-
-	if (command_parse(a->command, a->argc, (const char *const *)a->argv, &line) < 0)
-		return EXIT_FATAL;
-	if (sealed_wanted(&line))
-		return sealed_restore(a, &line);
-	r = copy_directly(a, line.args[0], a->dir, true, &c);
-	return backup_finish(a, &c, r, "Restore");
+	return copy_command(a, true);
 }

@@ -11,7 +11,6 @@ enum { LAST_WORDS_MS = 50 }; /* for QUIT and the last results to leave before th
 
 static struct delivery_options options;
 static struct delivery *delivery;
-static struct io_timer *last_words;
 
 static void
 preload(struct daemon *d)
@@ -62,19 +61,9 @@ on_reload(struct daemon *d)
 }
 
 static void
-leave(void *arg)
-{
-	delivery_free(&delivery);
-	daemon_exit(arg);
-}
-
-static void
 on_stopped(void *arg)
 {
-	struct daemon *d = arg;
-
-	last_words = io_timer_new(daemon_loop(d), leave, d);
-	io_timer_set(last_words, LAST_WORDS_MS);
+	daemon_exit_after(arg, LAST_WORDS_MS);
 }
 
 static void

@@ -6,8 +6,6 @@
 #include "daemon/daemon.h"
 #include "smtpd/smtpd.h"
 
-static struct io_timer *last_words;
-
 static void
 preload(struct daemon *d)
 {
@@ -50,19 +48,9 @@ on_reload(struct daemon *d)
 }
 
 static void
-leave(void *arg)
-{
-	daemon_exit(arg);
-}
-
-static void
 on_stopped(void *arg)
 {
-	struct daemon *d = arg;
-
-	if (last_words == NULL)
-		last_words = io_timer_new(daemon_loop(d), leave, d);
-	io_timer_set(last_words, SMTPD_LAST_WORDS_MS);
+	daemon_exit_after(arg, SMTPD_LAST_WORDS_MS);
 }
 
 static void

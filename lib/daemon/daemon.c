@@ -60,7 +60,7 @@ struct daemon {
 	const struct daemon_spec *spec;
 	struct io_loop *loop;
 	struct ipc_channel *master;
-	struct io_timer *give_up, *lost;
+	struct io_timer *give_up, *leave, *lost;
 	SLIST_HEAD(, peer_end) peers;
 	void *data;
 	uint32_t instance;
@@ -168,7 +168,7 @@ setup(struct daemon *d)
 /* --- the channel to master ----------------------------------------------------------------------- */
 
 static void
-give_up(void *arg)
+on_leave(void *arg)
 {
 	daemon_exit(arg);
 }
@@ -453,6 +453,7 @@ daemon_free(struct daemon *d)
 	ipc_flush_all();
 	ipc_channel_free(&d->master);
 	io_timer_free(&d->give_up);
+	io_timer_free(&d->leave);
 	io_timer_free(&d->lost);
 	while ((e = SLIST_FIRST(&d->peers)) != NULL) {
 		SLIST_REMOVE_HEAD(&d->peers, link);
@@ -483,7 +484,8 @@ daemon_main(int argc, char **argv, const struct daemon_spec *spec)
 		spec->preload(&d);
 	d.loop = io_loop_new();
 	enter_sandbox(&d);
-	d.give_up = io_timer_new(d.loop, give_up, &d);
+	d.give_up = io_timer_new(d.loop, on_leave, &d);
+	d.leave = io_timer_new(d.loop, on_leave, &d);
 	d.lost = io_timer_new(d.loop, ask_for_lost, &d);
 	ipc_on_lost(on_channel_lost, &d);
 	d.master =
@@ -545,4 +547,10 @@ void
 daemon_exit(struct daemon *d)
 {
 	io_loop_stop(d->loop);
+}
+
+void
+daemon_exit_after(struct daemon *d, uint64_t ms)
+{
+	io_timer_set(d->leave, ms);
 }

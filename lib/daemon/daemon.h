@@ -75,5 +75,7 @@ const struct settings *daemon_settings(const struct daemon *d);
 struct ipc_channel *daemon_master(struct daemon *d);
 /* Ends the loop; daemon_main returns 0. */
 void daemon_exit(struct daemon *d);
+/* The same after so many milliseconds, in which last words to peers can leave. A second call moves it. */
+void daemon_exit_after(struct daemon *d, uint64_t ms);
 
 #endif
