@@ -48,6 +48,18 @@ static const char *const reasons[][2] = {
 	    "Bitte Namen oder Adressen, mit Kommas getrennt." },
 };
 
+static const char *const texts[SAY__MAX][2] = {
+#define SAY(id, en, de) { en, de },
+#include "answers/text_table.h"
+#undef SAY
+};
+
+const char *
+answer_text(enum answer_text id, int language)
+{
+	return texts[id][language];
+}
+
 const struct answer_row *
 answer_row(enum answer_id id)
 {
@@ -246,14 +258,13 @@ take_line(struct answers *a, struct str line, int language)
 	if (line.n == 0 || line.p[0] == '#')
 		return NULL;
 	if ((equals = str_chr(line, '=')) < 0)
-		return language ? "Hier fehlt ein =." : "There is no = in it.";
+		return answer_text(SAY_NO_EQUALS, language);
 	id = id_of(str_trim(str_from(line.p, (size_t)equals)));
 	value = str_trim(str_from(line.p + equals + 1, line.n - (size_t)equals - 1));
 	if (id < 0)
-		return language ? "Diese Frage gibt es nicht." : "There is no such question.";
+		return answer_text(SAY_NO_QUESTION, language);
 	if (a->given[id])
-		return language ? "Diese Antwort steht zweimal da."
-				: "This answer stands there twice.";
+		return answer_text(SAY_TWICE, language);
 	if ((why = answer_check((enum answer_id)id, value, language)) == NULL)
 		answer_set(a, (enum answer_id)id, value);
 	return why;
@@ -287,20 +298,20 @@ answers_parse(struct str text, struct answers *a, struct buf *faults)
 	while (next_line(&text, &line)) {
 		number++;
 		if ((why = take_line(a, line, language)) != NULL && n++ < ANSWERS_FAULTS_MAX)
-			buf_printf(faults, "%s %u: %s\n", language ? "Zeile" : "line", number, why);
+			buf_printf(
+			    faults, "%s %u: %s\n", answer_text(SAY_LINE, language), number, why);
 	}
 	for (int i = 0; i < ANSWER__MAX; i++) {
 		if (a->given[i])
 			continue;
 		snprintf(a->value[i], sizeof(a->value[i]), "%s", rows[i].def);
 		if (rows[i].needed && n++ < ANSWERS_FAULTS_MAX)
-			buf_printf(faults, "%s: %s\n", rows[i].name,
-			    language ? "Diese Antwort fehlt." : "This answer is missing.");
+			buf_printf(
+			    faults, "%s: %s\n", rows[i].name, answer_text(SAY_MISSING, language));
 	}
 	if (n == 0 && strcmp(a->value[ANSWER_network], "dhcp") != 0 &&
 	    (a->value[ANSWER_gateway][0] == '\0' || a->value[ANSWER_dns][0] == '\0') && ++n)
-		buf_puts(faults, language ? "network: Eine feste Adresse braucht gateway und dns.\n"
-					  : "network: A fixed address needs gateway and dns.\n");
+		buf_printf(faults, "network: %s\n", answer_text(SAY_FIXED, language));
 	return n == 0 ? 0 : -1;
 }
 

@@ -29,6 +29,13 @@ enum answer_id {
 	ANSWER__MAX
 };
 
+enum answer_text {
+#define SAY(id, en, de) SAY_##id,
+#include "answers/text_table.h"
+#undef SAY
+	SAY__MAX
+};
+
 struct answers {
 	char value[ANSWER__MAX][ANSWER_MAX + 1]; /* "" where there is none */
 	bool given[ANSWER__MAX];
@@ -42,7 +49,9 @@ struct answer_row {
 };
 
 const struct answer_row *answer_row(enum answer_id id);
-/* NULL: a good answer; else what is wrong with it, in a sentence in that language (0 English, 1 German). */
+/* A row of text_table.h in a language: 0 English, 1 German. */
+const char *answer_text(enum answer_text id, int language);
+/* NULL: a good answer; else what is wrong with it, in a sentence in that language. */
 const char *answer_check(enum answer_id id, struct str value, int language);
 /* Is the question to be asked after those before it? A gateway only with a fixed address. */
 bool answer_wanted(const struct answers *a, enum answer_id id);

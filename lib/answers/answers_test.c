@@ -101,11 +101,26 @@ test_answers(void **state)
 	}
 }
 
+/* Each text stands there in both languages, and speaks of the machine in both or in none. */
+static void
+test_texts(void **state)
+{
+	(void)state;
+	for (int i = 0; i < SAY__MAX; i++) {
+		const char *en = answer_text((enum answer_text)i, 0),
+			   *de = answer_text((enum answer_text)i, 1);
+
+		assert_true(en[0] != '\0' && de[0] != '\0');
+		assert_string_not_equal(en, de);
+		assert_int_equal(strstr(en, "{host}") != NULL, strstr(de, "{host}") != NULL);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_files),
-		cmocka_unit_test(test_answers) };
+		cmocka_unit_test(test_answers), cmocka_unit_test(test_texts) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
