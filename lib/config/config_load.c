@@ -255,6 +255,7 @@ int
 config_parse(const char *file, const char *text, struct settings **out, struct buf *errors)
 {
 	struct reader *r = xcalloc(1, sizeof(*r));
+	char *plain = config_blank_comments(text);
 	size_t before = buf_len(errors);
 	const char *why;
 	struct buf scratch;
@@ -272,14 +273,14 @@ config_parse(const char *file, const char *text, struct settings **out, struct b
 		memset(r->bad, 0, sizeof(r->bad));
 		settings_free(&r->settings);
 		r->settings = settings_new();
-		rc = pass(r, text);
+		rc = pass(r, plain);
 		if (!r->found_unknown || r->nunknown >= UNKNOWN_MAX)
 			break;
 		buf_free(&scratch);
 	}
 	fault_unknown(r);
-	if (rc == 0 && (open_line = config_open_section(text)) != 0)
-		fault(r, open_line, "this section is not closed; add a }");
+	if (rc == 0 && (open_line = config_open_end(text, &why)) != 0)
+		fault(r, open_line, "%s", why);
 	if (rc == 0 && r->count == 0 && settings_check(r->settings, &why) != 0)
 		fault(r, 1, "%s", why);
 	(void)buf_put(errors, buf_data(&scratch), buf_len(&scratch));
@@ -296,6 +297,7 @@ config_parse(const char *file, const char *text, struct settings **out, struct b
 		free(r->unknown[i].section);
 		free(r->unknown[i].name);
 	}
+	free(plain);
 	free(r);
 	return rc;
 }
@@ -309,7 +311,10 @@ config_read_file(const char *path, char **text, struct stat *st, struct buf *err
 	ssize_t k = 0;
 
 	if (fd < 0 || fstat(fd, st) != 0) {
-		(void)buf_printf(errors, "%s: %s\n", path, strerror(errno));
+		(void)buf_printf(errors, "%s: %s%s\n", path, strerror(errno),
+		    errno == ENOENT ? "; name the directory of an instance with --dir, or make one "
+				      "with: postern init"
+				    : "");
 		goto out;
 	}
 	while (n < CONFIG_FILE_MAX && (k = read(fd, p + n, CONFIG_FILE_MAX - n)) > 0)

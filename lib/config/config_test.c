@@ -89,7 +89,8 @@ test_load(void **state)
 
 	(void)state;
 	put_file("# first\n"
-		 "general { domain = \"Example.test\" hostname = mail.example.test }\n"
+		 "general { domain = \"Example.test\" hostname = mail.example.test\n"
+		 "help-url = https://help.example/ } /* // */\n"
 		 "smtpd {\n\tmax-connections = 17 // why\n"
 		 "\txclient-from = { \"127.0.0.1\", \"::1\" }\n}\n"
 		 "resolver { server = \"127.0.0.1@5353\" }\n"
@@ -99,6 +100,7 @@ test_load(void **state)
 		fail_msg("%s", told());
 	assert_string_equal(settings_text(s, SET_general_domain), "example.test");
 	assert_string_equal(settings_text(s, SET_general_hostname), "mail.example.test");
+	assert_string_equal(settings_text(s, SET_general_help_url), "https://help.example/");
 	assert_int_equal(settings_u64(s, SET_smtpd_max_connections), 17);
 	assert_int_equal(settings_u64(s, SET_smtpd_max_errors), 3);
 	assert_string_equal(settings_text(s, SET_smtpd_xclient_from), "127.0.0.1,::1");
@@ -153,6 +155,12 @@ test_syntax(void **state)
 		{ "foo = 3\n", "postern.conf:1: foo: there is no such section" },
 		{ "smtpd { domain = x }\n", "postern.conf:1: smtpd.domain: there is no such" },
 		{ "general { daemon-uid-base = 66010 }\n", "ranges overlap" },
+		{ "# one\n\t# two\n// three\n\nfoo {\n}\n", "postern.conf:5: foo: there is" },
+		{ "/* one\n two */ log { # three\nsize = x }\n", "postern.conf:3: log.size:" },
+		{ "log { size = \"#x\" # y\nage = 'z // /*'\n}\n", "log.size: \"#x\" is not" },
+		{ "log { size = \"#x\" # y\nage = 'z // /*'\n}\n", "conf:2: log.age: \"z // /*\"" },
+		{ "log { size = a//b /* c */ }\n", "postern.conf:1: log.size: \"a//b\"" },
+		{ "log { }\n/* never\nends", "postern.conf:2: this comment is not closed" },
 	};
 
 	(void)state;

@@ -49,6 +49,19 @@ skip_opaque(const char *t, size_t i)
 	return i;
 }
 
+/* Behind the comment, quoted text, word or other character at i. "//" within a word begins no comment. */
+static size_t
+skip_token(const char *t, size_t i)
+{
+	size_t end = skip_opaque(t, i);
+
+	if (end > i)
+		return end;
+	while (t[end] && is_word((unsigned char)t[end]))
+		end++;
+	return end > i ? end : i + 1;
+}
+
 /* Behind white space and comments. */
 static size_t
 skip_blank(const char *t, size_t i)
@@ -69,11 +82,8 @@ static size_t
 skip_value(const char *t, size_t i)
 {
 	if (t[i] == '{') {
-		while (t[i] && t[i] != '}') {
-			size_t j = skip_opaque(t, i);
-
-			i = j > i ? j : i + 1;
-		}
+		while (t[i] && t[i] != '}')
+			i = skip_token(t, i);
 		return t[i] ? i + 1 : i;
 	}
 	if (t[i] == '"' || t[i] == '\'')
@@ -83,24 +93,51 @@ skip_value(const char *t, size_t i)
 	return i;
 }
 
+/* False also for a comment of several lines that does not end. */
+static bool
+is_comment(const char *t, size_t from, size_t to)
+{
+	if (t[from] != '/')
+		return t[from] == '#';
+	return t[from + 1] == '/' ||
+	       (t[from + 1] == '*' && to >= from + 4 && memcmp(t + to - 2, "*/", 2) == 0);
+}
+
+char *
+config_blank_comments(const char *text)
+{
+	char *copy = xstrdup(text);
+
+	for (size_t i = 0; copy[i];) {
+		size_t end = skip_token(copy, i);
+
+		for (bool blank = is_comment(copy, i, end); i < end; i++)
+			if (blank && copy[i] != '\n')
+				copy[i] = ' ';
+	}
+	return copy;
+}
+
 unsigned
-config_open_section(const char *text)
+config_open_end(const char *text, const char **what)
 {
 	unsigned line = 1, depth = 0, opened = 0;
 
 	for (size_t i = 0; text[i];) {
-		size_t j = skip_opaque(text, i);
+		size_t j = skip_token(text, i);
 
-		if (j == i) {
-			if (text[i] == '{' && depth++ == 0)
-				opened = line;
-			if (text[i] == '}' && depth > 0)
-				depth--;
-			j++;
+		if (text[i] == '/' && text[i + 1] == '*' && !is_comment(text, i, j)) {
+			*what = "this comment is not closed; add a */";
+			return line;
 		}
+		if (text[i] == '{' && depth++ == 0)
+			opened = line;
+		if (text[i] == '}' && depth > 0)
+			depth--;
 		for (; i < j; i++)
 			line += text[i] == '\n';
 	}
+	*what = "this section is not closed; add a }";
 	return depth > 0 ? opened : 0;
 }
 
