@@ -334,8 +334,7 @@ mailbox_command(struct request *q, uint32_t verb)
 	struct pending *p;
 
 	if (a == NULL) {
-		(void)buf_puts(&q->say, "there is no such user");
-		admin_answer(q, IPC_NO);
+		admin_answer(q, store_no_user(str_of(q->args[0]), &q->say));
 		return;
 	}
 	p = service_request(s, PENDING_COMMAND, SERVICE_COMMAND, a->id, q->peer, q->id);

@@ -69,7 +69,8 @@ admin_user_quota(struct request *q)
 
 	if (!quota_parse(str_of(q->args[1]), true, &bytes) ||
 	    !quota_parse(str_of(q->args[2]), false, &messages)) {
-		(void)buf_puts(&q->say, "a quota is a number above 0, none, or default");
+		(void)buf_puts(&q->say,
+		    "a quota is a number above 0 (of bytes also with K, M, G or T behind it), none, or default");
 		admin_answer(q, IPC_INVALID);
 		return;
 	}
@@ -193,8 +194,7 @@ admin_known_user(struct request *q)
 	if (q->nargs == 0 ||
 	    directory_by_name(store_directory(q->peer->s->store), str_of(q->args[0])))
 		return true;
-	(void)buf_puts(&q->say, "there is no such user");
-	admin_answer(q, IPC_NO);
+	admin_answer(q, store_no_user(str_of(q->args[0]), &q->say));
 	return false;
 }
 

@@ -257,13 +257,20 @@ store_rows(
 }
 
 enum ipc_result
+store_no_user(struct str address, struct buf *say)
+{
+	(void)buf_printf(
+	    say, "there is no such user: %s; \"postern user list\" shows all", LOGS(address));
+	return IPC_NO;
+}
+
+enum ipc_result
 store_find_user(struct store *s, struct str address, const struct account **a, struct buf *say)
 {
 	*a = directory_by_name(s->directory, address);
 	if (*a)
 		return IPC_OK;
-	(void)buf_puts(say, "there is no such user");
-	return IPC_NO;
+	return store_no_user(address, say);
 }
 
 /* ---- accounts ---------------------------------------------------------------------------------
@@ -301,7 +308,7 @@ store_user_check(struct store *s, struct str address, struct buf *say)
 		return IPC_INVALID;
 	}
 	if (directory_taken(s->directory, key)) {
-		(void)buf_puts(say, "that address is there already");
+		(void)buf_puts(say, "that address is there already, as a user or an alias");
 		return IPC_EXISTS;
 	}
 	return IPC_OK;

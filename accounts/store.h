@@ -111,4 +111,7 @@ int store_rows(
  * wrong. */
 uint64_t store_changes(const struct store *s);
 
+/* IPC_NO, and says that nobody has this address. */
+enum ipc_result store_no_user(struct str address, struct buf *say);
+
 #endif

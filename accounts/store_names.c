@@ -181,7 +181,7 @@ store_domain_remove(struct store *s, struct str text, struct buf *say)
 	if ((r = domain_parse(text, normal, &use.domain, say)) != IPC_OK)
 		return r;
 	if (!directory_has_domain(s->directory, use.domain)) {
-		(void)buf_puts(say, "there is no such domain");
+		(void)buf_puts(say, "there is no such domain; \"postern domain list\" shows all");
 		return IPC_NO;
 	}
 	(void)store_rows(s, 0, find_domain_use, &use);
@@ -207,7 +207,9 @@ store_own_address(struct store *s, struct str text, struct address *a, char *out
 		return IPC_INVALID;
 	}
 	if (!directory_has_domain(s->directory, address_domain(a))) {
-		(void)buf_printf(say, "%s is not one of the domains here", LOGS(address_domain(a)));
+		(void)buf_printf(say,
+		    "%s is not one of the domains here; \"postern domain add\" takes it",
+		    LOGS(address_domain(a)));
 		return IPC_NOT_LOCAL;
 	}
 	*key = str_from(out, (size_t)n);
@@ -227,7 +229,8 @@ existing_address(struct store *s, struct str text, char *out, struct str *key, s
 	r = directory_resolve(s->directory, text, &resolved);
 	if (r == IPC_OK || r == IPC_SUSPENDED)
 		return IPC_OK;
-	(void)buf_printf(say, "%s does not exist here", LOGS(text));
+	(void)buf_printf(
+	    say, "%s does not exist here; make the account or alias first", LOGS(text));
 	return IPC_NO;
 }
 
@@ -343,7 +346,8 @@ store_alias_add(struct store *s, struct str address, struct str targets, struct 
 	buf_init(&value, DB_VALUE_MAX);
 	r = store_own_address(s, address, &a, text, &key, say);
 	if (r == IPC_OK && directory_by_name(s->directory, key)) {
-		(void)buf_puts(say, "that is the address of a user");
+		(void)buf_puts(say,
+		    "that is the address of a user; \"postern forward add\" sends on what it gets");
 		r = IPC_EXISTS;
 	}
 	if (r == IPC_OK)
@@ -367,7 +371,7 @@ store_alias_remove(struct store *s, struct str address, struct buf *say)
 	if ((r = store_own_address(s, address, &a, text, &key, say)) != IPC_OK)
 		return r;
 	if (!directory_taken(s->directory, key) || directory_by_name(s->directory, key)) {
-		(void)buf_puts(say, "there is no such alias");
+		(void)buf_puts(say, "there is no such alias; \"postern alias list\" shows all");
 		return IPC_NO;
 	}
 	if (try_row(s, record_key(row, 'l', key), gone, &t) != IPC_OK) {

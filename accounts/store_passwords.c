@@ -153,7 +153,8 @@ store_app_remove(
 	*id = a->id;
 	buf_init(&value, DB_VALUE_MAX);
 	if (name.n == 0 || !others(a, name, &value)) {
-		(void)buf_puts(say, "that user has no app password of this name");
+		(void)buf_puts(say,
+		    "that user has no app password of this name; \"postern app-password list\" shows all");
 		buf_free_secret(&value);
 		return IPC_NO;
 	}

@@ -67,6 +67,8 @@ void output_cells(struct output *o, size_t n, const char *const cells[]);
 int output_end(struct output **o, enum ipc_result result, struct str message);
 /* A refused command without rows. */
 int admin_fail(const struct admin *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same with faults, one a line, that each stand behind first; with --json all are one message. */
+int admin_fail_lines(const struct admin *a, const char *first, const struct buf *faults);
 
 /* --- prose.c ---------------------------------------------------------------------------------------- */
 /* Prints text (UTF-8) in lines of at most 78 characters; the first begins with first, the others with as many
@@ -82,6 +84,8 @@ int qr_print(const char *text);
 /* --- help.c ----------------------------------------------------------------------------------------- */
 void help_all(void);
 void help_command(const struct command *c);
+/* What stands there is no command: tells which ones begin like it. */
+int unknown_command(int argc, char **argv);
 int usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Reads a password: twice from the terminal without echo, or one line from standard input. 0, or -1

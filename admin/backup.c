@@ -147,9 +147,9 @@ backup_open_empty(const char *path, struct copy *c)
 		free(list[i]);
 	free(n >= 0 ? list : NULL);
 	if (n != 2) {
-		errno = ENOTEMPTY;
 		close(fd);
-		return copy_error(c, path);
+		return copy_fail(
+		    c, "%s is not empty; name a directory that is empty or not there yet", path);
 	}
 	return fd;
 }

@@ -26,8 +26,7 @@ load(struct admin *a, int *status)
 
 	buf_init(&errors, ERRORS_MAX);
 	if (config_load(path, &s, &errors) < 0)
-		*status =
-		    admin_fail(a, "%.*s", (int)buf_len(&errors), (const char *)buf_data(&errors));
+		*status = admin_fail_lines(a, "", &errors);
 	buf_free(&errors);
 	free(path);
 	return s;
@@ -123,8 +122,7 @@ admin_config_set(struct admin *a)
 	if (value == NULL) {
 		status = admin_fail(a, "The password could not be read.");
 	} else if (config_set(path, a->argv[0], value, &errors) < 0 || which < 0) {
-		status =
-		    admin_fail(a, "%.*s", (int)buf_len(&errors), (const char *)buf_data(&errors));
+		status = admin_fail_lines(a, "", &errors);
 	} else {
 		struct output *o = output_new(a->command, a->json);
 		enum ipc_result result;
@@ -166,7 +164,7 @@ admin_config_check(struct admin *a)
 		o = output_new(a->command, a->json);
 		status = output_end(&o, IPC_OK, STR("The settings are correct."));
 	} else {
-		status = admin_fail(a, "%.*s", (int)buf_len(&why), (const char *)buf_data(&why));
+		status = admin_fail_lines(a, "", &why);
 	}
 	buf_free(&why);
 	settings_free(&s);

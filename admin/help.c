@@ -18,6 +18,22 @@ first_clause(const char *text)
 	return (int)n;
 }
 
+/* A group of options stands for what --help of the command lists. */
+static void
+help_line(const struct command *c)
+{
+	const char *groups = strstr(c->arguments, "[--");
+	bool options = c->arguments[0] == '-';
+	size_t n = groups ? (size_t)(groups - c->arguments) : strlen(c->arguments);
+	char left[64];
+
+	while (n > 0 && c->arguments[n - 1] == ' ')
+		n--;
+	snprintf(left, sizeof(left), "%s %.*s", c->words, options ? 3 : (int)n,
+	    options ? "..." : c->arguments);
+	printf("  %-33s %.*s\n", left, first_clause(c->help), c->help);
+}
+
 void
 help_all(void)
 {
@@ -25,18 +41,9 @@ help_all(void)
 	       "usage: postern [--dir DIR] [--json] COMMAND [ARGUMENT...]\n"
 	       "       postern COMMAND --help\n\n",
 	    POSTERN_VERSION);
-	for (uint32_t id = CMD_none + 1; id < CMD__MAX; id++) {
-		const struct command *c = command_get(id);
-		char left[64];
-		bool options = c->arguments[0] == '-';
-		const char *groups = strstr(c->arguments, "[--");
-		size_t n = groups ? (size_t)(groups - c->arguments) : strlen(c->arguments);
-
-		snprintf(left, sizeof(left), "%s %.*s", c->words, options ? 3 : (int)n,
-		    options ? "..." : c->arguments);
-		/* One line each, so that all fit a screen: the first clause of the help text. */
-		printf("  %-28s %.*s\n", left, first_clause(c->help), c->help);
-	}
+	/* One line each: the first clause of the help text. */
+	for (uint32_t id = CMD_none + 1; id < CMD__MAX; id++)
+		help_line(command_get(id));
 	printf("\n--dir is the instance's directory, %s if it is not given.\n", ADMIN_DEFAULT_DIR);
 }
 
@@ -47,12 +54,14 @@ help_options(const struct command *c)
 
 	for (unsigned o = 0; o < OPTION__MAX; o++) {
 		const struct command_option_row *row = command_option((enum command_option)o);
-		char left[64];
+		char name[48], left[64];
 
 		if (!command_has_option(c, (enum command_option)o))
 			continue;
-		snprintf(left, sizeof(left), "--%s %s", row->name, row->value);
-		printf("%s  %-20s %s\n", any ? "" : "\nOptions:\n", left, row->help);
+		snprintf(name, sizeof(name), "--%s %s", row->name, row->value);
+		snprintf(left, sizeof(left), "  %-20s ", name);
+		printf("%s", any ? "" : "\nOptions:\n");
+		prose(left, row->help);
 		any = true;
 	}
 }
@@ -60,13 +69,51 @@ help_options(const struct command *c)
 void
 help_command(const struct command *c)
 {
-	printf(
-	    "usage: postern [--dir DIR] [--json] %s %s\n\n%s\n", c->words, c->arguments, c->help);
+	char usage[256];
+
+	snprintf(
+	    usage, sizeof(usage), "postern [--dir DIR] [--json] %s %s", c->words, c->arguments);
+	prose("usage: ", usage);
+	putchar('\n');
+	prose("", c->help);
 	help_options(c);
 	if (c->columns[0] != '\0')
 		printf("\nColumns: %s\n", c->columns);
 	if (c->secret)
 		printf("\nThe password is asked for, or read as one line from standard input.\n");
+}
+
+/* Commands of two words that begin with this one: their second words. */
+static void
+second_words(const char *first, struct buf *out)
+{
+	size_t n = strlen(first);
+
+	for (uint32_t id = CMD_none + 1; id < CMD__MAX; id++) {
+		const char *words = command_get(id)->words;
+
+		if (strncmp(words, first, n) == 0 && words[n] == ' ')
+			buf_printf(out, "%s%s", buf_len(out) > 0 ? ", " : "", words + n + 1);
+	}
+}
+
+int
+unknown_command(int argc, char **argv)
+{
+	struct buf seconds;
+	int status;
+
+	buf_init(&seconds, 1024);
+	second_words(argv[0], &seconds);
+	if (buf_len(&seconds) == 0)
+		status = usage_error("there is no command \"%s\" (see: postern --help)", argv[0]);
+	else
+		status =
+		    usage_error("there is no command \"%s%s%s\"; behind %s stands one of: %.*s",
+			argv[0], argc > 1 ? " " : "", argc > 1 ? argv[1] : "", argv[0],
+			(int)buf_len(&seconds), (const char *)buf_data(&seconds));
+	buf_free(&seconds);
+	return status;
 }
 
 int

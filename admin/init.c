@@ -35,6 +35,8 @@ static int
 take_option(struct init_options *o, const char *name, const char *value)
 {
 	const char *why;
+	struct buf want;
+	int status;
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
 		if (strcmp(name, options[i].option) != 0)
@@ -47,9 +49,14 @@ take_option(struct init_options *o, const char *name, const char *value)
 			o->listen = joined;
 			value = joined;
 		}
-		if (settings_set(o->settings, options[i].setting, value, &why) < 0)
-			return usage_error("%s: \"%s\" %s", name, value, why);
-		return 0;
+		if (settings_set(o->settings, options[i].setting, value, &why) == 0)
+			return 0;
+		buf_init(&want, 256);
+		setting_describe(options[i].setting, &want);
+		status = usage_error("%s: \"%s\" %s; give %.*s", name, value, why,
+		    (int)buf_len(&want), (const char *)buf_data(&want));
+		buf_free(&want);
+		return status;
 	}
 	return usage_error("init: unknown option %s (see: postern init --help)", name);
 }
@@ -89,7 +96,7 @@ make_instance(struct admin *a, const struct settings *settings, int dir)
 	buf_init(&errors, 16 << 10);
 	r = config_create(path, settings, &errors);
 	if (r < 0)
-		r = admin_fail(a, "%.*s", (int)buf_len(&errors), (const char *)buf_data(&errors));
+		r = admin_fail_lines(a, "", &errors);
 	buf_free(&errors);
 	free(path);
 	return r;
@@ -113,8 +120,11 @@ init_instance(struct admin *a, const struct settings *s)
 {
 	int status, dir = -1;
 
-	if ((mkdir(a->dir, 0755) < 0 && errno != EEXIST) ||
-	    (dir = open(a->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+	if (mkdir(a->dir, 0755) < 0 && errno == ENOENT)
+		return admin_fail(a,
+		    "%s cannot be made: the directory in which it is to be does not exist; make that first.",
+		    a->dir);
+	if ((dir = open(a->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return admin_fail(a, "%s: %s", a->dir, strerror(errno));
 	if (faccessat(dir, "postern.conf", F_OK, 0) == 0)
 		status = admin_fail(a, "%s is an instance already; nothing was changed.", a->dir);

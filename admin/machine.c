@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/xalloc.h"
@@ -44,9 +45,10 @@ machine_read_file(const char *path, size_t max, size_t *n)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
 	char *text = NULL;
+	struct stat st;
 
 	if (size >= 0 && (uint64_t)size > max)
-		errno = EFBIG;
+		errno = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) ? EISDIR : EFBIG;
 	if (size >= 0 && (uint64_t)size <= max) {
 		text = xcalloc(1, (size_t)size + 1);
 		*n = (size_t)size;

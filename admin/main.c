@@ -101,7 +101,7 @@ main(int argc, char **argv)
 	}
 	a.id = command_find(argc, argv, &used);
 	if (a.id == CMD_none)
-		return usage_error("there is no command \"%s\" (see: postern --help)", argv[0]);
+		return unknown_command(argc, argv);
 	a.command = command_get(a.id);
 	a.argc = argc - used;
 	a.argv = argv + used;

@@ -12,6 +12,8 @@
 /* Rows that are kept to find the width of the columns; a longer table or array is printed as it
  * comes. */
 enum { KEPT_MAX = 1000 };
+/* Faults of a file of settings or answers. */
+enum { FAULTS_MAX = 16 << 10 };
 
 struct output {
 	const struct command *c;
@@ -225,4 +227,39 @@ admin_fail(const struct admin *a, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	return output_end(&o, IPC_NO, str_of(text));
+}
+
+static void
+print_fault(const char *first, struct str line)
+{
+	json_t *text = clean(line);
+
+	fprintf(stderr, "postern: %s%s\n", first, json_string_value(text));
+	json_decref(text);
+}
+
+int
+admin_fail_lines(const struct admin *a, const char *first, const struct buf *faults)
+{
+	struct str rest = str_from(buf_data(faults), buf_len(faults));
+	struct output *o = output_new(a->command, a->json);
+	struct buf all;
+	int status;
+
+	buf_init(&all, 2 * FAULTS_MAX);
+	while (rest.n > 0) {
+		ptrdiff_t end = str_chr(rest, '\n');
+		struct str line = str_from(rest.p, end < 0 ? rest.n : (size_t)end);
+		size_t used = line.n + (end >= 0);
+
+		if (a->json)
+			buf_printf(
+			    &all, "%s%s%.*s", buf_len(&all) > 0 ? " " : "", first, STRF(line));
+		else
+			print_fault(first, line);
+		rest = str_from(rest.p + used, rest.n - used);
+	}
+	status = output_end(&o, IPC_NO, str_from(buf_data(&all), buf_len(&all)));
+	buf_free(&all);
+	return status;
 }

@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "admin/admin.h"
+#include "base/xalloc.h"
 
 enum { ANSWER_TIMEOUT_MS = 70000 };
 
@@ -31,10 +33,29 @@ connect_control(const char *dir)
 	return r < 0 ? r : fd;
 }
 
+static bool
+is_instance(const char *dir)
+{
+	char *path = xasprintf("%s/postern.conf", dir);
+	bool there = access(path, F_OK) == 0;
+
+	free(path);
+	return there;
+}
+
 static void
 explain_connect(const char *dir, int error, struct buf *message)
 {
-	if (error == ENOENT || error == ECONNREFUSED)
+	if (error == EACCES || error == EPERM)
+		buf_printf(message,
+		    "%s: %s; only root and the user who started the instance can use it", dir,
+		    strerror(error));
+	else if ((error == ENOENT || error == ENOTDIR) && !is_instance(dir))
+		buf_printf(message,
+		    "There is no instance in %s; name its directory with --dir, or make one with: "
+		    "postern init --dir %s ...",
+		    dir, dir);
+	else if (error == ENOENT || error == ECONNREFUSED)
 		buf_printf(message,
 		    "The instance in %s is not running; start it with: "
 		    "postern run --dir %s",

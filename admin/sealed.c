@@ -45,11 +45,14 @@ sealed_wanted(const struct command_line *line)
 /* --- the secret --------------------------------------------------------------------------------------- */
 
 static int
-read_key_file(struct secret *s, const char *path, struct copy *c)
+read_key_file(struct secret *s, const char *path, bool make, struct copy *c)
 {
 	size_t n;
 	char *text = machine_read_file(path, SEAL_KEY_FILE_MAX, &n);
 
+	if (text == NULL && errno == ENOENT && make)
+		return copy_fail(c, "%s: %s; make a key with: postern backup key %s", path,
+		    strerror(errno), path);
 	if (text == NULL)
 		return copy_error(c, path);
 	s->kind = SEAL_KEY_FILE;
@@ -90,7 +93,7 @@ secret_read(struct secret *s, const struct command_line *line, bool make, struct
 	if (file != NULL && asked)
 		return copy_fail(c, "--key and --passphrase exclude each other");
 	if (file != NULL)
-		return read_key_file(s, file, c);
+		return read_key_file(s, file, make, c);
 	if (asked)
 		return ask_passphrase(s, make, c);
 	return copy_fail(c, "a backup on a server is sealed; say --key FILE or --passphrase");

@@ -64,12 +64,10 @@ same_again(const struct answers *q, struct str first, bool *same)
 	if (!isatty(0))
 		return 0;
 	buf_init(&again, ANSWER_MAX + 1);
-	r = password_line(language_of(q) ? "Noch einmal: " : "Once more: ", &again);
+	r = password_line(answer_text(SAY_AGAIN, language_of(q)), &again);
 	*same = str_eq(first, str_from(buf_data(&again), buf_len(&again)));
 	if (!*same)
-		fprintf(stderr, "%s\n",
-		    language_of(q) ? "Die Passwörter sind verschieden."
-				   : "The two passwords differ.");
+		fprintf(stderr, "%s\n", answer_text(SAY_DIFFERENT, language_of(q)));
 	buf_free_secret(&again);
 	return r;
 }
@@ -116,19 +114,13 @@ ask_all(struct admin *a, struct answers *q)
 
 /* --- files of answers --------------------------------------------------------------------------------- */
 
-/* A line each becomes a sentence each: what commands say is one line. */
 static int
 tell_faults(struct admin *a, const char *path, const struct buf *faults)
 {
-	char *text =
-	    xasprintf("%s: %.*s", path, (int)buf_len(faults) - 1, (const char *)buf_data(faults));
-	int status;
+	char *first = xasprintf("%s: ", path);
+	int status = admin_fail_lines(a, first, faults);
 
-	for (char *p = text; *p != '\0'; p++)
-		if (*p == '\n')
-			*p = ' ';
-	status = admin_fail(a, "%s", text);
-	free(text);
+	free(first);
 	return status;
 }
 
@@ -268,51 +260,52 @@ for_telephones(const struct settings *s, int lang)
 	const char *host = settings_text(s, SET_general_hostname);
 	char *text = xasprintf("IMAP %s:993 TLS\nSMTP %s:465 TLS", host, host);
 
-	printf("\n%s\n", lang == LANG_DE ? "Für Telefone:" : "For telephones:");
+	printf("\n%s\n", answer_text(SAY_TELEPHONES, lang));
 	if (qr_print(text) < 0)
 		printf("%s\n", text);
 	free(text);
 }
 
-static char *
-advice(const struct settings *s, const char *first, int lang)
+/* With the name of the machine wherever the text speaks of it. */
+static void
+put_advice(struct buf *to, const char *text, const char *host)
 {
-	const char *host = settings_text(s, SET_general_hostname);
+	static const char hole[] = "{host}";
+	const char *at;
 
-	if (lang == LANG_DE)
-		return xasprintf("%sDiese Einträge gehören in das DNS. Mailprogramme: IMAP %s Port "
-				 "993, Versand %s Port 465, beides mit TLS, Benutzername ist die "
-				 "ganze Adresse.",
-		    first, host, host);
-	return xasprintf("%sPublish these records in the DNS. Mail programs: IMAP %s port 993, "
-			 "sending %s port 465, both with TLS, the whole address as user name.",
-	    first, host, host);
+	for (; (at = strstr(text, hole)) != NULL; text = at + sizeof(hole) - 1) {
+		buf_put(to, text, (size_t)(at - text));
+		buf_puts(to, host);
+	}
+	buf_puts(to, text);
 }
 
 static int
 summary(struct admin *a, const char *first, int lang)
 {
-	char *path = xasprintf("%s/postern.conf", a->dir), *text;
+	char *path = xasprintf("%s/postern.conf", a->dir);
 	struct settings *s = NULL;
-	struct buf errors;
+	struct buf errors, text;
 	struct output *o;
 	int status;
 
 	buf_init(&errors, TEXT_MAX);
+	buf_init(&text, TEXT_MAX);
 	if (config_load(path, &s, &errors) < 0) {
-		status =
-		    admin_fail(a, "%.*s", (int)buf_len(&errors), (const char *)buf_data(&errors));
+		status = admin_fail_lines(a, "", &errors);
 	} else {
 		o = output_new(a->command, a->json);
 		records(o, s);
-		text = advice(s, first, lang);
-		status = output_end(&o, IPC_OK, str_of(text));
+		buf_puts(&text, first);
+		put_advice(
+		    &text, answer_text(SAY_PUBLISH, lang), settings_text(s, SET_general_hostname));
+		status = output_end(&o, IPC_OK, str_from(buf_data(&text), buf_len(&text)));
 		if (!a->json && isatty(STDOUT_FILENO))
 			for_telephones(s, lang);
-		free(text);
 	}
 	settings_free(&s);
 	buf_free(&errors);
+	buf_free(&text);
 	free(path);
 	return status;
 }
@@ -409,13 +402,7 @@ whole(struct admin *a, const struct answers *q)
 
 	if ((status = make(a, q)) != 0 || (status = first_account(a, q)) != 0)
 		return status;
-	return summary(a,
-	    language_of(q)
-		? "Die Instanz ist fertig, gestartet wird sie mit: postern run (oder: systemctl "
-		  "start postern). "
-		: "The instance is ready, start it with: postern run (or: systemctl start "
-		  "postern). ",
-	    language_of(q) ? LANG_DE : LANG_EN);
+	return summary(a, answer_text(SAY_READY, language_of(q)), language_of(q));
 }
 
 int

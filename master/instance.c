@@ -40,7 +40,9 @@ take_lock(struct master *m, const char *path)
 {
 	m->lock = openat(m->dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (m->lock < 0)
-		fatal("%s/lock: %s", path, strerror(errno));
+		fatal("%s/lock: %s%s", path, strerror(errno),
+		    errno == EACCES ? "; only root and the user to whom it belongs can start it"
+				    : "");
 	/* flock belongs to the open file, which every child keeps: it is free only when the last
 	 * process of an earlier run has ended. */
 	for (int waited = 0; flock(m->lock, LOCK_EX | LOCK_NB) < 0; waited += LOCK_STEP_MS) {
@@ -145,6 +147,23 @@ add_listener(struct master *m, const struct listener_row *row, int fd)
 	STAILQ_INSERT_TAIL(&m->listeners, l, link);
 }
 
+/* What can be done about it. */
+static const char *
+listen_advice(int error)
+{
+	switch (error) {
+	case EADDRINUSE:
+		return "; another program has it (ss -ltnp tells which): stop that, or choose other "
+		       "addresses (general.listen) or ports (general.port-base)";
+	case EACCES:
+		return "; ports below 1024 need root, others come with general.port-base";
+	case EADDRNOTAVAIL:
+		return "; this machine has no such address, see general.listen";
+	default:
+		return "";
+	}
+}
+
 static void
 listen_inet(struct master *m, const struct listener_row *row, struct str address)
 {
@@ -162,8 +181,8 @@ listen_inet(struct master *m, const struct listener_row *row, struct str address
 	if (ss.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&ss, len) < 0 || listen(fd, BACKLOG) < 0)
-		fatal("cannot listen on %.*s port %llu (%s): %s", STRF(address),
-		    (unsigned long long)port, row->service, strerror(errno));
+		fatal("cannot listen on %.*s port %llu (%s): %s%s", STRF(address),
+		    (unsigned long long)port, row->service, strerror(errno), listen_advice(errno));
 	add_listener(m, row, fd);
 }
 

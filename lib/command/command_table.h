@@ -13,9 +13,9 @@
  *       columns    names of the cells of each row, separated by commas
  */
 COMMAND(init, "init", local, "--domain DOMAIN --hostname HOST [--port-base N] [--listen ADDR]...",
-    NOSECRET, "", "Make an instance in the directory: settings, private CA, certificates, keys.")
+    NOSECRET, "", "Make an instance in the directory: settings, private CA, certificates, keys. DOMAIN is the part of your addresses behind @, HOST the name of this machine in the DNS. With --port-base each port is N higher; ADDR is an IP address to listen on, 127.0.0.1 if there is none.")
 COMMAND(setup, "setup", local, "[--SETUP] [--LANG]", NOSECRET, "name,type,value",
-    "Ask for what an instance needs, make it with a first account, tell its DNS records.")
+    "Make an instance from answers: ask what it needs, make it with a first account, tell its DNS records.")
 COMMAND(run, "run", local, "", NOSECRET, "", "Run the instance in the foreground.")
 COMMAND(status, "status", control, "", NOSECRET, "program,instance,pid,state,restarts,uptime,sandbox",
     "Show the processes of the running instance.")
@@ -36,18 +36,18 @@ COMMAND(user_resume, "user resume", accounts, "ADDRESS", NOSECRET, "",
     "Unlock a suspended account.")
 
 COMMAND(user_allow, "user allow", accounts, "ADDRESS SENDER", NOSECRET, "",
-    "Take mail of this sender (its exact address) for this account though a blocklist names the sender's server, and without the delay of the greylist; nothing else is lifted by it. Only the user may want that; it is logged.")
+    "Take mail of a sender in spite of lists: for this account and from this exact address, though a blocklist names the sender's server, and without the delay of the greylist; nothing else is lifted by it. Only the user may want that; it is logged.")
 COMMAND(user_allowed, "user allowed", accounts, "[ADDRESS]", NOSECRET, "address,sender",
     "List the senders that accounts allow.")
 COMMAND(user_disallow, "user disallow", accounts, "ADDRESS SENDER", NOSECRET, "",
-    "Let blocklists and the greylist decide about this sender again.")
+    "Let lists decide about a sender again: blocklists and the greylist.")
 COMMAND(user_quota, "user quota", accounts, "ADDRESS BYTES MESSAGES", NOSECRET, "",
     "Limit a mailbox: BYTES with K, M, G or T behind it; none, or default (mailbox.quota-...). A full one gets no mail.")
 COMMAND(user_hide, "user hide", accounts, "ADDRESS CAPABILITY...", NOSECRET, "",
-    "IMAP capabilities that are not announced to an account, for a program that cannot live with them, instead of those before; none. From the next login on.")
+    "Do not announce IMAP capabilities: for a program that cannot live with them. They take the place of those hidden before; none: all are announced. From the next login on.")
 
 COMMAND(app_password_add, "app-password add", accounts, "ADDRESS NAME", NOSECRET,
-    "address,name,password", "Make a password for one program or device and show it once.")
+    "address,name,password", "Make a password for one program or device: it is shown once.")
 COMMAND(app_password_list, "app-password list", accounts, "[ADDRESS]", NOSECRET,
     "address,name,created", "List app passwords by their names.")
 COMMAND(app_password_remove, "app-password remove", accounts, "ADDRESS NAME", NOSECRET, "",
@@ -56,7 +56,7 @@ COMMAND(app_password_remove, "app-password remove", accounts, "ADDRESS NAME", NO
 COMMAND(domain_add, "domain add", accounts, "DOMAIN", NOSECRET, "", "Take mail for a domain.")
 COMMAND(domain_list, "domain list", accounts, "", NOSECRET, "domain,accounts", "List all domains.")
 COMMAND(domain_remove, "domain remove", accounts, "DOMAIN", NOSECRET, "",
-    "Stop taking mail for a domain that has no accounts left.")
+    "Stop taking mail for a domain: it must have no accounts left.")
 
 COMMAND(alias_add, "alias add", accounts, "ADDRESS TARGET...", NOSECRET, "",
     "Give an address to one or more others; replaces an older alias.")
@@ -64,18 +64,18 @@ COMMAND(alias_list, "alias list", accounts, "", NOSECRET, "address,targets", "Li
 COMMAND(alias_remove, "alias remove", accounts, "ADDRESS", NOSECRET, "", "Remove an alias.")
 
 COMMAND(forward_add, "forward add", accounts, "ADDRESS TARGET...", NOSECRET, "",
-    "Send on what an account gets, to one or more addresses more.")
+    "Send on what an account gets: to one or more addresses more.")
 COMMAND(forward_keep, "forward keep", accounts, "ADDRESS YES-OR-NO", NOSECRET, "",
-    "Whether the account's own mailbox gets a copy too; at first it does.")
+    "Whether the own mailbox gets a copy, too; at first it does.")
 COMMAND(forward_list, "forward list", accounts, "", NOSECRET, "address,keep,targets",
     "List all forwards.")
 COMMAND(forward_remove, "forward remove", accounts, "ADDRESS [TARGET]", NOSECRET, "",
     "Stop sending on to one target, or to all.")
 
 COMMAND(send_as_add, "send-as add", accounts, "ACCOUNT ADDRESS", NOSECRET, "",
-    "Let an account send as an address that is not its alone, such as that of a group.")
+    "Let an account send as another address: one that is not its alone, such as that of a group.")
 COMMAND(send_as_list, "send-as list", accounts, "", NOSECRET, "account,addresses",
-    "List the addresses accounts may send as besides their own.")
+    "List the addresses accounts may send as: those besides their own.")
 COMMAND(send_as_remove, "send-as remove", accounts, "ACCOUNT ADDRESS", NOSECRET, "",
     "Take such a right back.")
 
@@ -90,10 +90,10 @@ COMMAND(config_check, "config check", local, "", NOSECRET, "",
 
 COMMAND(explain, "explain", local, "CODE [--LANG]", NOSECRET,
     "code,smtp,enhanced,reason,reply,who,advice",
-    "Explain a refusal by the code in its reply (P506 or 506) or the reason in the log; all: every one.")
+    "Explain a refusal: by the code in its reply (P506 or 506) or the reason in the log; all explains every one.")
 
 COMMAND(policy, "policy", local, "[--LANG]", NOSECRET, "service,check,setting,text",
-    "Tell in words which checks are active, as postern.conf says.")
+    "Tell in words which checks are active: as postern.conf says.")
 COMMAND(trace, "trace", logger, "WHAT [--LANG]", NOSECRET, "time,id,program,event,text",
     "Tell the story of messages from the log; WHAT is an id of a session or message, an address or a Message-ID.")
 
@@ -115,22 +115,22 @@ COMMAND(queue_remove, "queue remove", queue, "[ID...] [--FILTER]", NOSECRET, "",
 
 COMMAND(mailbox_check, "mailbox check", accounts, "ADDRESS", NOSECRET,
     "what,name,read,damaged,detail",
-    "Read every record and message of a mailbox and name what is damaged.")
+    "Name what is damaged in a mailbox: every record and message is read.")
 COMMAND(mailbox_rebuild, "mailbox rebuild", accounts, "ADDRESS", NOSECRET,
     "what,name,read,damaged,detail",
-    "Make the index of a mailbox anew from its journal; UIDs, flags and MODSEQs stay as they are.")
+    "Make the index of a mailbox anew: from its journal; UIDs, flags and MODSEQs stay as they are.")
 
 /* The longer words first: the first row that fits is taken. */
 COMMAND(backup_key, "backup key", local, "FILE", NOSECRET, "",
     "Make a new key file for sealed backups.")
 COMMAND(backup, "backup", local, "TARGET [--SEAL] [--SERVER]", NOSECRET, "",
-    "Copy the running instance into an empty directory; with --key or --passphrase sealed, into a directory or to an https:// address, in place of its last backup there.")
+    "Copy the running instance: into an empty directory; with --key or --passphrase sealed, into a directory or to an https:// address, in place of its last backup there.")
 COMMAND(restore, "restore", local, "TARGET [--SEAL] [--SERVER]", NOSECRET, "",
     "Make an instance from a backup; UIDs, passwords and keys stay as they were.")
 COMMAND(update_confirm, "update confirm", local, "[--MACHINE] [--WAIT]", NOSECRET, "service,address,port,answer",
-    "Appliance: ask the own services; when all answer, the running system is kept for the next boots.")
+    "Keep the running system of an appliance: for the next boots, when all its services answer.")
 COMMAND(update, "update", local, "FILE [--UPDATE] [--MACHINE] [--SERVER]", NOSECRET, "",
-    "Appliance: check a signed system and write it beside the running one, for the next boot. FILE can be an https:// address.")
+    "Update an appliance: check a signed system and write it beside the running one, for the next boot. FILE can be an https:// address.")
 
 COMMAND(accounts_export, "accounts export", accounts, "", NOSECRET, "key,value",
-    "Print the accounts database in hexadecimal, for backups.")
+    "Print the accounts database: in hexadecimal, for backups.")

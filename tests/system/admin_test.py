@@ -28,18 +28,26 @@ def can_login(m, user, password=PASSWORD):
         return False
 
 
-def test_help_of_every_command(m):
+def words_of_commands(m):
     out = run(m.command, "--help").stdout
-    for words in ("init", "run", "status", "reload", "user add", "user list", "user remove",
-                  "user passwd", "user suspend", "user resume", "user allow", "user allowed",
-                  "user disallow", "app-password add",
-                  "app-password list", "app-password remove", "domain add", "domain list",
-                  "domain remove", "alias add", "alias list", "alias remove", "forward add",
-                  "forward keep", "forward list", "forward remove", "send-as add",
-                  "send-as list", "send-as remove", "config get", "config set", "config check",
-                  "config list", "queue list", "queue show", "backup", "restore"):
-        assert words.split()[-1] in out, f"{words} is not in --help"
-        assert run(m.command, *words.split(), "--help").stdout.strip(), words
+    return re.findall(r"^  ([a-z][a-z-]*(?: [a-z][a-z-]*)*)(?= )", out, re.M), out
+
+
+def test_help_of_every_command(m):
+    """It fits a terminal of 24 lines and 80 columns, and the manual knows the command and its options."""
+    commands, out = words_of_commands(m)
+    with open(os.path.join(TOP, "docs/man/postern.8")) as f:
+        manual = f.read()
+    assert len(commands) > 50 and len(commands) == len(set(commands)), commands
+    texts = {words: run(m.command, *words.split(), "--help").stdout for words in commands}
+    for words, text in {**texts, "": out}.items():
+        lines = text.splitlines()
+        assert lines and all(len(line) <= 80 for line in lines), (words, text)
+        assert len(lines) <= 24 or words == "", (words, text)
+    for words, text in texts.items():
+        assert f"\n.It Ic {words}" in manual, words
+        for option in re.findall(r"^  --([a-z-]+)", text, re.M):
+            assert f"\n.It Fl \\-{option}" in manual, (words, option)
 
 
 def test_usage_errors(m):
