@@ -312,20 +312,27 @@ summary(struct admin *a, const char *first, int lang)
 
 /* --- the instance ------------------------------------------------------------------------------------- */
 
+/* All addresses of the families that the machine has: of a machine that is set up for mail, all are meant. */
+static const char *
+listen_addresses(const char *network)
+{
+	if (strchr(network, ':') == NULL) /* dhcp, too */
+		return "0.0.0.0";
+	return strchr(network, '.') ? "0.0.0.0 ::" : "::";
+}
+
 static int
 make(struct admin *a, const struct answers *q)
 {
 	struct settings *s = settings_new();
-	bool fixed = strcmp(q->value[ANSWER_network], "dhcp") != 0;
 	const char *why = "";
 	int status;
 
-	/* All addresses: of a machine that is set up for mail, all are meant. */
 	if (settings_set(s, SET_general_domain, q->value[ANSWER_domain], &why) < 0 ||
 	    settings_set(s, SET_general_hostname, q->value[ANSWER_hostname], &why) < 0)
 		status = admin_fail(a, "The name %s", why);
-	else if (settings_set(s, SET_general_listen,
-		     fixed && strchr(q->value[ANSWER_network], ':') ? "::" : "0.0.0.0", &why) < 0)
+	else if (settings_set(s, SET_general_listen, listen_addresses(q->value[ANSWER_network]),
+		     &why) < 0)
 		status = admin_fail(a, "The address %s", why);
 	else
 		status = init_instance(a, s);

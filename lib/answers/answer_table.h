@@ -12,9 +12,10 @@ ANSWER(domain, true, "", DOMAIN, "Mail domain: the part of your addresses behind
 ANSWER(hostname, true, "", DOMAIN, "Name of this machine in the DNS, such as mail.example.org",
     "Name dieses Rechners im DNS, etwa mail.example.org")
 ANSWER(network, false, "dhcp", NETWORK,
-    "Network: dhcp, or a fixed address with its length, such as 192.0.2.5/24",
-    "Netzwerk: dhcp oder feste Adresse mit Länge, etwa 192.0.2.5/24")
-ANSWER(gateway, false, "", ADDRESS, "Address of the router", "Adresse des Routers")
+    "Network: dhcp, or fixed addresses with their lengths, such as 192.0.2.5/24,2001:db8::5/64",
+    "Netzwerk: dhcp oder feste Adressen mit Länge, etwa 192.0.2.5/24,2001:db8::5/64")
+ANSWER(gateway, false, "", ADDRESSES, "Address of the router, one for IPv4 and one for IPv6",
+    "Adresse des Routers, je eine für IPv4 und IPv6")
 ANSWER(dns, false, "", ADDRESSES, "DNS servers, separated by commas",
     "DNS-Server, mit Kommas getrennt")
 ANSWER(admin, true, "", MAILBOX, "Your own address: its part before @",

@@ -8,7 +8,6 @@ enum kind {
 	K_LANGUAGE,
 	K_DOMAIN,
 	K_NETWORK,
-	K_ADDRESS,
 	K_ADDRESSES,
 	K_MAILBOX,
 	K_PASSWORD,
@@ -32,10 +31,8 @@ static const char *const reasons[][2] = {
 	[K_LANGUAGE] = { "Please answer en or de.", "Bitte en oder de eingeben." },
 	[K_DOMAIN] = { "Please give a full name such as example.org: letters, digits, hyphens and dots.",
 	    "Bitte einen vollen Namen wie example.org: Buchstaben, Ziffern, Bindestriche und Punkte." },
-	[K_NETWORK] = { "Please answer dhcp, or an address and its length such as 192.0.2.5/24.",
-	    "Bitte dhcp oder Adresse und Länge wie 192.0.2.5/24 eingeben." },
-	[K_ADDRESS] = { "Please give an IP address such as 192.0.2.1.",
-	    "Bitte eine IP-Adresse wie 192.0.2.1 eingeben." },
+	[K_NETWORK] = { "Please answer dhcp, or addresses with their lengths such as 192.0.2.5/24,2001:db8::5/64.",
+	    "Bitte dhcp oder Adressen mit Länge wie 192.0.2.5/24,2001:db8::5/64 eingeben." },
 	[K_ADDRESSES] = { "Please give IP addresses, separated by commas.",
 	    "Bitte IP-Adressen, mit Kommas getrennt." },
 	[K_MAILBOX] = { "Please give the part before @ only: letters, digits, dots, hyphens.",
@@ -118,14 +115,25 @@ family(struct str s)
 }
 
 static bool
-good_network(struct str s)
+good_address(struct str s)
+{
+	return family(s) != 0;
+}
+
+static bool
+good_host(struct str s)
+{
+	return good_address(s) || good_name(s, false);
+}
+
+/* An address and the length of its network. */
+static bool
+good_prefix(struct str s)
 {
 	ptrdiff_t slash = str_chr(s, '/');
 	uint64_t length;
 	int f;
 
-	if (str_eq(s, STR("dhcp")))
-		return true;
 	if (slash < 0)
 		return false;
 	f = family(str_from(s.p, (size_t)slash));
@@ -135,15 +143,15 @@ good_network(struct str s)
 	       length > 0;
 }
 
+/* One or more with commas between them; none is a list, too. */
 static bool
-good_list(struct str s, bool names)
+good_list(struct str s, bool (*good_item)(struct str))
 {
 	while (s.n > 0) {
 		ptrdiff_t comma = str_chr(s, ',');
 		size_t n = comma < 0 ? s.n : (size_t)comma;
-		struct str item = str_trim(str_from(s.p, n));
 
-		if (family(item) == 0 && !(names && good_name(item, false)))
+		if (!good_item(str_trim(str_from(s.p, n))))
 			return false;
 		if (comma >= 0 && n + 1 == s.n)
 			return false;
@@ -175,11 +183,9 @@ good(enum answer_id id, struct str s)
 	case K_DOMAIN:
 		return good_name(s, true);
 	case K_NETWORK:
-		return good_network(s);
-	case K_ADDRESS:
-		return s.n == 0 || family(s) != 0;
+		return str_eq(s, STR("dhcp")) || (s.n > 0 && good_list(s, good_prefix));
 	case K_ADDRESSES:
-		return good_list(s, false);
+		return good_list(s, good_address);
 	case K_MAILBOX:
 		return good_mailbox(s);
 	case K_PASSWORD:
@@ -187,7 +193,7 @@ good(enum answer_id id, struct str s)
 	case K_ZONE:
 		return good_zone(s);
 	case K_HOSTS:
-		return good_list(s, true);
+		return good_list(s, good_host);
 	}
 	return false;
 }

@@ -6,6 +6,7 @@ of the machines stay."""
 import argparse
 import fnmatch
 import os
+import subprocess
 import sys
 import time
 import traceback
@@ -20,13 +21,33 @@ import setup  # noqa: E402
 import trouble  # noqa: E402
 import updates  # noqa: E402
 import writes  # noqa: E402
-from machine import Machine  # noqa: E402
+from machine import ADMIN, LIMIT, PASSWORD, Machine  # noqa: E402
+
+
+def submit(machine, subject):
+    """With a login over TLS, by swaks."""
+    done = subprocess.run(
+        ["swaks", "--server", "127.0.0.1", "--port", str(machine.ports[587]), "--tls", "--auth", "PLAIN", "--auth-user",
+         ADMIN, "--auth-password", PASSWORD, "--from", ADMIN, "--to", ADMIN, "--ehlo", "client.example.net",
+         "--header", "Subject: " + subject, "--timeout", str(LIMIT)], capture_output=True)
+    assert done.returncode == 0, done.stdout.decode()
+
+
+def read_by_curl(machine, subject):
+    found = subprocess.run(
+        ["curl", "--silent", "--show-error", "--insecure", "--user", f"{ADMIN}:{PASSWORD}", "--url",
+         f"imaps://127.0.0.1:{machine.ports[993]}/INBOX?SUBJECT%20{subject}"], check=True, capture_output=True).stdout
+    assert found.startswith(b"* SEARCH 2"), found
 
 
 def test_short():
-    """One start under SeaBIOS with answers on the boot partition; the password is gone after it."""
+    """One start under SeaBIOS with answers on the boot partition; the password is gone after it. Mail from outside
+    and with a login."""
     with Machine() as machine:
         machine.use()
+        submit(machine, "submitted")
+        machine.wait_mail("submitted")
+        read_by_curl(machine, "submitted")
         machine.cut()
         left = machine.answers_on_disk()
         assert "hostname=" in left and "password" not in left, left

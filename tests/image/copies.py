@@ -100,14 +100,16 @@ def ask(machine, command, *prompts):
 
 
 def become(machine, restore):
-    """A fresh machine, set up with other answers, takes the backup."""
+    """A fresh machine, set up with other answers, takes the backup; returns the certificate it had before."""
     assert machine.boot() == "a"
+    own = machine.certificate()
     machine.log_in(FRESH_PASSWORD)
     mount(machine)
     machine.must("mv /data/postern /data/unused; old=$(cat /run/postern/serve.pid); kill $old; "
                  "while kill -0 $old 2>/dev/null; do sleep 1; done")
     restore(machine)
     machine.must(POSTERN + "update confirm --wait 600")
+    return own
 
 
 def same(before, after):
@@ -123,9 +125,11 @@ def carried(options, backup, restore):
         fill(old)
         backup(old)
         old.must("umount /run/usb")
+        certificate = old.certificate()
         told, content = lists(old), state(old)
     with Machine(answers=FRESH, **options) as new:
-        become(new, restore)
+        assert become(new, restore) != certificate, "two machines have one key"
+        assert new.certificate() == certificate
         new.wait_mail("mail-0", "for both")
         same(told, lists(new))
         same(content, state(new))

@@ -239,6 +239,9 @@ class Machine:
         finally:
             client.close()
 
+    def certificate(self):
+        return ssl.get_server_certificate(("127.0.0.1", self.ports[993]), timeout=LIMIT)
+
     @contextlib.contextmanager
     def imap(self):
         """The administrator's INBOX."""

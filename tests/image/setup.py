@@ -71,3 +71,16 @@ def test_bad_answers():
         assert "password" in machine.answers_on_disk()
         machine.give_answers(ANSWERS)
         machine.use()
+
+
+def test_fixed_network():
+    """Addresses, ways and name servers of the answers, without DHCP."""
+    answers = ANSWERS.replace("network=dhcp", "network=10.0.2.15/24, fec0::15/64\ngateway=10.0.2.2,fec0::2\n"
+                              "dns=10.0.2.3,fec0::3")
+    with Machine(answers=answers) as machine:
+        machine.use()
+        machine.log_in()
+        text = machine.must("ip addr; ip route; ip -6 route; cat /run/resolv.conf; pidof udhcpc || echo no DHCP")
+        for wanted in ("inet 10.0.2.15/24 ", "inet6 fec0::15/64 ", "default via 10.0.2.2 ", "default via fec0::2 ",
+                       "nameserver 10.0.2.3\n", "nameserver fec0::3\n", "no DHCP"):
+            assert wanted in text, (wanted, text)

@@ -125,3 +125,13 @@ def test_disk_full():
         machine.must("rm -r /data/fill && sync")
         machine.wait("mail again", lambda: answer_to_mail(machine) == 250)
         machine.wait_mail("before", "more")
+
+
+def test_watchdog():
+    """A machine whose programs no longer run restarts by itself, and serves with the same mail."""
+    with Machine() as machine:
+        machine.use("before")
+        machine.log_in()
+        machine.type("kill -STOP $(pidof watchdog)")
+        machine.wait("the restart", lambda: machine.console().count("system=kept ") == 2)
+        machine.wait_mail("before")

@@ -5,7 +5,7 @@ from harness import *
 
 OPTIONS = None
 PROGRAMS = ("qemu-system-x86_64", "mksquashfs", "mcopy", "mkfs.vfat", "sfdisk", "veritysetup", "grub-mkimage", "cpio",
-            "busybox", "nft")
+            "busybox", "nft", "swaks", "curl")
 FOLDER = os.path.join(TOP, "build", "image-check")
 
 
