@@ -331,8 +331,8 @@ make(struct admin *a, const struct answers *q)
 	if (settings_set(s, SET_general_domain, q->value[ANSWER_domain], &why) < 0 ||
 	    settings_set(s, SET_general_hostname, q->value[ANSWER_hostname], &why) < 0)
 		status = admin_fail(a, "The name %s", why);
-	else if (settings_set(s, SET_general_listen, listen_addresses(q->value[ANSWER_network]),
-		     &why) < 0)
+	else if (settings_set(
+		     s, SET_general_listen, listen_addresses(q->value[ANSWER_network]), &why) < 0)
 		status = admin_fail(a, "The address %s", why);
 	else
 		status = init_instance(a, s);

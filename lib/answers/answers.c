@@ -4,16 +4,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
-enum kind {
-	K_LANGUAGE,
-	K_DOMAIN,
-	K_NETWORK,
-	K_ADDRESSES,
-	K_MAILBOX,
-	K_PASSWORD,
-	K_ZONE,
-	K_HOSTS
-};
+enum kind { K_LANGUAGE, K_DOMAIN, K_NETWORK, K_ADDRESSES, K_MAILBOX, K_PASSWORD, K_ZONE, K_HOSTS };
 
 static const struct answer_row rows[ANSWER__MAX] = {
 #define ANSWER(id, needed, def, kind, en, de) { #id, needed, def, { en, de } },
