@@ -58,7 +58,7 @@ enum ipc_result store_quota(
 enum ipc_result store_hide(struct store *s, struct str address, struct str hidden, struct buf *say);
 /* What a mailbox holds now; on the disk it is only noted, below. */
 void store_holds(struct store *s, uint32_t id, const struct record_holds *holds);
-enum { STORE_NOTES_MAX = 64 };
+enum { STORE_NOTES_MAX = 64 }; /* in one transaction */
 /* Notes of each account, at most STORE_NOTES_MAX, in one transaction whether its mailbox is full. */
 struct store_note {
 	uint32_t id;

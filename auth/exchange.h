@@ -25,7 +25,7 @@ enum {
 	EXCHANGE_INPUTS_MAX = 3,   /* initial response, user name, password; or SCRAM's first, final
 				      and the empty one behind the server's proof */
 	EXCHANGE_INPUT_MAX = 8192, /* ipc_table.h: auth_start, auth_continue */
-	EXCHANGE_OUTPUT_MAX = 8192,
+	EXCHANGE_OUTPUT_MAX = 8192, /* ipc_table.h: auth_challenge */
 	EXCHANGE_SEED = 32,
 	EXCHANGE_KEYS_MAX = 21, /* 20 app passwords and the main one; ipc_table.h: verifier_is */
 };

@@ -14,8 +14,8 @@
 enum {
 	VERIFY_PASSWORD_MAX = 1024,   /* as accounts takes them; longer ones are wrong */
 	VERIFY_MEMORY_MAX_KB = 65536, /* of a verifier: what the sandbox's memory limit bears */
-	VERIFY_PASSES_MAX = 20,
-	VERIFIER_TEXT_MAX = 256, /* ipc_table.h: verifier_is */
+	VERIFY_PASSES_MAX = 20,       /* of a verifier: bounds the time of a login */
+	VERIFIER_TEXT_MAX = 256,      /* ipc_table.h: verifier_is */
 };
 
 /* What accounts said of a login. */

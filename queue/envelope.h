@@ -35,7 +35,7 @@ enum { ENVELOPE_8BIT = 1, ENVELOPE_UTF8 = 2 };
 enum { ENVELOPE_FLAGS_AT = 3 };
 
 /* What holds for the whole message. */
-enum {
+enum message_flag {
 	MESSAGE_HELD = 1,   /* not tried until an administrator releases it */
 	MESSAGE_WARNED = 2, /* the sender was told of the delay */
 	MESSAGE_JUNK = 4,   /* into the folder Junk of mailboxes here */
@@ -56,7 +56,7 @@ enum delivery_state {
 #define TARGET_REMOTE UINT32_C(0xffffffff) /* the recipient's address, on another server */
 #define TARGET_NOBODY UINT32_C(0xfffffffe) /* a mark about the recipient; never sent */
 
-enum {
+enum recipient_flag {
 	RECIPIENT_LIST = 1, /* an alias with more than one target; those made from it follow */
 };
 

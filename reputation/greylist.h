@@ -31,7 +31,7 @@ struct grey_decision {
 struct grey_decision grey_decide(
     const struct grey_policy *policy, struct grey_memory memory, uint32_t now);
 
-enum { GREY_SENDER_MAX = 512 };
+enum { GREY_SENDER_MAX = 512 }; /* as in ipc_table.h: grey_ask */
 /*
  * The sender as it counts: in small letters, digits in the local part as one '#', what stands
  * behind '+' left out. So mailing lists and the like, with an address for each message, are one sender.

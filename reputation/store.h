@@ -21,10 +21,10 @@ enum {
 	STORE_PURGE_ROWS = 512,  /* rows whose time is over that one flush removes */
 	/* Triplets that wait are anybody's to make, so they have a table of their own. */
 	STORE_WAITING_MAX = 65536,
-	STORE_PASSED_MAX = 65536,
-	STORE_GOOD_MAX = 16384,
-	STORE_CLIENTS_MAX = 65536, /* as many as OpenSSH keeps */
-	STORE_NETWORKS_MAX = 16384,
+	STORE_PASSED_MAX = 65536,   /* triplets that passed */
+	STORE_GOOD_MAX = 16384,     /* pools and domains with a history */
+	STORE_CLIENTS_MAX = 65536,  /* as many as OpenSSH keeps */
+	STORE_NETWORKS_MAX = 16384, /* of those clients */
 };
 
 /* The numbers of a row: */

@@ -12,7 +12,7 @@
 /* --- writing ---------------------------------------------------------------------------------- */
 
 enum {
-	AUTHRES_PROPERTIES_MAX = 4,
+	AUTHRES_PROPERTIES_MAX = 4, /* of one result */
 	/* Results of one field: ten signatures of DKIM, SPF twice, and the others. */
 	AUTHRES_RESULTS_MAX = 20,
 	AUTHRES_VALUE_MAX = 256, /* bytes of a value that are written: as many as a path has */

@@ -20,7 +20,11 @@
 #include "base/str.h"
 
 enum log_level { LOG_DEBUG_, LOG_INFO_, LOG_WARN_, LOG_ERROR_, LOG_FATAL_ };
-enum { LOG_LINE_MAX = 1024, LOG_ESCAPED_MAX = 256, LOG_DATAGRAM_MAX = 8192 };
+enum {
+	LOG_LINE_MAX = 1024,     /* longer lines are cut */
+	LOG_ESCAPED_MAX = 256,   /* of what a peer said, in one line */
+	LOG_DATAGRAM_MAX = 8192, /* lines that go to logger in one record */
+};
 enum { EXIT_USAGE = 100, EXIT_FATAL = 111 };
 
 /* Before this call lines go to stderr as text. fd is a seqpacket socket to the logger; -1: stderr. */

@@ -75,7 +75,7 @@ enum dkim_watched { DKIM_WATCHED(X) DKIM_W_MAX };
 struct dkim_message;
 
 /* Bits for dkim_message_new. */
-enum {
+enum dkim_sign_flag {
 	DKIM_SIGN_SIMPLE = 1,  /* the body's hash is needed for signing, too */
 	DKIM_SIGN_RELAXED = 2, /* the same */
 };

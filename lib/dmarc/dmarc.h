@@ -14,9 +14,9 @@
 #include "idn/idn.h"
 
 enum {
-	DMARC_WALK_MAX = 8,  /* names of one tree walk (rfc9989:4.10) */
-	DMARC_DKIM_MAX = 10, /* signatures that count: no more are verified (lib/dkim) */
-	DMARC_QUESTIONS_MAX = 32,
+	DMARC_WALK_MAX = 8,       /* names of one tree walk (rfc9989:4.10) */
+	DMARC_DKIM_MAX = 10,      /* signatures that count: no more are verified (lib/dkim) */
+	DMARC_QUESTIONS_MAX = 32, /* in one round */
 	/* The walk of the author's domain, those of the identifiers (10 signatures of 7 names each
 	 * may take more than one round), the existence of the domain. */
 	DMARC_ROUNDS_MAX = 8,

@@ -11,7 +11,7 @@
 
 enum {
 	DNS_NAME_MAX = 255, /* bytes of a name on the wire (rfc1035:2.3.4) */
-	DNS_LABEL_MAX = 63,
+	DNS_LABEL_MAX = 63, /* rfc1035:2.3.4 */
 	/* Text of a name and its NUL: what has no plain form is \DDD, four for one byte. */
 	DNS_TEXT_MAX = 1010,
 };

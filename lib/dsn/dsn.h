@@ -24,8 +24,8 @@ enum {
 	/* Messages up to here are returned whole when RET=FULL asks for it; of larger ones the
 	 * header: a user's text is kept, somebody's 30 MB are not sent twice. */
 	DSN_FULL_MAX = 262144,
-	DSN_HEADER_MAX = 65536, /* of the returned header; real ones are below 20 KB */
-	DSN_RECIPIENTS_MAX = 1000,
+	DSN_HEADER_MAX = 65536,    /* of the returned header; real ones are below 20 KB */
+	DSN_RECIPIENTS_MAX = 1000, /* as many as smtpd takes for one message */
 	/* A buffer with this limit takes any notification for 1000 recipients. */
 	DSN_MESSAGE_MAX = 12582912,
 };

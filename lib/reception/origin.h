@@ -8,7 +8,7 @@
 
 #include "dns/facts.h"
 
-enum { ORIGIN_QUESTIONS_MAX = 2 };
+enum { ORIGIN_QUESTIONS_MAX = 2 }; /* in one round: both kinds of addresses */
 enum { ORIGIN_DONE = 0, ORIGIN_NEED = 1 };
 
 /* The words are for the log. */

@@ -26,7 +26,7 @@ enum { ROUTE_DONE = 0, ROUTE_NEED = 1 };
 enum route_class { ROUTE_OK, ROUTE_TEMP, ROUTE_PERM };
 
 /* Bits of route_input.flags. */
-enum {
+enum route_flag {
 	ROUTE_HOST = 1,          /* a configured host: its addresses, no MX */
 	ROUTE_ALLOW_PRIVATE = 2, /* addresses that are not public (tests, a smarthost) */
 	ROUTE_ALLOW_OWN = 4,     /* own names and addresses: no cut, nothing refused */

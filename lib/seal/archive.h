@@ -23,7 +23,7 @@ enum {
 	ARCHIVE_FIXED = 28,
 	ARCHIVE_PATH_MAX = 255, /* mail/4294967295/0123456789abcdef.seg has 35 */
 	ARCHIVE_DEPTH_MAX = 8,  /* folders in folders; three are used */
-	ARCHIVE_HEADER_MAX = ARCHIVE_FIXED + ARCHIVE_PATH_MAX,
+	ARCHIVE_HEADER_MAX = ARCHIVE_FIXED + ARCHIVE_PATH_MAX, /* what stands before a file */
 };
 
 enum archive_kind {

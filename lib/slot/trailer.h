@@ -31,10 +31,10 @@ enum {
 	SLOT_BLOCK = 4096, /* payloads are a multiple of it: what the kernel checks at a time */
 	SLOT_TRAILER_SIZE = 4096,
 	SLOT_SIGNED_SIZE = SLOT_TRAILER_SIZE - 64, /* what the signature covers */
-	SLOT_VERSION_MAX = 32,
-	SLOT_ARCH_MAX = 16,
-	SLOT_HEX_MAX = 128, /* salt and root: 512 bits at most */
-	SLOT_KEYS_MAX = 8,  /* keys in use and their successors */
+	SLOT_VERSION_MAX = 32,                     /* bytes of the text that people read */
+	SLOT_ARCH_MAX = 16,                        /* as uname -m names machines */
+	SLOT_HEX_MAX = 128,                        /* salt and root: 512 bits at most */
+	SLOT_KEYS_MAX = 8,                         /* keys in use and their successors */
 	SLOT_KEY_SIZE = 32,
 	SLOT_SUM_SIZE = 32,
 };

@@ -37,8 +37,8 @@ enum {
 	/* A message may take its time, but after the setting data-grace it has to come at the least
 	 * rate (octets a second): that is 50 MiB in 29 hours; the session's own limit ends it long before. */
 	SMTP_HOST_SLOW_RATE = 500,
-	SMTP_HOST_LISTENERS_MAX = 32,
-	SMTP_HOST_ID_MAX = 24, /* as in ipc_table.h */
+	SMTP_HOST_LISTENERS_MAX = 32, /* 16 addresses (general.listen) of two services */
+	SMTP_HOST_ID_MAX = 24,        /* as in ipc_table.h */
 	/* Envelope of one transaction: 1,000 recipients with the longest fields the engine and
 	 * accounts let through. */
 	SMTP_HOST_ENVELOPE_MAX = 2 << 20,
