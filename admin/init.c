@@ -61,6 +61,18 @@ take_option(struct init_options *o, const char *name, const char *value)
 	return usage_error("init: unknown option %s (see: postern init --help)", name);
 }
 
+/* Other servers refuse mail of half a name, and one without a dot is no address's domain. */
+static int
+check_whole(const struct init_options *o, enum setting setting, const char *option)
+{
+	const char *name = settings_text(o->settings, setting);
+
+	if (strchr(name, '.') != NULL)
+		return 0;
+	return usage_error("%s: \"%s\" is a part of a name; give the whole, such as %s.example.org",
+	    option, name, name);
+}
+
 static int
 parse_options(struct admin *a, struct init_options *o)
 {
@@ -77,6 +89,10 @@ parse_options(struct admin *a, struct init_options *o)
 	if (r == 0 && settings_is_default(o->settings, SET_general_hostname))
 		return usage_error(
 		    "init: --hostname is missing (the name of this machine in the DNS)");
+	if (r == 0)
+		r = check_whole(o, SET_general_domain, "--domain");
+	if (r == 0)
+		r = check_whole(o, SET_general_hostname, "--hostname");
 	return r;
 }
 

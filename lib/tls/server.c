@@ -243,6 +243,16 @@ unwatch_broken(struct tls_server *t)
 }
 
 static void
+tell_certificates(size_t n)
+{
+	if (n > 0)
+		log_info("", "event=certificates n=%zu", n);
+	else
+		log_warn("",
+		    "event=certificates n=0: there is no TLS until keys/ holds one and its key");
+}
+
+static void
 fetch_all(struct tls_server *t)
 {
 	struct tls_certificates *set = tls_certificates_new();
@@ -250,7 +260,7 @@ fetch_all(struct tls_server *t)
 	fetch_tickets(t);
 	if (key_client_list(t->client, on_key_info, set, TLS_FETCH_MS) == 0) {
 		replace_contexts(t, set);
-		log_info("", "event=certificates n=%zu", tls_certificates_count(set));
+		tell_certificates(tls_certificates_count(set));
 		io_timer_set(t->timer, TLS_TICKET_FETCH_MS);
 	} else if (key_client_fd(t->client) >= 0) {
 		io_timer_set(t->timer, RETRY_MS);

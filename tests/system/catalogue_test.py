@@ -241,7 +241,9 @@ def tls_unavailable(_):
         m.stop()
         for name in os.listdir(m.folder + "/keys"):
             os.unlink(os.path.join(m.folder, "keys", name))
+        start = m.log_size()
         m.start()
+        m.wait_log("warn - event=certificates n=0: there is no TLS", start)
         with m.raw() as c:
             got = talk(c, EHLO)
             assert not any(b"STARTTLS" in line for line in got), got

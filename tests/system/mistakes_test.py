@@ -61,6 +61,10 @@ def test_directories(m):
     says(command(m, "init", "--dir", nothing, "--domain", DOMAIN), "--hostname is missing", status=100)
     says(command(m, "init", "--dir", nothing, "--domain", DOMAIN, "--hostname", "mail." + DOMAIN,
                  "--port-base", "many"), '"many" is not such a number', "give a number from", status=100)
+    says(command(m, "init", "--dir", nothing, "--domain", DOMAIN, "--hostname", "mail"),
+         '--hostname: "mail" is a part of a name', "such as mail.example.org", status=100)
+    says(command(m, "init", "--dir", nothing, "--domain", "office", "--hostname", "mail." + DOMAIN),
+         '--domain: "office" is a part of a name', status=100)
     assert not os.path.exists(nothing)
     says(m.cli("backup", m.folder, check=False), "not empty", "empty or not there yet", status=1)
     key = os.path.join(m.home, "no-key")
