@@ -25,7 +25,7 @@ class Told:
             while self.reply[-1][3:4] == b"-":
                 self.reply.append(c.line())
         self.code = int(self.reply[0][:3])
-        line = m.wait_log(rf" {self.session(m, start)} event=authenticated (.*)", start).group(1)
+        line = m.wait_log(rf" {self.session(m, start)} event=authenticated (.*)\n", start).group(1)
         self.log = {key: quoted or word for key, quoted, word in
                     re.findall(r'([a-z-]+)=(?:"([^"]*)"|(\S*))', line)}
         self.log_text = line
