@@ -170,7 +170,7 @@ def test_recipients_that_are_not_there_all_look_the_same(m):
 
 def test_odd_beginnings(m):
     """What is no header is refused, not guessed at; a header alone is a message."""
-    author = b"From: a@example.net\r\n"
+    author, before = b"From: a@example.net\r\n", m.count()
     for data, want in ((b"From a@example.net Mon Nov 23 00:00:00 2026\r\n" + author + b"\r\nx", 550),
                        (b">From a@example.net Mon Nov 23 00:00:00 2026\r\n" + author + b"\r\nx", 550),
                        (b" " + author + b"\r\nx", 550), (b": x\r\n" + author + b"\r\nx", 550),
@@ -178,6 +178,7 @@ def test_odd_beginnings(m):
                        (b"From " + b"x" * (10 << 20), 550), (author[:-2], 250), (author + b"\r\n", 250)):
         code = give(m, data)
         assert code == want, (data[:40], code)
+    m.wait_count(before + 2)
 
 
 def test_lines_are_kept_as_they_are(m):
@@ -189,6 +190,12 @@ def test_lines_are_kept_as_they_are(m):
     assert give(m, b"From: a@example.net\r\n\r\n" + re.sub(rb"(?m)^\.", b"..", body)) == 250
     m.wait_count(before + 1)
     assert newest(m).endswith(b"\r\n\r\n" + body + b"\r\n")
+
+
+def files(m):
+    """KiB of each file in the queue's folder."""
+    listed = run("du", "-ak", os.path.join(m.folder, "queue"), check=False).stdout.splitlines()
+    return {name: int(size) for size, name in (line.split("\t") for line in listed)}
 
 
 def kept(m):
@@ -204,10 +211,12 @@ def test_messages_that_break_off_leave_nothing(m):
     rounds, chunk = 12, b"y" * 76 + b"\r\n"
     for n in range(rounds):
         with begin(m, source=f"203.0.{100 + n}.9") as c:
+            old = files(m)
             c.expect(f"RCPT TO:<{USER}>", 250)
             c.expect("DATA", 354)
             c.send(b"From: a@example.net\r\n\r\n" + chunk * (4 << 20 >> 6))
-            wait_until("it is on the disk", 30 * SLOW, lambda: kept(m) > before + 2048)
+            wait_until("it is on the disk", 30 * SLOW, lambda old=old: any(
+                size > 2048 for name, size in files(m).items() if name not in old))
     wait_until("all sessions are over", 60 * SLOW,
                lambda: len(re.findall(r"event=closed client=203\.0\.1\d\d\.9 ", m.log(start))) == rounds)
     wait_until("their space is free again", 60 * SLOW, lambda: kept(m) < before + 8192)
@@ -264,6 +273,33 @@ def test_who_waits_for_the_dns_holds_up_nobody(m):
     assert {c.reply()[0] for c in held} == {250}
     for c in held:
         c.close()
+
+
+def timed(ask, *words):
+    """The code of a reply, and the seconds it took."""
+    began = time.monotonic()
+    return ask(*words)[0], time.monotonic() - began
+
+
+@expects("died program=resolver", "channel=.* lost", "resolver", "child=|ended")
+def test_nobody_waits_longer_than_20_s(m):
+    """For the DNS, all checks of client, sender and message together; a part of it is kept for the message."""
+    resolver, = m.daemons()["resolver"]
+    with m.raw(source="198.19.0.9") as c:
+        os.kill(resolver, signal.SIGSTOP)
+        try:
+            c.expect(None, 220)
+            c.expect("EHLO mail.example.net", 250)
+            c.expect("MAIL FROM:<>", 250)
+            code, first = timed(c.command, f"RCPT TO:<{USER}>")
+            assert code == 250 and 14 < first < 16 * SLOW, (code, first)
+            c.expect("DATA", 354)
+            c.send(b"From: a@example.net\r\n\r\nx\r\n.\r\n")
+            code, second = timed(c.reply)
+            assert code == 250 and 4 < second and first + second < 21 * SLOW, (code, first, second)
+        finally:
+            os.kill(resolver, signal.SIGCONT)
+    wait_until("mail is taken", 30 * SLOW, lambda: give(m, b"From: a@example.net\r\n\r\nx") == 250)
 
 
 @expects("died program=resolver", "channel=.* lost", "resolver", "child=|ended")
