@@ -122,7 +122,7 @@ def sick(m, zone, trouble):
     start = m.log_size()
     lists(m, zone)
     wait_until(f"alarm {trouble}", 60 * SLOW, lambda: code(m, "203.0.113.20") == "250" and re.search(
-        f"event=blocklist-bypassed list={zone} trouble={trouble}", m.log(start)))
+        f" warn - event=blocklist-bypassed list={zone} trouble={trouble}", m.log(start)))
     assert code(m, "203.0.113.20") == "250"
     assert len(re.findall("event=blocklist-bypassed", m.log(start))) == 1, m.log(start)
 
