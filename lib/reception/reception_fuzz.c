@@ -69,7 +69,8 @@ look_at_client(const struct reception_client *client, struct str *rest)
 	int rounds = 0;
 
 	while (iprev_check(client, &facts, &r) == IPREV_NEED) {
-		assert(++rounds <= 2 && r.question_count <= IPREV_QUESTIONS_MAX);
+		rounds++;
+		assert(rounds <= 2 && r.question_count <= IPREV_QUESTIONS_MAX);
 		answer(rest, r.questions, r.question_count);
 	}
 	assert((r.name[0] != '\0') == (r.code == IPREV_PASS));
@@ -91,7 +92,8 @@ look_at_domain(struct str domain, struct str *rest)
 		assert(idn_to_ascii(str_of(ascii), again) == n && strcmp(ascii, again) == 0);
 	}
 	while (origin_check(domain, STR("lan"), &facts, &r) == ORIGIN_NEED) {
-		assert(++rounds <= 2 && r.question_count <= ORIGIN_QUESTIONS_MAX);
+		rounds++;
+		assert(rounds <= 2 && r.question_count <= ORIGIN_QUESTIONS_MAX);
 		answer(rest, r.questions, r.question_count);
 	}
 	assert(origin_code_word(r.code) != NULL);

@@ -161,7 +161,8 @@ def test_blocklists(m):
             code, slowest = give(m)
             assert code == 250 and slowest <= LONGEST * SLOW, (some, code, slowest)
             text = m.log(start)
-            return all(f" warn - event=blocklist-bypassed list={name('list', t)} trouble={LISTS[t]}\n" in text for t in some)
+            return all(f" warn - event=blocklist-bypassed list={name('list', t)} trouble={LISTS[t]}\n" in text
+                       for t in some)
         wait_until(f"an alarm for each of {some}", 120 * SLOW, all_told)
     lists(m, "alias")  # an alias alone is no trouble: the list works
     wait_until("refused by a list of aliases", 60 * SLOW, lambda: give(m)[0] == 550)
