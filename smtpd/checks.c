@@ -46,8 +46,8 @@ origin_known(struct session *s)
 		if (mail->from.domain_n == 0) {
 			k->origin = ORIGIN_MX; /* the null reverse-path has no domain */
 			k->origin_known = true;
-		} else if (origin_check(address_domain(&mail->from), more_tlds, &facts, &r) ==
-			   ORIGIN_DONE) {
+		} else if (origin_check(address_domain(&mail->from), s->d->tlds, more_tlds, &facts,
+			       &r) == ORIGIN_DONE) {
 			k->origin = r.code;
 			k->origin_known = true;
 		} else if (lookups_ask(&s->lookups, r.questions, r.question_count)) {

@@ -1,15 +1,48 @@
 /* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "base/xalloc.h"
 #include "daemon/daemon.h"
+#include "reception/tlds.h"
 #include "smtpd/smtpd.h"
+
+static struct tlds *tlds;
+
+/* Behind the sandbox there is no file any more. What cannot be used refuses nobody. */
+static void
+read_tlds(const char *path)
+{
+	char *text = xmalloc(TLDS_FILE_MAX + 1);
+	const char *why = "it cannot be read";
+	FILE *f = fopen(path, "re");
+	size_t n = 0;
+
+	if (f != NULL)
+		n = fread(text, 1, TLDS_FILE_MAX + 1, f);
+	if (n > TLDS_FILE_MAX)
+		why = "it is too long";
+	else if (n > 0)
+		tlds = tlds_parse(str_from(text, n), &why);
+	if (tlds == NULL)
+		log_error(NULL, "event=bad-setting setting=smtpd.tld-file file=\"%s\" why=\"%s\"",
+		    LOGS(str_of(path)), why);
+	if (f != NULL)
+		fclose(f);
+	free(text);
+}
 
 static void
 preload(struct daemon *d)
 {
-	(void)d;
+	const char *path = settings_text(daemon_settings(d), SET_smtpd_tld_file);
+
+	if (path[0] != '\0')
+		read_tlds(path);
 	tls_preload();
 	tzset();
 }
@@ -17,7 +50,10 @@ preload(struct daemon *d)
 static void
 start(struct daemon *d)
 {
-	daemon_set_data(d, smtpd_new(daemon_loop(d), daemon_settings(d), daemon_instance(d)));
+	struct smtpd *smtpd = smtpd_new(daemon_loop(d), daemon_settings(d), daemon_instance(d));
+
+	smtpd->tlds = tlds;
+	daemon_set_data(d, smtpd);
 }
 
 static void

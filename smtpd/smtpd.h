@@ -18,6 +18,7 @@ enum {
 
 struct address_cache;
 struct repeats;
+struct tlds;
 
 struct lookups;
 
@@ -30,6 +31,7 @@ struct smtpd {
 	struct address_cache *known; /* answers of accounts */
 	struct repeats *repeats;     /* signed messages that came lately */
 	struct blocklists blocklists;
+	const struct tlds *tlds;     /* borrowed; NULL: those that are built in */
 	struct map *lookups;         /* request to accounts -> session */
 	struct map *questions;       /* question that resolver has -> struct lookup */
 	TAILQ_HEAD(, lookups) turns; /* whose next question may go out; see lookups.c */

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "reception/origin.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "idn/idn.h"
 
@@ -15,44 +13,6 @@ origin_code_word(enum origin_code code)
 #undef X
 
 	return words[code];
-}
-
-static const char *const tlds[] = {
-#define TLD(name) name,
-#include "reception/tld_table.h"
-};
-
-static int
-compare(const void *key, const void *entry)
-{
-	const struct str *label = key;
-	const char *tld = *(const char *const *)entry;
-	int r = strncasecmp(label->p, tld, label->n);
-
-	return r != 0 ? r : tld[label->n] == '\0' ? 0 : -1;
-}
-
-static bool
-is_among(struct str label, struct str words)
-{
-	for (struct str rest = str_trim(words); rest.n > 0; rest = str_trim(rest)) {
-		ptrdiff_t end = str_chr(rest, ' ');
-		size_t n = end < 0 ? rest.n : (size_t)end;
-
-		if (str_eq_nocase(label, str_from(rest.p, n)))
-			return true;
-		rest = str_from(rest.p + n, rest.n - n);
-	}
-	return false;
-}
-
-bool
-origin_tld_known(struct str label, struct str more)
-{
-	return label.n > 0 && memchr(label.p, '\0', label.n) == NULL &&
-	       (bsearch(&label, tlds, sizeof(tlds) / sizeof(tlds[0]), sizeof(tlds[0]), compare) !=
-		       NULL ||
-		   is_among(label, more));
 }
 
 static struct str
@@ -108,8 +68,8 @@ by_address(const struct dns_name *name, const struct dns_facts *facts, struct or
 }
 
 int
-origin_check(struct str domain, struct str more_tlds, const struct dns_facts *facts,
-    struct origin_result *out)
+origin_check(struct str domain, const struct tlds *tlds, struct str more_tlds,
+    const struct dns_facts *facts, struct origin_result *out)
 {
 	char ascii[IDN_SIZE];
 	const struct dns_fact *mx;
@@ -123,7 +83,7 @@ origin_check(struct str domain, struct str more_tlds, const struct dns_facts *fa
 	if (idn_to_ascii(domain, ascii) <= 0 || !dns_name_parse(str_of(ascii), &name))
 		return ORIGIN_DONE;
 	out->code = ORIGIN_TLD;
-	if (!origin_tld_known(last_label(ascii), more_tlds))
+	if (!tlds_know(tlds, last_label(ascii), more_tlds))
 		return ORIGIN_DONE;
 	mx = look(facts, &name, DNS_MX, out);
 	if (mx == NULL)

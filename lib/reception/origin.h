@@ -7,6 +7,7 @@
 #define POSTERN_RECEPTION_ORIGIN_H
 
 #include "dns/facts.h"
+#include "reception/tlds.h"
 
 enum { ORIGIN_QUESTIONS_MAX = 2 }; /* in one round: both kinds of addresses */
 enum { ORIGIN_DONE = 0, ORIGIN_NEED = 1 };
@@ -31,15 +32,11 @@ struct origin_result {
 	size_t question_count; /* more than 0 for ORIGIN_NEED, none of them has a fact */
 };
 
-/* domain: normal form of mail/address.h, U-labels too; more_tlds: as for origin_tld_known. ORIGIN_DONE or
+/* domain: normal form of mail/address.h, U-labels too; tlds, more_tlds: as for tlds_know. ORIGIN_DONE or
  * ORIGIN_NEED; at most two rounds. */
-int origin_check(struct str domain, struct str more_tlds, const struct dns_facts *facts,
-    struct origin_result *out);
+int origin_check(struct str domain, const struct tlds *tlds, struct str more_tlds,
+    const struct dns_facts *facts, struct origin_result *out);
 
 const char *origin_code_word(enum origin_code code);
-
-/* Is this, without a dot, a top-level domain in IANA's list (lib/reception/tld_table.h), or among more:
- * A-labels, separated by spaces? ASCII, any case. */
-bool origin_tld_known(struct str label, struct str more);
 
 #endif

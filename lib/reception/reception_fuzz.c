@@ -91,7 +91,7 @@ look_at_domain(struct str domain, struct str *rest)
 		assert((size_t)n == strlen(ascii) && !str_has_8bit(str_of(ascii)));
 		assert(idn_to_ascii(str_of(ascii), again) == n && strcmp(ascii, again) == 0);
 	}
-	while (origin_check(domain, STR("lan"), &facts, &r) == ORIGIN_NEED) {
+	while (origin_check(domain, NULL, STR("lan"), &facts, &r) == ORIGIN_NEED) {
 		rounds++;
 		assert(rounds <= 2 && r.question_count <= ORIGIN_QUESTIONS_MAX);
 		answer(rest, r.questions, r.question_count);

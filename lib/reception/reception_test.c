@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* iprev, the sender's domain, dial-up names: each case is a DNS, an input and a verdict. */
+#include <stdlib.h>
+
 #include "dns/test_zone.h"
 
+#include "base/xalloc.h"
 #include "reception/dynamic.h"
 #include "reception/iprev.h"
 #include "reception/origin.h"
@@ -89,7 +92,7 @@ origin(const char *domain)
 
 	load();
 	for (int round = 0;
-	     origin_check(str_of(domain), STR("lan intern"), &test_facts, &r) == ORIGIN_NEED;
+	     origin_check(str_of(domain), NULL, STR("lan intern"), &test_facts, &r) == ORIGIN_NEED;
 	     round++) {
 		assert_in_range(round, 0, 1);
 		answer(r.questions, r.question_count, ORIGIN_QUESTIONS_MAX);
@@ -123,20 +126,63 @@ static void
 test_top_level_domains(void **unused)
 {
 	(void)unused;
-	assert_true(origin_tld_known(STR("com"), STR("")));
-	assert_true(origin_tld_known(STR("DE"), STR("")));
-	assert_true(origin_tld_known(STR("aaa"), STR("")));
-	assert_true(origin_tld_known(STR("zw"), STR("")));
-	assert_true(origin_tld_known(STR("xn--p1ai"), STR("")));
-	assert_false(origin_tld_known(STR(""), STR("")));
-	assert_false(origin_tld_known(STR("co"), STR("")) && origin_tld_known(STR("c"), STR("")));
-	assert_false(origin_tld_known(STR("comm"), STR("")));
-	assert_false(origin_tld_known(STR("test"), STR("")));
-	assert_false(origin_tld_known(STR("zzzz"), STR("")));
-	assert_true(origin_tld_known(STR("zzzz"), STR(" test  ZZZZ ")));
-	assert_true(origin_tld_known(STR("test"), STR("test zzzz")));
-	assert_false(origin_tld_known(STR("zz"), STR("zzzz")));
-	assert_false(origin_tld_known(STR(""), STR("  ")));
+	assert_true(tlds_know(NULL, STR("com"), STR("")));
+	assert_true(tlds_know(NULL, STR("DE"), STR("")));
+	assert_true(tlds_know(NULL, STR("aaa"), STR("")));
+	assert_true(tlds_know(NULL, STR("zw"), STR("")));
+	assert_true(tlds_know(NULL, STR("xn--p1ai"), STR("")));
+	assert_false(tlds_know(NULL, STR(""), STR("")));
+	assert_false(tlds_know(NULL, STR("co"), STR("")) && tlds_know(NULL, STR("c"), STR("")));
+	assert_false(tlds_know(NULL, STR("comm"), STR("")));
+	assert_false(tlds_know(NULL, STR("test"), STR("")));
+	assert_false(tlds_know(NULL, STR("zzzz"), STR("")));
+	assert_true(tlds_know(NULL, STR("zzzz"), STR(" test  ZZZZ ")));
+	assert_true(tlds_know(NULL, STR("test"), STR("test zzzz")));
+	assert_false(tlds_know(NULL, STR("zz"), STR("zzzz")));
+	assert_false(tlds_know(NULL, STR(""), STR("  ")));
+}
+
+/* A list of the administrator: all but one of what is in the table, if that is enough. */
+static struct tlds *
+list(const char *head, int names, const char *tail)
+{
+	char *text = xmalloc(64 * 1024);
+	const char *why;
+	struct tlds *t;
+	size_t n;
+
+	n = (size_t)sprintf(text, "%s", head);
+	for (int i = 0; i < names; i++)
+		n += (size_t)sprintf(text + n, "T%d\n", i);
+	n += (size_t)sprintf(text + n, "%s", tail);
+	t = tlds_parse(str_from(text, n), &why);
+	assert_true((t == NULL) == (why != NULL));
+	free(text);
+	return t;
+}
+
+static void
+test_list_of_the_administrator(void **unused)
+{
+	static const char *const wrong[] = { "two words.test\n", "a_b\n", "-a\n", "<html>\n", "\303\274\n",
+		"a123456789012345678901234567890123456789012345678901234567890123\n" };
+	struct tlds *t = list("# Version 2026112900\r\n\nXN--P1AI\r\n", TLDS_LEAST - 2, "new #\n");
+	const char *why;
+
+	(void)unused;
+	assert_non_null(t);
+	assert_true(tlds_know(t, STR("t0"), STR("")) && tlds_know(t, STR("T997"), STR("")));
+	assert_true(tlds_know(t, STR("xn--p1ai"), STR("")) && tlds_know(t, STR("NEW"), STR("")));
+	assert_true(tlds_know(t, STR("lan"), STR("lan")));
+	assert_false(tlds_know(t, STR("com"), STR("")) || tlds_know(t, STR("t"), STR("")));
+	tlds_free(&t);
+	assert_null(t);
+	assert_null(list("", TLDS_LEAST - 1, ""));
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		if (list("", TLDS_LEAST, wrong[i]) != NULL)
+			fail_msg("%s", wrong[i]);
+	assert_null(tlds_parse(str_from("a\n\0b\n", 5), &why));
+	assert_null(tlds_parse(STR(""), &why));
 }
 
 static void
@@ -196,6 +242,7 @@ main(void)
 		cmocka_unit_test(test_iprev),
 		cmocka_unit_test(test_origin),
 		cmocka_unit_test(test_top_level_domains),
+		cmocka_unit_test(test_list_of_the_administrator),
 		cmocka_unit_test(test_inside),
 		cmocka_unit_test(test_dynamic),
 	};

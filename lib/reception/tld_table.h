@@ -3,7 +3,7 @@
  * Top-level domains that IANA has delegated, as A-labels, sorted: the last labels of the ICANN part of the
  * public suffix list, state of 2023-02-09 (Debian package publicsuffix 20230209.2326-1), and "arpa". No include
  * guard. Since then few were added or taken away; what is missing here can be named in the setting
- * smtpd.more-tlds.
+ * smtpd.more-tlds, and the setting smtpd.tld-file replaces the whole list.
  */
 /* clang-format off */
 TLD("aaa") TLD("aarp") TLD("abarth") TLD("abb") TLD("abbott") TLD("abbvie") TLD("abc") TLD("able")

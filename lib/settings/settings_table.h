@@ -79,7 +79,9 @@ SETTING(smtpd_max_line, smtpd, max-line, U64, COUNT, 0, 0, 1000000000, SP_SMTPD,
 SETTING(smtpd_check_sender_domain, smtpd, check-sender-domain, BOOL, NONE, 1, 0, 1, SP_SMTPD, RELOAD,
     "Refuse senders whose domain does not exist or takes no mail, so that nobody could learn of a failure.")
 SETTING(smtpd_more_tlds, smtpd, more-tlds, STRING, NONE, "", 0, 1000, SP_SMTPD, RELOAD,
-    "Top-level domains that senders may have beside those of IANA's list as this version knows it (2023-02-09): in ASCII (xn--...), separated by spaces.")
+    "Top-level domains that senders may have beside those of IANA's list: in ASCII (xn--...), separated by spaces.")
+SETTING(smtpd_tld_file, smtpd, tld-file, PATH, NONE, "", 0, 1024, SP_SMTPD, RESTART,
+    "IANA's list of top-level domains (tlds-alpha-by-domain.txt). When empty, or when the file cannot be used, the list as this version knows it (2023-02-09).")
 SETTING(smtpd_blocklists, smtpd, blocklists, STRING, NONE, "zen.spamhaus.org", 0, 1000, SP_SMTPD, RELOAD,
     "Blocklists in the DNS, at most 5, separated by spaces: ZONE or ZONE/ANSWERS/WEIGHT/LINK, where what is left out has a default. ANSWERS are those that count (127.0.0.2,127.0.0.4-7); the WEIGHT (100) of all lists that name a client must come to 100; the client's address is put behind LINK. Clients they name are refused at RCPT, unless the recipient has allowed the sender. Private addresses are not looked up. Lists in trouble are bypassed. zen.spamhaus.org and bl.spamcop.net need nothing but their names.")
 SETTING(smtpd_spf, smtpd, spf, BOOL, NONE, 1, 0, 1, SP_SMTPD, RELOAD,

@@ -139,3 +139,24 @@ def test_who_has_to_wait_is_told_how_long(m):
             return c.line()
     first = wait_until("greylisted", 30 * SLOW, lambda: next((t for t in [told()] if b"450" in t), None))
     assert re.search(rb"try again in \d+ seconds", first), first
+
+
+@expects(r"event=bad-setting setting=smtpd.tld-file")
+def test_another_list_of_top_level_domains(m):
+    """IANA's list is shipped and can be replaced; half a list is none, so that no mail is lost for it."""
+    path = os.path.join(m.home, "tlds.txt")
+
+    def refused(sender, names):
+        with open(path, "w") as f:
+            f.write("# Version 2026112900\n" + "".join(f"{name}\n" for name in names))
+        m.stop()
+        m.start()
+        code, text = rcpt(m, "203.0.113.5", sender)
+        return code == 550 and b"/help/510 " in text
+    many = [f"T{n}" for n in range(1500)]
+    m.cli("config", "set", "smtpd.tld-file", path)
+    assert refused("a@pool.example.org", [*many, "NET"]) and not refused("a@pool.example.org", [*many, "ORG"])
+    start = m.log_size()
+    assert not refused("a@pool.example.org", many[:500])
+    m.wait_log('event=bad-setting setting=smtpd.tld-file .*why="these are too few', start)
+    m.cli("config", "set", "smtpd.tld-file", "")
