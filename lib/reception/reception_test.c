@@ -164,7 +164,8 @@ list(const char *head, int names, const char *tail)
 static void
 test_list_of_the_administrator(void **unused)
 {
-	static const char *const wrong[] = { "two words.test\n", "a_b\n", "-a\n", "<html>\n", "\303\274\n",
+	static const char *const wrong[] = { "two words.test\n", "a_b\n", "-a\n", "<html>\n",
+		"\303\274\n",
 		"a123456789012345678901234567890123456789012345678901234567890123\n" };
 	struct tlds *t = list("# Version 2026112900\r\n\nXN--P1AI\r\n", TLDS_LEAST - 2, "new #\n");
 	const char *why;

@@ -7,7 +7,8 @@
 
 enum {
 	TLDS_FILE_MAX = 256 << 10, /* bytes of a list; IANA's has 10,000 */
-	TLDS_LEAST = 1000, /* names: IANA's list has had more since 2015; half a list would refuse good mail */
+	TLDS_LEAST =
+	    1000, /* names: IANA's list has had more since 2015; half a list would refuse good mail */
 };
 
 struct tlds;
