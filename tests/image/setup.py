@@ -2,7 +2,7 @@
 """Set-up of the appliance: at the console, from the firmware of a virtual machine; answers that are no good."""
 import os
 
-from machine import ADMIN, ANSWERS, DOMAIN, PASSWORD, Machine
+from machine import ADMIN, ANSWERS, BUILT, DOMAIN, PASSWORD, Machine
 
 NOT_SET_UP = "This machine has not been set up."
 QUESTIONS = (  # what the console asks for, and what is typed
@@ -56,6 +56,18 @@ def test_firmware():
             f.write(ANSWERS.replace("\n", "\r\n"))
         machine.words = ["-fw_cfg", "name=opt/postern/setup,file=" + path]
         machine.use()
+
+
+def test_kernel_argument():
+    """Answers in the kernel's command line, which QEMU gives it here instead of the boot loader."""
+    answers = ANSWERS.replace(PASSWORD, "six-green-horses").strip().replace("\n", ";")
+    boot = os.path.join(BUILT, "root", "boot")
+    words = ["-kernel", os.path.join(boot, "vmlinuz"), "-initrd", os.path.join(boot, "initrd"), "-append",
+             f"console=ttyS0 loglevel=4 panic=10 postern.slot=a postern.new=0 postern.setup={answers}"]
+    with Machine(answers=None, words=words) as machine:
+        machine.boot()
+        machine.log_in("six-green-horses")
+        machine.send("first")
 
 
 def test_bad_answers():
