@@ -13,6 +13,7 @@ import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import build  # noqa: E402
+import clock  # noqa: E402
 import copies  # noqa: E402
 import figures  # noqa: E402
 import forms  # noqa: E402
@@ -56,7 +57,7 @@ def test_short():
 def tests():
     """Name and function of each, in the order in which they are worth their time."""
     found = [("short", test_short)]
-    for module in (forms, setup, inside, figures, trouble, updates, copies, writes, build):
+    for module in (forms, setup, clock, inside, figures, trouble, updates, copies, writes, build):
         found += [(n[5:], f) for n, f in vars(module).items() if n.startswith("test_")]
     return found
 

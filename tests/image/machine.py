@@ -3,7 +3,7 @@
 
 Nothing here waits for a fixed time; the limits only end a hang. The forwarded ports answer before the
 guest listens, so a machine is up when a banner has been read. The guest reaches nothing outside but, when a
-test wants it, one server of that test."""
+test wants it, one server of that test, or (not alone) whatever a network namespace of the test has."""
 import contextlib
 import imaplib
 import os
@@ -67,7 +67,8 @@ def release():
 
 class Machine:
     def __init__(self, size=1024, answers=ANSWERS, memory=256, disk="virtio", net="virtio-net-pci",
-                 uefi=False, clock=None, extra=(), words=(), web=None):
+                 uefi=False, clock=None, extra=(), words=(), web=None,
+                 alone=True):
         self.home = tempfile.mkdtemp(prefix="postern-image-")
         self.disk = os.path.join(self.home, "disk")
         self.serial = os.path.join(self.home, "serial")
@@ -75,7 +76,7 @@ class Machine:
         self.ports = {port: free_port() for port in PORTS}
         self.proc, self.line, self.said, self.extra = None, None, 0, list(extra)
         self.heard = bytearray()
-        self.words, self.web = list(words), web
+        self.words, self.web, self.alone = list(words), web, alone
         subprocess.run(["cp", "--sparse=always", image_path(), self.disk], check=True)
         os.truncate(self.disk, size * MIB)
         if answers:
@@ -106,7 +107,8 @@ class Machine:
         words = ["qemu-system-x86_64", "-accel", "tcg", "-m", str(self.memory), "-display", "none",
                  "-monitor", "none", "-serial", "chardev:console", "-chardev",
                  f"socket,id=console,path={self.home}/console,server=on,wait=on",
-                 "-netdev", "user,id=n,restrict=on" + forwards, "-device", self.net + ",netdev=n",
+                 "-netdev", f"user,id=n,restrict={'on' if self.alone else 'off'}" + forwards,
+                 "-device", self.net + ",netdev=n",
                  "-device", "virtio-rng-pci"]
         words += [w.format(disk=self.disk) for w in DISKS[self.kind]]
         words += self.words
