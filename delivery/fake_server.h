@@ -27,10 +27,11 @@ enum fake_op {
 	ENDLESS, /* text again and again until the peer closes */
 	DRIP,    /* text again and again, a byte each n milliseconds, until the peer closes */
 	MUTE,    /* nothing is said or read until the peer closes */
-	HOLD,    /* nothing until the test says so (heard->release) or the peer closes */
-	LISTEN,  /* reads until the peer closes, says nothing */
-	RESET,   /* ends the connection hard */
-	AGAIN,   /* goes back to step n, counted from 1 */
+	HOLD,    /* nothing until the test says so (heard->release > n) or the peer closes */
+	SIP, /* reads a little for each time that the test asks for it (heard->asked), until heard->release > n */
+	LISTEN, /* reads until the peer closes, says nothing */
+	RESET,  /* ends the connection hard */
+	AGAIN,  /* goes back to step n, counted from 1 */
 };
 
 struct fake_step {
@@ -40,7 +41,7 @@ struct fake_step {
 };
 
 struct fake_heard {
-	int connections, closed, dots, release;
+	int connections, closed, dots, release, asked, sips;
 	size_t n, content;
 	char text[65536]; /* "1: EHLO ...\n": the connection's number and its lines */
 	char wrong[256];
@@ -165,6 +166,24 @@ fake_drip(struct fake_session *s, const char *text, int ms)
 	s->gone = true;
 }
 
+static bool
+fake_released(const struct fake_session *s, int n)
+{
+	return __atomic_load_n(&s->heard->release, __ATOMIC_SEQ_CST) > n;
+}
+
+/* Little by little, and never more than was asked for. */
+static void
+fake_sip(struct fake_session *s, const struct fake_step *step)
+{
+	char bytes[2048];
+
+	while (!fake_released(s, step->n) && fake_open(s, 2))
+		if (__atomic_load_n(&s->heard->asked, __ATOMIC_SEQ_CST) > s->heard->sips &&
+		    recv(s->fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+			__atomic_add_fetch(&s->heard->sips, 1, __ATOMIC_SEQ_CST);
+}
+
 static void
 fake_step_do(struct fake_session *s, const struct fake_step *step)
 {
@@ -197,8 +216,11 @@ fake_step_do(struct fake_session *s, const struct fake_step *step)
 		s->gone = true;
 		break;
 	case HOLD:
-		while (!__atomic_load_n(&s->heard->release, __ATOMIC_SEQ_CST) && fake_open(s, 2))
+		while (!fake_released(s, step->n) && fake_open(s, 2))
 			;
+		break;
+	case SIP:
+		fake_sip(s, step);
 		break;
 	case LISTEN:
 		while (!s->gone)
