@@ -84,6 +84,8 @@ int qr_print(const char *text);
 /* --- help.c ----------------------------------------------------------------------------------------- */
 void help_all(void);
 void help_command(const struct command *c);
+/* Of the commands that begin with this word; false: there is none. */
+bool help_group(const char *first);
 /* What stands there is no command: tells which ones begin like it. */
 int unknown_command(int argc, char **argv);
 int usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

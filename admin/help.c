@@ -83,17 +83,37 @@ help_command(const struct command *c)
 		printf("\nThe password is asked for, or read as one line from standard input.\n");
 }
 
-/* Commands of two words that begin with this one: their second words. */
-static void
-second_words(const char *first, struct buf *out)
+/* The second word of a command of two that begins with this one, or NULL. */
+static const char *
+second_word(const struct command *c, const char *first)
 {
 	size_t n = strlen(first);
 
-	for (uint32_t id = CMD_none + 1; id < CMD__MAX; id++) {
-		const char *words = command_get(id)->words;
+	return strncmp(c->words, first, n) == 0 && c->words[n] == ' ' ? c->words + n + 1 : NULL;
+}
 
-		if (strncmp(words, first, n) == 0 && words[n] == ' ')
-			buf_printf(out, "%s%s", buf_len(out) > 0 ? ", " : "", words + n + 1);
+bool
+help_group(const char *first)
+{
+	bool any = false;
+
+	for (uint32_t id = CMD_none + 1; id < CMD__MAX; id++) {
+		if (second_word(command_get(id), first) == NULL)
+			continue;
+		help_line(command_get(id));
+		any = true;
+	}
+	return any;
+}
+
+static void
+second_words(const char *first, struct buf *out)
+{
+	for (uint32_t id = CMD_none + 1; id < CMD__MAX; id++) {
+		const char *second = second_word(command_get(id), first);
+
+		if (second != NULL)
+			buf_printf(out, "%s%s", buf_len(out) > 0 ? ", " : "", second);
 	}
 }
 

@@ -101,7 +101,7 @@ main(int argc, char **argv)
 	}
 	a.id = command_find(argc, argv, &used);
 	if (a.id == CMD_none)
-		return unknown_command(argc, argv);
+		return help && help_group(argv[0]) ? 0 : unknown_command(argc, argv);
 	a.command = command_get(a.id);
 	a.argc = argc - used;
 	a.argv = argv + used;

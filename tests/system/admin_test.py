@@ -44,6 +44,9 @@ def test_help_of_every_command(m):
         lines = text.splitlines()
         assert lines and all(len(line) <= 80 for line in lines), (words, text)
         assert len(lines) <= 24 or words == "", (words, text)
+    for first in {words.split()[0] for words in commands if " " in words} - set(commands):
+        group = run(m.command, first, "--help").stdout.splitlines()
+        assert group == [line for line in out.splitlines() if line.startswith(f"  {first} ")], first
     for words, text in texts.items():
         assert f"\n.It Ic {words}" in manual, words
         for option in re.findall(r"^  --([a-z-]+)", text, re.M):
