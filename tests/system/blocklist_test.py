@@ -73,6 +73,16 @@ def test_postmaster_and_abuse_take_everything(m):
     assert [g[:3] for g in got] == ["250", "250", "250", "550"], got
 
 
+def test_postmaster_needs_no_name_of_the_client(m):
+    """Who has trouble with his names can say so."""
+    m.cli("config", "set", "smtpd.require-name", "yes")
+    wait_until("a name is required", 30 * SLOW, lambda: code(m, "203.0.113.30") == "550")
+    got = rcpt(m, f"postmaster@{DOMAIN}", f"abuse@{DOMAIN}", source="203.0.113.30")
+    m.cli("config", "set", "smtpd.require-name", "no")
+    assert [g[:3] for g in got] == ["250", "250"], got
+    wait_until("none is required", 30 * SLOW, lambda: code(m, "203.0.113.30") == "250")
+
+
 def test_private_and_loopback_clients_are_not_looked_up(m):
     before = WORLD.names.count(f"1.0.0.127.{ZEN}", "A")
     assert code(m, "127.0.0.1") == "250" and code(m, "10.1.2.3") == "250"
