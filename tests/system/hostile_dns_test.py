@@ -37,7 +37,7 @@ signatures.example.net. MX 10 mail.example.org.
 $SIGNED hashes.example.net
 $GENERATE 1-1600 huge.example.org. MX 10 mx$.huge.example.org.
 $WHEN victim*.example.org MX slow 1.5
-$WHEN control.example.org MX slow 1.5
+$WHEN control*.example.org MX slow 1.5
 lure.example.org. MX 10 mail.example.org.
 zero.example.org. 0 MX 10 mail.example.org.
 endless.example.org. 4294967295 MX 10 mail.example.org.
@@ -264,6 +264,14 @@ class Asked:
             self.pool.shutdown()
 
 
+def believed(m, domain):
+    """What is exactly right is; now and then it is asked anew before it comes."""
+    control = Asked(m, domain)
+    for port in ports():
+        exactly_right(control.wires[-1], port)
+    return control.code() == 250
+
+
 def told(code):
     """The domain is not there; false: it cannot be looked up now."""
     assert code in (451, 550), (code, "a forged answer was believed later")
@@ -273,10 +281,7 @@ def told(code):
 def test_forged_answers(m):
     """Whoever guesses all but one of what makes an answer the one that was asked for; the domains are not there."""
     resolver, = m.daemons()["resolver"]
-    control = Asked(m, "control.example.org")
-    for port in ports():
-        exactly_right(control.wires[0], port)
-    assert control.code() == 250, "the test's own means do not work"
+    assert any(believed(m, f"control{n}.example.org") for n in range(5)), "the test's own means do not work"
     sent, victims = 0, []
     while sent < FORGED:
         victims.append(f"victim{len(victims)}.example.org")
