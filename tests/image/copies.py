@@ -40,10 +40,10 @@ def usb_disk():
 
 def plug(path):
     """QEMU's words for it. Debian's kernel for virtual machines knows no USB."""
-    drive = f"file={path},format=raw,if=none,id=u"
+    drive = f"file={path},format=raw"
     if release()["kernel"] == "debian":
-        return ["-drive", drive, "-device", "virtio-blk-pci,drive=u"]
-    return ["-device", "qemu-xhci", "-drive", drive, "-device", "usb-storage,drive=u"]
+        return ["-drive", drive + ",if=virtio"]
+    return ["-device", "qemu-xhci", "-drive", drive + ",if=none,id=u", "-device", "usb-storage,drive=u"]
 
 
 def mount(machine):
