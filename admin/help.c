@@ -34,17 +34,78 @@ help_line(const struct command *c)
 	printf("  %-33s %.*s\n", left, first_clause(c->help), c->help);
 }
 
+/* The second word of a command of two that begins with this one, or NULL. */
+static const char *
+second_word(const struct command *c, const char *first)
+{
+	size_t n = strlen(first);
+
+	return strncmp(c->words, first, n) == 0 && c->words[n] == ' ' ? c->words + n + 1 : NULL;
+}
+
+static void
+second_words(const char *first, struct buf *out)
+{
+	for (uint32_t id = CMD_none + 1; id < CMD__MAX; id++) {
+		const char *second = second_word(command_get(id), first);
+
+		if (second != NULL)
+			buf_printf(out, "%s%s", buf_len(out) > 0 ? ", " : "", second);
+	}
+}
+
+/* A command of one word stands for all that begin with it, else the first of two words does. */
+static bool
+stands_for_group(uint32_t id)
+{
+	const char *words = command_get(id)->words;
+	size_t n = strcspn(words, " ");
+
+	if (words[n] == '\0')
+		return true;
+	for (uint32_t other = CMD_none + 1; other < CMD__MAX; other++) {
+		const char *before = command_get(other)->words;
+
+		if (strncmp(words, before, n) == 0 &&
+		    (before[n] == '\0' || (before[n] == ' ' && other < id)))
+			return false;
+	}
+	return true;
+}
+
+/* The commands of two words that begin with the same one. */
+static void
+group_line(const char *words)
+{
+	char first[32], left[40];
+	struct buf seconds;
+
+	snprintf(first, sizeof(first), "%.*s", (int)strcspn(words, " "), words);
+	snprintf(left, sizeof(left), "  %-15s", first);
+	buf_init(&seconds, 1024);
+	second_words(first, &seconds);
+	buf_putc(&seconds, '\0');
+	prose(left, (const char *)buf_data(&seconds));
+	buf_free(&seconds);
+}
+
+/* One line each: the first clause of the help text, or what may follow the first word. */
 void
 help_all(void)
 {
-	printf("postern %s - a mail server for a small office or a home\n\n"
-	       "usage: postern [--dir DIR] [--json] COMMAND [ARGUMENT...]\n"
-	       "       postern COMMAND --help\n\n",
-	    POSTERN_VERSION);
-	/* One line each: the first clause of the help text. */
-	for (uint32_t id = CMD_none + 1; id < CMD__MAX; id++)
-		help_line(command_get(id));
-	printf("\n--dir is the instance's directory, %s if it is not given.\n", ADMIN_DEFAULT_DIR);
+	printf("usage: postern [--dir DIR] [--json] COMMAND [ARGUMENT...]\n");
+	for (uint32_t id = CMD_none + 1; id < CMD__MAX; id++) {
+		const struct command *c = command_get(id);
+
+		if (!stands_for_group(id))
+			continue;
+		if (strchr(c->words, ' ') == NULL)
+			printf("  %-15s%.*s\n", c->words, first_clause(c->help), c->help);
+		else
+			group_line(c->words);
+	}
+	printf("postern COMMAND --help explains one. DIR is %s if it is not given.\n",
+	    ADMIN_DEFAULT_DIR);
 }
 
 static void
@@ -66,6 +127,20 @@ help_options(const struct command *c)
 	}
 }
 
+/* backup has backup key: told where backup is asked for, as no group is. */
+static void
+help_relatives(const char *words)
+{
+	struct buf seconds;
+
+	buf_init(&seconds, 1024);
+	second_words(words, &seconds);
+	if (buf_len(&seconds) > 0)
+		printf("\nAlso: postern %s %.*s\n", words, (int)buf_len(&seconds),
+		    (const char *)buf_data(&seconds));
+	buf_free(&seconds);
+}
+
 void
 help_command(const struct command *c)
 {
@@ -79,17 +154,9 @@ help_command(const struct command *c)
 	help_options(c);
 	if (c->columns[0] != '\0')
 		printf("\nColumns: %s\n", c->columns);
+	help_relatives(c->words);
 	if (c->secret)
 		printf("\nThe password is asked for, or read as one line from standard input.\n");
-}
-
-/* The second word of a command of two that begins with this one, or NULL. */
-static const char *
-second_word(const struct command *c, const char *first)
-{
-	size_t n = strlen(first);
-
-	return strncmp(c->words, first, n) == 0 && c->words[n] == ' ' ? c->words + n + 1 : NULL;
 }
 
 bool
@@ -104,17 +171,6 @@ help_group(const char *first)
 		any = true;
 	}
 	return any;
-}
-
-static void
-second_words(const char *first, struct buf *out)
-{
-	for (uint32_t id = CMD_none + 1; id < CMD__MAX; id++) {
-		const char *second = second_word(command_get(id), first);
-
-		if (second != NULL)
-			buf_printf(out, "%s%s", buf_len(out) > 0 ? ", " : "", second);
-	}
 }
 
 int

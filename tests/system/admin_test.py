@@ -28,29 +28,37 @@ def can_login(m, user, password=PASSWORD):
         return False
 
 
-def words_of_commands(m):
-    out = run(m.command, "--help").stdout
-    return re.findall(r"^  ([a-z][a-z-]*(?: [a-z][a-z-]*)*)(?= )", out, re.M), out
+def texts_of_help(m):
+    """What --help says of the whole (""), of each group, and of each command that these two name."""
+    texts, found = {"": run(m.command, "--help").stdout}, {}
+    for first in re.findall(r"^  ([a-z][a-z-]*) ", texts[""], re.M):
+        texts[first] = run(m.command, first, "--help").stdout
+        if "usage: " not in texts[first]:
+            found[first] = re.findall(rf"^  {first} ([a-z-]+) ", texts[first], re.M)
+        elif also := re.search(rf"^Also: postern {first} (.*)$", texts[first], re.M):
+            found[first] = also.group(1).split(", ")
+    for first, seconds in found.items():
+        texts.update({f"{first} {x}": run(m.command, first, x, "--help").stdout for x in seconds})
+    return texts
 
 
 def test_help_of_every_command(m):
     """It fits a terminal of 24 lines and 80 columns, and the manual knows the command and its options."""
-    commands, out = words_of_commands(m)
     with open(os.path.join(TOP, "docs/man/postern.8")) as f:
         manual = f.read()
-    assert len(commands) > 50 and len(commands) == len(set(commands)), commands
-    texts = {words: run(m.command, *words.split(), "--help").stdout for words in commands}
-    for words, text in {**texts, "": out}.items():
-        lines = text.splitlines()
-        assert lines and all(len(line) <= 80 for line in lines), (words, text)
-        assert len(lines) <= 24 or words == "", (words, text)
-    for first in {words.split()[0] for words in commands if " " in words} - set(commands):
-        group = run(m.command, first, "--help").stdout.splitlines()
-        assert group == [line for line in out.splitlines() if line.startswith(f"  {first} ")], first
+    texts = texts_of_help(m)
     for words, text in texts.items():
+        lines = text.splitlines()
+        assert lines and all(len(line) <= 80 for line in lines) and len(lines) <= 24, (words, text)
+    commands = [words for words, text in texts.items() if words and "usage: " in text]
+    assert len(commands) > 50, commands
+    for words in commands:
         assert f"\n.It Ic {words}" in manual, words
-        for option in re.findall(r"^  --([a-z-]+)", text, re.M):
+        for option in re.findall(r"^  --([a-z-]+)", texts[words], re.M):
             assert f"\n.It Fl \\-{option}" in manual, (words, option)
+    named = re.sub(r"\s+", " ", texts[""])
+    for first, second in (words.split() for words in commands if " " in words):
+        assert "usage: " in texts[first] or re.search(rf" {first} ([a-z-]+, )*{second}\b", named), (first, second)
 
 
 def test_usage_errors(m):
