@@ -197,8 +197,10 @@ admin_remote(struct admin *a)
 	int status;
 
 	buf_init(&secret, 1024);
-	if (a->command->secret && password_read(&secret) < 0)
+	if (a->command->secret && password_read(&secret) < 0) {
+		buf_free_secret(&secret);
 		return EXIT_REFUSED;
+	}
 	o = output_new(a->command, a->json);
 	buf_init(&message, 4096);
 	if (command_has_option(a->command, OPTION_limit))
