@@ -135,7 +135,10 @@ smtpd_peername_lookup = no
 smtpd_client_connection_count_limit = 0
 virtual_transport = discard
 """), rb"queued as"),
+            # each delivery would leave a process that nobody waits for: no room for any after 13,000 streams
             (servers.Exim(os.path.join(m.home, "exim"), "127.0.0.1", self.EXIM, options="""\
+queue_only = true
+split_spool_directory = true
 smtp_enforce_sync = false
 smtp_max_synprot_errors = 1000
 smtp_max_unknown_commands = 1000
