@@ -332,8 +332,7 @@ child(struct house *h, const char *program, enum mode mode, const char *deadly)
 	_exit(0);
 }
 
-/* --- in the test
- * ----------------------------------------------------------------------------------- */
+/* --- in the test -------------------------------------------------------------------------- */
 
 static pid_t
 start(struct house *h, const char *program, enum mode mode, const char *deadly)
@@ -685,8 +684,7 @@ test_master(void **state)
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
 }
 
-/* --- the surroundings
- * ------------------------------------------------------------------------------ */
+/* --- the surroundings --------------------------------------------------------------------- */
 
 static int
 env_is_clean(void)

@@ -23,8 +23,7 @@ static const char *const close_reason[] = {
 	[SMTP_CLOSE_HOST] = "refused",
 };
 
-/* --- the end
- * -------------------------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------------ */
 
 static void
 log_end(const struct smtp_conn *c)
@@ -103,8 +102,7 @@ smtp_conn_shutdown_soon(struct smtp_conn *c, enum smtp_reply_id reply, const cha
 		smtp_conn_shutdown(c, reply, why);
 }
 
-/* --- events of the engine
- * ------------------------------------------------------------------------- */
+/* --- events of the engine ----------------------------------------------------------------- */
 
 static void
 on_mail(struct smtp_conn *c, const struct smtp_mail *mail)
@@ -247,8 +245,7 @@ handle(struct smtp_conn *c, const struct smtp_event *ev)
 	}
 }
 
-/* --- moving bytes
- * --------------------------------------------------------------------------------- */
+/* --- moving bytes ------------------------------------------------------------------------- */
 
 /* Content waits when queue does not keep up: the client is slowed down by TCP. */
 static bool
@@ -384,8 +381,7 @@ smtp_conn_pump(struct smtp_conn *c)
 	pump(c, false);
 }
 
-/* --- events of the stream
- * ------------------------------------------------------------------------- */
+/* --- events of the stream ----------------------------------------------------------------- */
 
 static void read_proxy(struct smtp_conn *c);
 
@@ -466,22 +462,31 @@ static const struct io_stream_limits stream_limits = {
 	.stall_ms = SMTP_HOST_STALL_MS,
 };
 
-/* --- the beginning
- * -------------------------------------------------------------------------------- */
+/* --- the beginning ------------------------------------------------------------------------------------ */
 
-/* A line in the log once a second; false: only counted. */
 static void
-log_turned_away(struct smtp_host *h, const char *client, enum smtp_reply_id id)
+new_session_id(struct smtp_host *h, char id[SMTP_HOST_ID_MAX + 1])
+{
+	snprintf(id, SMTP_HOST_ID_MAX + 1, "%s%llx", h->id_prefix,
+	    (unsigned long long)++h->last_session);
+}
+
+/* So many lines a second; the next one tells how many there were without one. */
+static void
+log_turned_away(struct smtp_host *h, const char *session, const char *client, enum smtp_reply_id id)
 {
 	uint64_t now = io_now_ms(h->loop);
 
+	if (h->refused_at == 0 || now - h->refused_at >= 1000) {
+		h->refused_at = now;
+		h->refused_lines = 0;
+	}
 	h->refused_unlogged++;
-	if (now - h->refused_at < 1000 && h->refused_at != 0)
+	if (++h->refused_lines > SMTP_HOST_TURNED_AWAY_LINES)
 		return;
-	log_line(id == SMTP_TOO_MANY_CONNECTIONS ? LOG_WARN_ : LOG_INFO_, NULL,
+	log_line(id == SMTP_TOO_MANY_CONNECTIONS ? LOG_WARN_ : LOG_INFO_, session,
 	    "event=turned-away client=%s code=421 reason=%s count=%u sessions=%u", client,
 	    smtp_reply_get(id)->name, h->refused_unlogged, h->count);
-	h->refused_at = now;
 	h->refused_unlogged = 0;
 }
 
@@ -490,9 +495,12 @@ static void
 turn_away(
     struct smtp_host *h, int fd, bool mute, enum smtp_reply_id id, const struct refusal_args *args)
 {
-	struct refusal_frame frame = { .help_url = h->help_url, .now = time(NULL) };
+	char session[SMTP_HOST_ID_MAX + 1];
+	struct refusal_frame frame = { .help_url = h->help_url, .id = session, .now = time(NULL) };
 	struct buf out;
 
+	new_session_id(h, session);
+	log_turned_away(h, session, args->client, id);
 	buf_init(&out, REFUSAL_PRINTED_MAX);
 	smtp_reply_refuse(&out, id, &frame, args);
 	if (!mute)
@@ -558,7 +566,7 @@ proxied_begin(struct smtp_conn *c, const struct net_address *client)
 	net_print(&c->address, c->client);
 	args.client = c->client;
 	if ((id = admit(c->host, &c->peer, &args)) != SMTP_OK) {
-		log_turned_away(c->host, c->client, id);
+		log_turned_away(c->host, c->id, c->client, id);
 		c->broken = c->implicit_tls; /* no word before TLS */
 		smtp_session_clock(c->engine, time(NULL));
 		smtp_session_shutdown_with(c->engine, id, &args);
@@ -618,8 +626,7 @@ conn_new(struct smtp_host *h, int fd, const struct net_address *peer)
 	c->peer = c->address = *peer;
 	net_print(peer, c->client);
 	c->ended_by = -1;
-	snprintf(
-	    c->id, sizeof(c->id), "%s%llx", h->id_prefix, (unsigned long long)++h->last_session);
+	new_session_id(h, c->id);
 	c->started_ms = io_now_ms(h->loop);
 	STAILQ_INIT(&c->envelope);
 	LIST_INSERT_HEAD(&h->conns, c, entry);
@@ -647,7 +654,6 @@ smtp_conn_new(struct smtp_host *h, int fd, const struct sockaddr *sa, bool impli
 	else if (!proxied)
 		id = admit(h, &peer, &args);
 	if (id != SMTP_OK) {
-		log_turned_away(h, client, id);
 		turn_away(h, fd, implicit_tls, id, &args);
 		close(fd);
 		return;

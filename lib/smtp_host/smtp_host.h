@@ -28,7 +28,8 @@ enum {
 	SMTP_HOST_STALL_MS = 120000,   /* a client that takes no byte of our replies for so long */
 	/* Another process of ours owes an answer: rfc5321:4.5.3.2.6 gives us 600 s. */
 	SMTP_HOST_ANSWER_MS = 120000,
-	SMTP_HOST_PROXY_MS = 10000, /* a proxy sends its header with its first packet */
+	SMTP_HOST_TURNED_AWAY_LINES = 10, /* in the log a second; all others are only counted */
+	SMTP_HOST_PROXY_MS = 10000,       /* a proxy sends its header with its first packet */
 	/* Clients whose sessions of this minute are counted: 4 MiB. Further ones are not counted. */
 	SMTP_HOST_MINUTE_MAX = 65536,
 	/* With three quarters of all sessions taken, waiting is shortened to this. */
@@ -179,8 +180,9 @@ struct smtp_host {
 	struct io_timer *stop_timer;
 	void (*stopped)(void *arg);
 	void *stopped_arg;
-	uint64_t refused_at;       /* when the last refused connection was logged */
-	unsigned refused_unlogged; /* since then */
+	uint64_t refused_at;    /* when the second began in which clients turned away are logged */
+	unsigned refused_lines; /* in that second */
+	unsigned refused_unlogged; /* clients turned away since the last line */
 };
 
 /* --- host.c --- */

@@ -28,8 +28,7 @@
 static struct io_loop *loop;
 static struct io_timer *guard;
 
-/* --- one session
- * ---------------------------------------------------------------------------------- */
+/* --- one session -------------------------------------------------------------------------- */
 
 struct fixture {
 	struct tls_server *server;
@@ -243,8 +242,7 @@ peer_name(struct fixture *f, char out[64])
 	return out;
 }
 
-/* --- tests
- * ---------------------------------------------------------------------------------------- */
+/* --- tests -------------------------------------------------------------------------------- */
 
 static void
 test_versions(void **state)
