@@ -97,3 +97,13 @@ def test_fixed_network():
         for wanted in ("inet 10.0.2.15/24 ", "inet6 fec0::15/64 ", "default via 10.0.2.2 ", "default via fec0::2 ",
                        "nameserver 10.0.2.3\n", "nameserver fec0::3\n", "no DHCP"):
             assert wanted in text, (wanted, text)
+
+
+def test_console_keeps_its_state():
+    """A service that is started again does not make the console show what is typed: it may be a password."""
+    with Machine() as machine:
+        machine.boot()
+        machine.log_in()
+        state = machine.must("stty -echo; old=$(pidof keep); kill $old; "
+                             "until new=$(pidof keep) && [ $new != $old ]; do sleep 1; done; stty -a; stty echo")
+        assert " -echo " in state, state
