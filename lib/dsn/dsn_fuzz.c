@@ -8,40 +8,13 @@
  */
 #include <assert.h>
 
+#include "base/fuzz_input.h"
 #include "base/xalloc.h"
 #include "dsn/dsn.h"
 #include "mail/header.h"
 #include "mail/mime.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct feed {
-	const uint8_t *p;
-	size_t n;
-};
-
-static unsigned
-take(struct feed *f)
-{
-	if (f->n == 0)
-		return 0;
-	f->n--;
-	return *f->p++;
-}
-
-static struct str
-take_str(struct feed *f)
-{
-	size_t n = take(f);
-	struct str s;
-
-	if (n > f->n)
-		n = f->n;
-	s = str_from(f->p, n);
-	f->p += n;
-	f->n -= n;
-	return s;
-}
 
 static void
 check_lines(struct str s)
@@ -107,7 +80,7 @@ check_parts(struct str s, const struct dsn_input *in)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct feed f = { data, size };
+	struct str rest = str_from(data, size);
 	struct dsn_recipient r[4] = { 0 };
 	struct dsn_input in = { .reporting_mta = STR("mx.test"), .recipients = r, .seed = 1 };
 	struct dsn_result result;
@@ -115,22 +88,22 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned bits;
 	int rc;
 
-	in.kind = take(&f) % 5;
-	bits = take(&f);
+	in.kind = take_byte(&rest) % 5;
+	bits = take_byte(&rest);
 	in.full = bits & 1;
 	in.utf8 = bits & 2;
-	in.recipient_count = 1 + take(&f) % 4;
-	in.from = take_str(&f);
-	in.to = take_str(&f);
-	in.message_id = take_str(&f);
-	in.envid = take_str(&f);
+	in.recipient_count = 1 + take_byte(&rest) % 4;
+	in.from = take_counted(&rest);
+	in.to = take_counted(&rest);
+	in.message_id = take_counted(&rest);
+	in.envid = take_counted(&rest);
 	for (size_t i = 0; i < in.recipient_count; i++)
-		r[i] = (struct dsn_recipient){ take_str(&f), take_str(&f), take_str(&f),
-			take_str(&f), take_str(&f), take_str(&f), bits, bits,
-			str_from(data, size < 300 ? size : 300) };
+		r[i] = (struct dsn_recipient){ take_counted(&rest), take_counted(&rest),
+			take_counted(&rest), take_counted(&rest), take_counted(&rest),
+			take_counted(&rest), bits, bits, str_from(data, size < 300 ? size : 300) };
 	buf_init(&message, 1 << 22);
 	for (int i = 0; i < (bits & 4 ? 3 : 1); i++)
-		buf_put(&message, f.p, f.n);
+		buf_put(&message, rest.p, rest.n);
 	in.original = str_from(buf_data(&message), buf_len(&message));
 	in.original_size = in.original.n;
 	buf_init(&out, DSN_MESSAGE_MAX);

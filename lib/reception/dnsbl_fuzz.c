@@ -7,26 +7,10 @@
  */
 #include <assert.h>
 
+#include "base/fuzz_input.h"
 #include "reception/dnsbl.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static struct str
-take(struct str *rest, size_t n)
-{
-	struct str s = str_from(rest->p, n < rest->n ? n : rest->n);
-
-	*rest = str_from(rest->p + s.n, rest->n - s.n);
-	return s;
-}
-
-static unsigned
-take_byte(struct str *rest)
-{
-	struct str s = take(rest, 1);
-
-	return s.n > 0 ? (unsigned char)s.p[0] : 0;
-}
 
 static void
 check_lists(const struct dnsbl_lists *lists)
@@ -86,7 +70,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			list[facts.n++] = (struct dns_fact){ .asked = r.questions[i],
 				.name = r.questions[i].name,
 				.state = state % 5,
-				.records = take(&rest, take_byte(&rest)) };
+				.records = take_counted(&rest) };
 		}
 		assert(dnsbl_check(&client, &lists, &facts, &r) == DNSBL_DONE);
 	}

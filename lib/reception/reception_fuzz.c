@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/fuzz_input.h"
 #include "idn/idn.h"
 #include "reception/dynamic.h"
 #include "reception/iprev.h"
@@ -19,23 +20,6 @@ enum { FACTS_MAX = 2 * (IPREV_QUESTIONS_MAX + ORIGIN_QUESTIONS_MAX) };
 
 static struct dns_fact list[FACTS_MAX];
 static struct dns_facts facts = { list, 0 };
-
-static struct str
-take(struct str *rest, size_t n)
-{
-	struct str s = str_from(rest->p, n < rest->n ? n : rest->n);
-
-	*rest = str_from(rest->p + s.n, rest->n - s.n);
-	return s;
-}
-
-static unsigned
-take_byte(struct str *rest)
-{
-	struct str s = take(rest, 1);
-
-	return s.n > 0 ? (unsigned char)s.p[0] : 0;
-}
 
 /* Two names of a client may be one, which is asked for twice then: the first answer counts. */
 static void
@@ -52,7 +36,7 @@ answer(struct str *rest, const struct dns_question *questions, size_t n)
 		list[facts.n++] = (struct dns_fact){ .asked = questions[i],
 			.name = questions[i].name,
 			.state = state % 5,
-			.records = take(rest, take_byte(rest)) };
+			.records = take_counted(rest) };
 	}
 }
 

@@ -7,37 +7,10 @@
  */
 #include <assert.h>
 
+#include "base/fuzz_input.h"
 #include "route/route.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct feed {
-	const uint8_t *p;
-	size_t n;
-};
-
-static unsigned
-take(struct feed *f)
-{
-	if (f->n == 0)
-		return 0;
-	f->n--;
-	return *f->p++;
-}
-
-static struct str
-take_str(struct feed *f)
-{
-	size_t n = take(f);
-	struct str s;
-
-	if (n > f->n)
-		n = f->n;
-	s = str_from(f->p, n);
-	f->p += n;
-	f->n -= n;
-	return s;
-}
 
 static void
 check_questions(const struct route_result *r, const struct dns_facts *facts)
@@ -80,28 +53,28 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct route_result r, again;
 	static const struct route_address own = { 4, { 192, 0, 2, 1 } };
 	static const struct dns_name me = { 4, { 2, 'm', 'e', 0 } };
-	struct feed f = { data, size };
+	struct str rest = str_from(data, size);
 	struct dns_facts facts = { list, 0 };
 	struct route_input in = {
 		.own_names = &me, .own_name_count = 1, .own_addresses = &own, .own_address_count = 1
 	};
 	int rounds = 0;
 
-	in.flags = take(&f);
-	in.seed = take(&f);
-	in.domain = take_str(&f);
+	in.flags = take_byte(&rest);
+	in.seed = take_byte(&rest);
+	in.domain = take_counted(&rest);
 	while (route_mx(&in, &facts, &r) == ROUTE_NEED) {
 		rounds++;
 		assert(rounds <= 2);
 		check_questions(&r, &facts);
 		for (size_t i = 0; i < r.question_count; i++) {
-			unsigned state = take(&f);
+			unsigned state = take_byte(&rest);
 
 			list[facts.n++] = (struct dns_fact){ .asked = r.questions[i],
 				.name = r.questions[i].name,
 				.state = (state & 7) % 5,
 				.secure = state & 8,
-				.records = take_str(&f) };
+				.records = take_counted(&rest) };
 		}
 	}
 	check_done(&in, &r);
