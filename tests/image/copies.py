@@ -100,9 +100,9 @@ def ask(machine, command, *prompts):
 
 
 def become(machine, restore):
-    """A fresh machine, set up with other answers, takes the backup; returns the certificate it had before."""
+    """A fresh machine, set up with other answers, takes the backup; returns the public key it had before."""
     assert machine.boot() == "a"
-    own = machine.certificate()
+    own = machine.public_key()
     machine.log_in(FRESH_PASSWORD)
     mount(machine)
     machine.must("mv /data/postern /data/unused; old=$(cat /run/postern/serve.pid); kill $old; "
@@ -125,11 +125,11 @@ def carried(options, backup, restore):
         fill(old)
         backup(old)
         old.must("umount /run/usb")
-        certificate = old.certificate()
+        key = old.public_key()
         told, content = lists(old), state(old)
     with Machine(answers=FRESH, **options) as new:
-        assert become(new, restore) != certificate, "two machines have one key"
-        assert new.certificate() == certificate
+        assert become(new, restore) != key, "two machines have one key"
+        assert new.public_key() == key
         new.wait_mail("mail-0", "for both")
         same(told, lists(new))
         same(content, state(new))

@@ -67,8 +67,7 @@ def release():
 
 class Machine:
     def __init__(self, size=1024, answers=ANSWERS, memory=256, disk="virtio", net="virtio-net-pci",
-                 uefi=False, clock=None, extra=(), words=(), web=None,
-                 alone=True):
+                 uefi=False, clock=None, extra=(), words=(), web=None, alone=True):
         self.home = tempfile.mkdtemp(prefix="postern-image-")
         self.disk = os.path.join(self.home, "disk")
         self.serial = os.path.join(self.home, "serial")
@@ -241,8 +240,11 @@ class Machine:
         finally:
             client.close()
 
-    def certificate(self):
-        return ssl.get_server_certificate(("127.0.0.1", self.ports[993]), timeout=LIMIT)
+    def public_key(self):
+        """That of its certificate: names differ between machines anyway."""
+        certificate = ssl.get_server_certificate(("127.0.0.1", self.ports[993]), timeout=LIMIT)
+        return subprocess.run(["openssl", "x509", "-noout", "-pubkey"], input=certificate.encode(), check=True,
+                              capture_output=True).stdout
 
     @contextlib.contextmanager
     def imap(self):
