@@ -74,6 +74,19 @@ def test_from_a_file(_):
             assert postern(folder, "user", "list").stdout.count("@") == 1
 
 
+def test_listens_where_the_network_is(_):
+    needs_own_ports()
+    both = dict(network="192.0.2.5/24,2001:db8::5/64", gateway="192.0.2.1,fe80::1", dns="192.0.2.1")
+    only_ipv6 = dict(network="2001:db8::5/64", gateway="fe80::1", dns="2001:db8::1")
+    for more, wanted in (({}, ["0.0.0.0"]), (both, ["0.0.0.0", "::"]), (only_ipv6, ["::"])):
+        with answers(**more) as (home, path):
+            folder = os.path.join(home, "d")
+            done = postern(folder, "setup", "--answers", path)
+            assert done.returncode == 0, done
+            listen = json.loads(postern(folder, "--json", "config", "get", "general.listen").stdout)["rows"][0]
+            assert listen["value"].split(",") == wanted, (more, listen)
+
+
 def test_no_instance_is_overwritten(_):
     needs_own_ports()
     with answers() as (home, path):
