@@ -16,10 +16,10 @@ test_hold(void **unused)
 	(void)unused;
 	mail_out(w, "a@grey.test");
 	target = 1;
-	assert_true(run(w, all_answered, 3000));
+	assert_true(run_for(w, all_answered, 3000));
 	settle_down(w);
 	queue_hold(w->queue, only_message(w));
-	assert_false(run(w, NULL, 600));
+	assert_false(run_for(w, NULL, 600));
 	for (int again = 0; again < 2; again++) {
 		time_passes(w, 2 * HOUR);
 		queue_retry(w->queue, only_message(w));
@@ -32,20 +32,20 @@ test_hold(void **unused)
 	}
 	queue_release(w->queue, only_message(w));
 	target = 2;
-	assert_true(run(w, all_answered, 3000));
+	assert_true(run_for(w, all_answered, 3000));
 	settle_down(w);
 	/* Now, not when it is due. */
 	queue_retry(w->queue, only_message(w));
 	target = 3;
-	assert_true(run(w, all_answered, 3000));
+	assert_true(run_for(w, all_answered, 3000));
 	settle_down(w);
 	assert_int_equal(queue_retry_domain(w->queue, STR("grey.test")), 1);
 	target = 4;
-	assert_true(run(w, all_answered, 3000));
+	assert_true(run_for(w, all_answered, 3000));
 	settle_down(w);
 	assert_int_equal(queue_retry_domain(w->queue, STR("other.test")), 0);
 	queue_remove(w->queue, only_message(w));
-	assert_true(run(w, is_empty, 3000));
+	assert_true(run_for(w, is_empty, 3000));
 	settle_down(w);
 	assert_int_equal(w->delivered, 0);
 	world_free(w);
@@ -64,7 +64,7 @@ test_remove_on_its_way(void **unused)
 	settle_down(w);
 	assert_int_equal(spool_count(w->queue->spool), 1);
 	answer_all(w);
-	assert_true(run(w, is_empty, 3000));
+	assert_true(run_for(w, is_empty, 3000));
 	assert_int_equal(w->delivered, 0);
 	world_free(w);
 }
@@ -95,22 +95,22 @@ test_redirect(void **unused)
 		send_mail(w, w->door,
 		    &(struct mail){
 			.from = "me@example.test", .to = "a@grey.test b@dead.test", .size = size });
-		assert_true(run(w, answered, 3000));
+		assert_true(run_for(w, answered, 3000));
 		target = before + 1;
-		assert_true(run(w, all_answered, 3000));
+		assert_true(run_for(w, all_answered, 3000));
 		settle_down(w);
 		target = w->answers + 1;
 		queue_redirect(w->queue, only_message(w)->number, STR("nobody@example.test"),
 		    on_redirected, w);
-		assert_true(run(w, answered, 3000));
+		assert_true(run_for(w, answered, 3000));
 		assert_int_equal(redirected, 1 + IPC_NO);
 		target = w->answers + 1;
 		queue_redirect(
 		    w->queue, only_message(w)->number, STR("you@example.test"), on_redirected, w);
-		assert_true(run(w, answered, 3000));
+		assert_true(run_for(w, answered, 3000));
 		assert_int_equal(redirected, 1 + IPC_OK);
 		assert_true(redirected_id[0] == 'Q');
-		assert_true(run(w, is_empty, 3000));
+		assert_true(run_for(w, is_empty, 3000));
 	}
 	assert_int_equal(w->delivered, 2);
 	assert_true(buf_len(&w->mail) > 200000);

@@ -10,7 +10,7 @@ test_login_sends(void **unused)
 
 	(void)unused;
 	mail_out(w, "a@good.test");
-	assert_true(run(w, is_empty, 3000));
+	assert_true(run_for(w, is_empty, 3000));
 	assert_int_equal(w->jobs, 1);
 	assert_string_equal(w->sent[0].domain, "good.test");
 	assert_string_equal(w->sent[0].from, "me@example.test");
@@ -22,8 +22,8 @@ test_login_sends(void **unused)
 	send_mail(w, w->door,
 	    &(struct mail){
 		.from = "me@example.test", .to = "a@GOOD.test you@example.test", .size = 300000 });
-	assert_true(run(w, answered, 3000));
-	assert_true(run(w, is_empty, 3000));
+	assert_true(run_for(w, answered, 3000));
+	assert_true(run_for(w, is_empty, 3000));
 	assert_string_equal(w->sent[1].domain, "good.test");
 	assert_true(buf_len(&w->content) > 300000);
 	assert_int_equal(w->delivered, 1);
@@ -52,8 +52,8 @@ test_8bit_is_what_is_there(void **unused)
 			.to = "a@good.test",
 			.content = cases[i].content,
 			.body_8bit = cases[i].announced });
-		assert_true(run(w, answered, 3000));
-		assert_true(run(w, is_empty, 3000));
+		assert_true(run_for(w, answered, 3000));
+		assert_true(run_for(w, is_empty, 3000));
 		assert_int_equal(w->jobs, i + 1);
 		assert_int_equal(w->sent[i].eightbit, cases[i].want);
 	}
@@ -66,7 +66,7 @@ door_ask(struct world *w, uint8_t what, const char *address)
 	target = w->answers + 1;
 	ipc_send_door_ask(
 	    w->door, 99, &(struct ipc_door_ask){ .what = what, .address = str_of(address) });
-	assert_true(run(w, answered, 3000));
+	assert_true(run_for(w, answered, 3000));
 	return w->door_result;
 }
 
@@ -80,12 +80,12 @@ test_doors(void **unused)
 	/* Another's address: refused. The null reverse-path is for notifications of having read. */
 	target = 1;
 	send_mail(w, w->door, &m);
-	assert_true(run(w, answered, 3000));
+	assert_true(run_for(w, answered, 3000));
 	assert_int_equal(w->result, IPC_DENIED);
 	m.from = "";
 	target = 2;
 	send_mail(w, w->door, &m);
-	assert_true(run(w, answered, 3000));
+	assert_true(run_for(w, answered, 3000));
 	assert_int_equal(w->result, IPC_OK);
 	/* A recipient that is not known; one that is none. */
 	m = (struct mail){ .from = "me@example.test", .to = "nobody@example.test" };
@@ -93,7 +93,7 @@ test_doors(void **unused)
 	m.to = "none";
 	send_mail(w, w->door, &m);
 	target = 4;
-	assert_true(run(w, answered, 3000));
+	assert_true(run_for(w, answered, 3000));
 	assert_int_equal(w->result, IPC_NO);
 	assert_int_equal(door_ask(w, 0, "me@example.test"), IPC_OK);
 	assert_int_equal(door_ask(w, 0, "boss@example.test"), IPC_DENIED);
@@ -108,7 +108,7 @@ test_doors(void **unused)
 	m.to = "full@example.test";
 	send_mail(w, w->door, &m);
 	target = w->answers + 1;
-	assert_true(run(w, answered, 3000));
+	assert_true(run_for(w, answered, 3000));
 	assert_int_equal(w->result, IPC_OK);
 	/* Without accounts the door stays; what is new has to wait. */
 	ipc_channel_free(&w->accounts);
@@ -152,13 +152,13 @@ test_smtpd_does_not_relay(void **unused)
 	(void)unused;
 	target = 1;
 	send_mail(w, w->smtpd, &m);
-	assert_true(run(w, answered, 3000));
+	assert_true(run_for(w, answered, 3000));
 	assert_int_equal(w->result, IPC_DENIED);
 	/* Questions are for logins. */
 	ipc_send_door_ask(
 	    w->smtpd, 5, &(struct ipc_door_ask){ .what = 1, .address = STR("a@b.c") });
 	target = 2;
-	assert_true(run(w, answered, 3000));
+	assert_true(run_for(w, answered, 3000));
 	assert_int_equal(w->door_result, IPC_INVALID);
 	assert_int_equal(w->jobs, 0);
 	/* accounts silent: temporary, and the commit waits no longer than the client. */
@@ -174,8 +174,8 @@ test_forward(void **unused)
 	(void)unused;
 	target = 1;
 	send_mail(w, w->smtpd, &m);
-	assert_true(run(w, answered, 3000));
-	assert_true(run(w, is_empty, 3000));
+	assert_true(run_for(w, answered, 3000));
+	assert_true(run_for(w, is_empty, 3000));
 	assert_int_equal(w->jobs, 1);
 	assert_string_equal(w->sent[0].to, "bob@away.test");
 	assert_memory_equal(w->sent[0].from, "SRS0=", 5);
@@ -186,15 +186,15 @@ test_forward(void **unused)
 	for (m.size = 0; m.size <= 200000; m.size += 200000) {
 		target++;
 		send_mail(w, w->smtpd, &m);
-		assert_true(run(w, answered, 3000));
+		assert_true(run_for(w, answered, 3000));
 		assert_int_equal(w->result, IPC_EXISTS);
 	}
 	/* The null reverse-path stays. */
 	m = (struct mail){ .from = "", .to = "fwd@example.test", .elsewhere = 1 };
 	target++;
 	send_mail(w, w->smtpd, &m);
-	assert_true(run(w, is_empty, 3000));
-	assert_true(run(w, answered, 3000));
+	assert_true(run_for(w, is_empty, 3000));
+	assert_true(run_for(w, answered, 3000));
 	assert_string_equal(w->sent[1].from, "");
 	world_free(w);
 }
@@ -210,12 +210,12 @@ test_list(void **unused)
 	    &(struct mail){ .from = "me@example.test",
 		.to = "team@example.test y@b.test",
 		.notify = SMTP_NOTIFY_SUCCESS | SMTP_NOTIFY_FAILURE });
-	assert_true(run(w, answered, 3000));
-	assert_true(run(w, is_empty, 3000));
+	assert_true(run_for(w, answered, 3000));
+	assert_true(run_for(w, is_empty, 3000));
 	/* y@b.test once, though it was named twice. */
 	assert_int_equal(w->jobs, 2);
 	target = 2;
-	assert_true(run(w, mail_came, 3000));
+	assert_true(run_for(w, mail_came, 3000));
 	assert_true(has(&w->mail, "Action: expanded"));
 	assert_true(has(&w->mail, "team@example.test"));
 	assert_false(has(&w->mail, "Action: delivered"));

@@ -10,17 +10,17 @@ test_recipients_share(void **unused)
 	(void)unused;
 	mail_out(w, "yes@good.test no@good.test later@good.test other@else.test");
 	target = 2;
-	assert_true(run(w, all_answered, 3000));
+	assert_true(run_for(w, all_answered, 3000));
 	assert_string_equal(w->sent[0].to, "yes@good.test no@good.test later@good.test");
 	target = 1;
-	assert_true(run(w, mail_came, 3000));
+	assert_true(run_for(w, mail_came, 3000));
 	assert_true(has(&w->mail, "Action: failed"));
 	assert_true(has(&w->mail, "no@good.test"));
 	assert_true(has(&w->mail, "who is that?"));
 	assert_false(has(&w->mail, "later@good.test"));
 	time_passes(w, 10 * MINUTE);
 	target = 3;
-	assert_true(run(w, all_answered, 3000));
+	assert_true(run_for(w, all_answered, 3000));
 	assert_string_equal(w->sent[2].to, "later@good.test");
 	settle_down(w);
 	assert_int_equal(w->delivered, 1);
@@ -40,8 +40,8 @@ test_reports(void **unused)
 	m.notify = SMTP_NOTIFY_NEVER;
 	send_mail(w, w->door, &m);
 	target = 2;
-	assert_true(run(w, answered, 3000));
-	assert_true(run(w, is_empty, 3000));
+	assert_true(run_for(w, answered, 3000));
+	assert_true(run_for(w, is_empty, 3000));
 	settle_down(w);
 	assert_int_equal(w->delivered, 0);
 	/* Success: told by us, unless the other server does. */
@@ -49,10 +49,10 @@ test_reports(void **unused)
 	m.to = "a@good.test b@dsn.test you@example.test";
 	target = 3;
 	send_mail(w, w->door, &m);
-	assert_true(run(w, answered, 3000));
+	assert_true(run_for(w, answered, 3000));
 	target = 3;
-	assert_true(run(w, mail_came, 3000));
-	assert_true(run(w, is_empty, 3000));
+	assert_true(run_for(w, mail_came, 3000));
+	assert_true(run_for(w, is_empty, 3000));
 	assert_true(has(&w->mail, "Action: relayed"));
 	assert_true(has(&w->mail, "Action: delivered"));
 	assert_true(has(&w->mail, "a@good.test"));
@@ -70,19 +70,19 @@ test_age(void **unused)
 	mail_out(w, "a@grey.test");
 	mails_out(w, "b#@dead.test", 3);
 	target = 2;
-	assert_true(run(w, all_answered, 3000));
+	assert_true(run_for(w, all_answered, 3000));
 	settle_down(w);
 	time_passes(w, 4 * HOUR - 1);
 	settle_down(w);
 	assert_int_equal(w->delivered, 0);
 	time_passes(w, 1);
 	target = 4;
-	assert_true(run(w, mail_came, 3000));
+	assert_true(run_for(w, mail_came, 3000));
 	assert_true(has(&w->mail, "Action: delayed"));
 	assert_true(has(&w->mail, "come back later"));
 	assert_true(has(&w->mail, "connection refused"));
 	/* Once, also after a new start. */
-	assert_false(run(w, NULL, 600));
+	assert_false(run_for(w, NULL, 600));
 	queue_stop(w);
 	queue_start(w);
 	time_passes(w, HOUR);
@@ -91,8 +91,8 @@ test_age(void **unused)
 	buf_clear(&w->mail);
 	time_passes(w, 115 * (uint64_t)HOUR);
 	target = 8;
-	assert_true(run(w, mail_came, 3000));
-	assert_true(run(w, is_empty, 3000));
+	assert_true(run_for(w, mail_came, 3000));
+	assert_true(run_for(w, is_empty, 3000));
 	assert_true(has(&w->mail, "Action: failed"));
 	assert_true(has(&w->mail, "come back later"));
 	settle_down(w);
@@ -123,7 +123,7 @@ test_delivery_dies(void **unused)
 	settle_down(w);
 	assert_int_equal(w->jobs, 20);
 	time_passes(w, 15000);
-	assert_true(run(w, is_empty, 3000));
+	assert_true(run_for(w, is_empty, 3000));
 	assert_int_equal(w->jobs, 30);
 	world_free(w);
 }
@@ -191,7 +191,7 @@ test_report_and_crash(void **unused)
 	queue_start(w);
 	mail_out(w, "a@perm.test");
 	stored = crashsim_ops(disk);
-	assert_true(run(w, has_report, 3000));
+	assert_true(run_for(w, has_report, 3000));
 	settle_down(w);
 	for (size_t at = 0; at <= crashsim_ops(disk); at++)
 		for (uint64_t seed = 1; seed <= 4; seed++)

@@ -12,7 +12,7 @@ test_back_off(void **unused)
 	mail_out(w, "a@grey.test");
 	for (unsigned i = 1; i <= 7; i++) {
 		target = i;
-		assert_true(run(w, all_answered, 3000));
+		assert_true(run_for(w, all_answered, 3000));
 		settle_down(w);
 		assert_int_equal(w->jobs, i);
 		time_passes(w, base * 3 / 4 - 1);
@@ -27,16 +27,16 @@ test_back_off(void **unused)
 		}
 		time_passes(w, base / 2 + 2);
 		target = i + 1;
-		assert_true(run(w, jobs_begun, 3000));
+		assert_true(run_for(w, jobs_begun, 3000));
 		base = base * 2 > HOUR ? HOUR : base * 2;
 	}
 	/* The clock is set back by a year: nothing waits a year. */
 	target = 8;
-	assert_true(run(w, all_answered, 3000));
+	assert_true(run_for(w, all_answered, 3000));
 	settle_down(w);
 	time_passes(w, 0 - UINT64_C(365) * 24 * HOUR);
 	target = 9;
-	assert_true(run(w, jobs_begun, 3000));
+	assert_true(run_for(w, jobs_begun, 3000));
 	world_free(w);
 }
 
@@ -49,14 +49,14 @@ test_dead_domain(void **unused)
 	mails_out(w, "a#@dead.test", 50);
 	mails_out(w, "a#@good.test", 50);
 	target = 51;
-	assert_true(run(w, all_answered, 5000));
+	assert_true(run_for(w, all_answered, 5000));
 	settle_down(w);
 	/* One found out, the others were not tried. */
 	assert_int_equal(w->jobs, 51);
 	assert_int_equal(spool_count(w->queue->spool), 50);
 	time_passes(w, 5 * MINUTE * 5 / 4 + 1);
 	target = 52;
-	assert_true(run(w, all_answered, 5000));
+	assert_true(run_for(w, all_answered, 5000));
 	settle_down(w);
 	assert_int_equal(w->jobs, 52);
 	assert_string_not_equal(w->sent[51].to, w->sent[0].to);
@@ -77,7 +77,7 @@ test_limits(void **unused)
 	w->hold = false;
 	answer_all(w);
 	target = 100;
-	assert_true(run(w, all_answered, 5000));
+	assert_true(run_for(w, all_answered, 5000));
 	assert_int_equal(w->most_running, 30);
 	/* Not reached last time: half. */
 	w->hold = true;

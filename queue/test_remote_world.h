@@ -113,36 +113,7 @@ clock_ms(void *arg)
 	return ((struct world *)arg)->now;
 }
 
-static inline void
-check_until(void *arg)
-{
-	struct world *w = arg;
-
-	if (w->until && w->until(w))
-		io_loop_stop(w->loop);
-}
-
-static inline void
-on_timeout(void *arg)
-{
-	struct world *w = arg;
-
-	w->timed_out = true;
-	io_loop_stop(w->loop);
-}
-
-static inline bool
-run(struct world *w, bool (*until)(struct world *w), uint64_t ms)
-{
-	w->until = until;
-	w->timed_out = false;
-	io_timer_set(w->timer, ms);
-	if (until == NULL || !until(w))
-		io_loop_run(w->loop);
-	io_timer_stop(w->timer);
-	w->until = NULL;
-	return !w->timed_out;
-}
+#include "queue/test_until.h"
 
 static inline void
 queue_start(struct world *w)
@@ -270,7 +241,7 @@ is_empty(struct world *w)
 static inline void
 settle_down(struct world *w)
 {
-	assert_false(run(w, NULL, 40));
+	assert_false(run_for(w, NULL, 40));
 }
 
 static inline void
@@ -286,7 +257,7 @@ mail_out(struct world *w, const char *to)
 {
 	target = w->answers + 1;
 	send_mail(w, w->door, &(struct mail){ .from = "me@example.test", .to = to });
-	assert_true(run(w, answered, 3000));
+	assert_true(run_for(w, answered, 3000));
 	assert_int_equal(w->result, IPC_OK);
 }
 
@@ -309,7 +280,7 @@ mails_out(struct world *w, const char *pattern, unsigned n)
 		    address, sizeof(address), "%.*s%u%s", (int)at, pattern, i, pattern + at + 1);
 		send_mail(w, w->door, &(struct mail){ .from = "me@example.test", .to = address });
 	}
-	assert_true(run(w, answered, 10000));
+	assert_true(run_for(w, answered, 10000));
 }
 
 #endif

@@ -401,36 +401,7 @@ send_message(struct world *w, uint64_t key, uint32_t account, size_t n)
 }
 
 /* --- the world --------------------------------------------------------------------------------- */
-static inline void
-check_until(void *arg)
-{
-	struct world *w = arg;
-
-	if (w->until && w->until(w))
-		io_loop_stop(w->loop);
-}
-
-static inline void
-on_timeout(void *arg)
-{
-	struct world *w = arg;
-
-	w->timed_out = true;
-	io_loop_stop(w->loop);
-}
-
-static inline bool
-run_for(struct world *w, bool (*until)(struct world *w), uint64_t ms)
-{
-	w->until = until;
-	w->timed_out = false;
-	io_timer_set(w->timer, ms);
-	if (until == NULL || !until(w))
-		io_loop_run(w->loop);
-	io_timer_stop(w->timer);
-	w->until = NULL;
-	return !w->timed_out;
-}
+#include "queue/test_until.h"
 
 static inline void
 connect_smtpd(struct world *w)
